@@ -1,0 +1,112 @@
+"""Every error raised on purpose, as one shallow tree.
+
+An error knows its status, its machine code and the facts a caller can act on. How it looks
+on the wire is the caller's dialect's business (`dialects/`), decided once, at the edge.
+Messages say what was expected, what came and what to do; never a key, never a prompt.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class GatewayError(Exception):
+    """Base of all; subclasses fix `status` and `code`.
+
+    `details` are numbers and names a program can act on. `should_retry` is an order to the
+    official SDKs (`x-should-retry`); None leaves the choice to them.
+    """
+
+    status: ClassVar[int] = 500
+    code: str = "internal_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        retry_after_s: float | None = None,
+        should_retry: bool | None = None,
+        details: Mapping[str, int | str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        if code is not None:
+            self.code = code
+        self.retry_after_s = retry_after_s
+        self.should_retry = should_retry
+        self.details = dict(details or {})
+
+
+class BadCall(GatewayError):
+    """The request cannot be understood; nothing was reserved or forwarded."""
+
+    status = 400
+    code = "invalid_request"
+
+
+class BodyTooLarge(GatewayError):
+    status = 413
+    code = "request_too_large"
+
+
+class Unauthenticated(GatewayError):
+    """One message for missing, unknown, revoked and expired keys: no oracle for guessers."""
+
+    status = 401
+    code = "invalid_api_key"
+
+
+class Forbidden(GatewayError):
+    status = 403
+    code = "model_not_allowed"
+
+
+class UnknownEndpoint(GatewayError):
+    status = 404
+    code = "unknown_endpoint"
+
+
+class QuotaExceeded(GatewayError):
+    """The ledger refused. `code`: insufficient_quota, balance_held or rate_limit_exceeded."""
+
+    status = 429
+    code = "rate_limit_exceeded"
+
+
+class UpstreamFailed(GatewayError):
+    """The provider could not be reached or broke off before its answer began."""
+
+    status = 502
+    code = "upstream_failed"
+
+
+class UpstreamTimeout(UpstreamFailed):
+    status = 504
+    code = "upstream_timeout"
+
+
+class StoreUnavailable(GatewayError):
+    """The ledger did not answer in time: no admission without a place to settle."""
+
+    status = 503
+    code = "metering_unavailable"
+
+
+class Draining(GatewayError):
+    """This process is shutting down and takes no new calls."""
+
+    status = 503
+    code = "draining"
+
+
+class ConfigError(GatewayError):
+    """The configuration is wrong; carries every problem found, one per line."""
+
+    code = "invalid_configuration"
+
+
+class Conflict(GatewayError):
+    """The same operation id came with a different payload, or the name is taken."""
+
+    status = 409
+    code = "conflict"

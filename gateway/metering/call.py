@@ -1,0 +1,39 @@
+"""What a dialect reads out of a request body: the facts that metering needs, nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageInput:
+    """An image in a prompt. Width and height in pixels; None when only its URL is known."""
+
+    width: int | None
+    height: int | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request as metering sees it."""
+
+    model: str
+    """As the caller named it; an alias is resolved later."""
+    stream: bool = False
+    choices: int = 1
+    """Answers asked for (`n`): each may use the full output allowance."""
+    max_output_tokens: int | None = None
+    """The caller's own cap per choice; None when the caller set none."""
+    wants_usage: bool = False
+    """The caller asked for the usage event of a stream, so it must not be hidden."""
+    text_bytes: int = 0
+    """UTF-8 length of everything that may become text tokens: a token is at least a byte."""
+    images: tuple[ImageInput, ...] = ()
+    audio_tokens: int = 0
+    """Upper bound for audio carried in the request."""
+    opaque_inputs: int = 0
+    """Inputs named by id or URL whose tokens cannot be seen here: each may fill the context."""
+    audio: bool = False
+    """Audio is asked for or sent: the dearer classes must be counted with."""
+    document: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
+    """The decoded body, for an exact count later. Never logged."""

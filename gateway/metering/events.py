@@ -1,0 +1,44 @@
+"""The usage event: one per settlement, written by the ledger in the same atomic step."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from gateway.metering.usage import Provenance, Usage
+
+
+class End(StrEnum):
+    """How a call ended, as stored and logged."""
+
+    COMPLETED = "completed"
+    CLIENT_LEFT = "client_left"
+    UPSTREAM_FAILED = "upstream_failed"
+    CUT_BY_QUOTA = "cut_by_quota"
+    CUT_BY_SHUTDOWN = "cut_by_shutdown"
+    HOLD_EXPIRED = "hold_expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageEvent:
+    """One call's usage and price. Carries ids and numbers, never a key, prompt or answer.
+
+    `event_id` is the request id, from the edge to every sink. Times are ms of the ledger's clock.
+    """
+
+    event_id: str
+    account_id: str
+    key_id: str
+    provider: str
+    dialect: str
+    model_requested: str
+    model: str
+    rate_version: str
+    started_ms: int
+    stream: bool = False
+    usage: Usage = field(default_factory=Usage)
+    provenance: Provenance = Provenance.COUNTED
+    end: End = End.COMPLETED
+    http_status: int = 200
+    held_ucr: int = 0
+    charge_ucr: int = 0
+    ttfb_ms: int = 0
+    duration_ms: int = 0

@@ -1,0 +1,236 @@
+"""The ledger's grammar: what can be asked of it, and how it answers.
+
+A hold is reserved, may be extended, and ends exactly once: settled, released or expired. Every
+operation is idempotent by its id: asked twice, it is answered twice and applied once. Whoever
+implements it (`stores/redis`, the oracle in the tests) owes exactly these answers.
+
+Amounts are microcredits below 2⁵³. Times are ms of the *ledger's* clock.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.metering.events import UsageEvent
+from gateway.metering.limits import Charge
+
+
+class GrantKind(StrEnum):
+    PREPAID = "prepaid"
+    ALLOWANCE = "allowance"
+    PROMO = "promo"
+    CORRECTION = "correction"
+
+
+# Lower burns first. Within one priority: earliest expiry, promo before paid, oldest.
+DEFAULT_PRIORITY = {
+    GrantKind.ALLOWANCE: 10,
+    GrantKind.PROMO: 20,
+    GrantKind.PREPAID: 50,
+    GrantKind.CORRECTION: 50,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """Credit put into an account. `effective_ms` 0 = at once, `expires_ms` 0 = never."""
+
+    grant_id: str
+    account_id: str
+    amount_ucr: int
+    kind: GrantKind = GrantKind.PREPAID
+    priority: int = 50
+    effective_ms: int = 0
+    expires_ms: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """`repeated`: the same grant was there already and nothing changed."""
+
+    repeated: bool
+    debt_paid_ucr: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reserve:
+    """Set aside `full_ucr` if the room is ample, else `least_ucr`, all charges or none.
+
+    Ample: available >= AMPLE x full_ucr and, for each charge, room >= AMPLE x full. With
+    least == full there is nothing to choose. `overdraft_ucr` > 0: the hold may draw on
+    overdraft for what available does not cover, if available is positive at all.
+    `observe`: never refused by balance or ceilings; holds what is there.
+    `draft` is the event written if the hold expires after a checkpoint.
+    """
+
+    hold_id: str
+    account_id: str
+    key_id: str
+    least_ucr: int
+    full_ucr: int
+    charges: tuple[Charge, ...]
+    lease_ms: int
+    now_ms: int
+    """The caller's idea of the ledger's clock, from which the charges' windows were computed."""
+    overdraft_ucr: int = 0
+    observe: bool = False
+
+
+AMPLE = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reserved:
+    """`rooms`: what is left in each charge's bucket after this hold, in the charges' order."""
+
+    held_ucr: int
+    full: bool
+    available_ucr: int
+    rooms: tuple[int, ...]
+    now_ms: int
+
+
+class Reason(StrEnum):
+    BALANCE = "balance"
+    LIMIT = "limit"
+    KEY = "key"
+    ACCOUNT = "account"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """Nothing was held. `limit_index` names the first charge that refused (Reason.LIMIT).
+
+    `available_ucr` includes what overdraft the call could have used; `held_ucr` is what the
+    account's running calls hold now: refused only because of those, it is worth a retry.
+    """
+
+    reason: Reason
+    available_ucr: int
+    held_ucr: int
+    rooms: tuple[int, ...]
+    now_ms: int
+    limit_index: int = 0
+
+
+class Ending(StrEnum):
+    SETTLED = "settled"
+    RELEASED = "released"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyEnded:
+    """The hold resolved before; nothing changed."""
+
+    ending: Ending
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownHold:
+    """No such hold, and no tombstone of one: never reserved, or the store lost it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extend:
+    """Renew the lease; hold `add_ucr` more (may be 0); book a checkpoint.
+
+    `sequence` counts up from 1 for each hold: a repeated or older one is answered, not applied.
+    `adds` are increments per charge, in the order of the reservation; all or nothing with
+    `add_ucr`. The checkpoint says what would be owed if we died now: `event` (its charge_ucr)
+    and `amounts` used per charge; it only ever grows. It is written even when the extension
+    is refused: what was relayed was relayed.
+    """
+
+    hold_id: str
+    account_id: str
+    sequence: int
+    add_ucr: int
+    charges: tuple[Charge, ...]
+    adds: tuple[int, ...]
+    lease_ms: int
+    event: UsageEvent
+    amounts: tuple[int, ...]
+    overdraft_ucr: int = 0
+    observe: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extended:
+    held_ucr: int
+    """The whole hold, after this extension."""
+    available_ucr: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle:
+    """Replace the hold by `event.charge_ucr` and each charge's held by `amounts`.
+
+    Self-contained: a hold the ledger lost (restored snapshot) is charged directly, flagged late.
+    `observe`: what no grant covers is recorded as observed, not as debt.
+    """
+
+    hold_id: str
+    account_id: str
+    charges: tuple[Charge, ...]
+    amounts: tuple[int, ...]
+    event: UsageEvent
+    observe: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """`late`: the hold had expired or was lost; charged is then only what the expiry had not."""
+
+    charged_ucr: int
+    debt_ucr: int
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    hold_id: str
+    account_id: str
+    charges: tuple[Charge, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    returned_ucr: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantState:
+    grant_id: str
+    kind: GrantKind
+    amount_ucr: int
+    remaining_ucr: int
+    held_ucr: int
+    consumed_ucr: int
+    expired_ucr: int
+    voided_ucr: int
+    priority: int
+    effective_ms: int
+    expires_ms: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """One atomic snapshot. For each grant: amount = remaining + held + consumed + expired + voided.
+
+    `available_ucr`: remaining of grants effective now. `charged_ucr` = Σ consumed + debt +
+    observed = Σ of the account's usage events.
+    """
+
+    account_id: str
+    available_ucr: int
+    held_ucr: int
+    overdraft_held_ucr: int
+    debt_ucr: int
+    observed_ucr: int
+    charged_ucr: int
+    granted_ucr: int
+    live_holds: int
+    now_ms: int
+    grants: tuple[GrantState, ...]

@@ -1,0 +1,151 @@
+"""Every limit is one mechanism: a charge on a bucket.
+
+A limit kind differs only in its unit, its window and whose bucket it fills. The store knows
+none of that: it holds `least` (or `full`, where there is ample room) units in a bucket unless
+that would pass the ceiling, and at settlement replaces what is held by what was used.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+# A bucket outlives its window by the longest stream we let run, so a late settle finds it.
+BUCKET_GRACE_MS = 24 * 3_600_000
+
+
+class Unit(StrEnum):
+    """What a limit counts. REQUESTS stay counted, CALLS are given back when the call ends."""
+
+    MICROCREDITS = "microcredits"
+    TOKENS = "tokens"
+    REQUESTS = "requests"
+    CALLS = "calls"
+
+
+class Window(StrEnum):
+    """UTC calendar windows; NONE is for parallel calls, which have no period."""
+
+    NONE = "none"
+    MINUTE = "minute"
+    HOUR = "hour"
+    DAY = "day"
+    MONTH = "month"
+
+
+class Scope(StrEnum):
+    """Whose bucket: one per account, or one for each key."""
+
+    ACCOUNT = "account"
+    KEY = "key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    unit: Unit
+    ceiling: int
+    window: Window = Window.NONE
+    scope: Scope = Scope.ACCOUNT
+    shadow: bool = False
+    """Count and report, never refuse."""
+
+    @property
+    def name(self) -> str:
+        """As users write it: `tokens_per_minute`, `calls_in_parallel`."""
+        if self.unit is Unit.CALLS:
+            return "calls_in_parallel"
+        return f"{self.unit}_per_{self.window}"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a call may use: the least that must fit now, and its worst case."""
+
+    least_ucr: int
+    full_ucr: int
+    least_tokens: int
+    full_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """Hold `least` units in `bucket`, or `full` if the room is ample, within `ceiling`.
+
+    `expires_ms` is when the store may forget the bucket (0: never); a shadow charge never
+    refuses. `resets_ms` is when the window ends (0: it has none).
+    """
+
+    limit: Limit
+    bucket: str
+    least: int
+    full: int
+    resets_ms: int
+    expires_ms: int
+
+    @property
+    def ceiling(self) -> int:
+        return self.limit.ceiling
+
+
+def charges_for(
+    limits: tuple[Limit, ...], need: Need, *, account_id: str, key_id: str, now_ms: int
+) -> tuple[Charge, ...]:
+    """The charges of one call; `now_ms` is the ledger's clock, which decides the windows."""
+    return tuple(_charge(limit, need, account_id, key_id, now_ms) for limit in limits)
+
+
+def _charge(limit: Limit, need: Need, account_id: str, key_id: str, now_ms: int) -> Charge:
+    start_ms, end_ms = window_bounds(limit.window, now_ms)
+    owner = f"a:{account_id}" if limit.scope is Scope.ACCOUNT else f"k:{key_id}"
+    least, full = _held(limit.unit, need)
+    return Charge(
+        limit=limit,
+        bucket=f"{owner}:{limit.name}:{start_ms}",
+        least=least,
+        full=full,
+        resets_ms=end_ms,
+        expires_ms=end_ms + BUCKET_GRACE_MS if end_ms else 0,
+    )
+
+
+def _held(unit: Unit, need: Need) -> tuple[int, int]:
+    match unit:
+        case Unit.MICROCREDITS:
+            return need.least_ucr, need.full_ucr
+        case Unit.TOKENS:
+            return need.least_tokens, need.full_tokens
+        case Unit.REQUESTS | Unit.CALLS:
+            return 1, 1
+
+
+def used(unit: Unit, *, charge_ucr: int, tokens: int) -> int:
+    """What settlement books in a bucket of that unit, in place of what was held."""
+    match unit:
+        case Unit.MICROCREDITS:
+            return charge_ucr
+        case Unit.TOKENS:
+            return tokens
+        case Unit.REQUESTS:
+            return 1
+        case Unit.CALLS:
+            return 0
+
+
+def window_bounds(window: Window, now_ms: int) -> tuple[int, int]:
+    """Start and end of the UTC window around `now_ms`, in ms; (0, 0) without a window."""
+    match window:
+        case Window.NONE:
+            return 0, 0
+        case Window.MINUTE | Window.HOUR | Window.DAY:
+            length_ms = _LENGTH_MS[window]
+            start_ms = now_ms - now_ms % length_ms
+            return start_ms, start_ms + length_ms
+        case Window.MONTH:
+            start = datetime.fromtimestamp(now_ms // 1000, UTC).replace(
+                day=1, hour=0, minute=0, second=0
+            )
+            # Day 1 plus 32 days is always in the next month.
+            end = (start + timedelta(days=32)).replace(day=1)
+            return int(start.timestamp()) * 1000, int(end.timestamp()) * 1000
+
+
+_LENGTH_MS = {Window.MINUTE: 60_000, Window.HOUR: 3_600_000, Window.DAY: 86_400_000}

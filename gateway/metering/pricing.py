@@ -1,0 +1,146 @@
+"""The rate card: what a call costs, in integer microcredits.
+
+1 credit = 1 000 000 microcredits (µcr). Rates are µcr per *million* tokens of a class, so a
+charge is Σ tokens x rate ÷ 10⁶, rounded up once per call. No floats: Python's integers do not
+overflow, and the ledger's bound (2⁵³) is checked where the amount leaves this module.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NewType
+
+from gateway.metering.usage import TokenClass, Usage
+
+Microcredits = NewType("Microcredits", int)
+
+UCR_PER_CREDIT = 1_000_000
+TOKENS_PER_RATE = 1_000_000
+# Lua numbers are doubles: integers beyond this are not exact in the ledger's scripts.
+AMOUNT_MAX_UCR = 2**53 - 1
+
+# A class without a rate of its own is charged as its parent.
+PARENT = {
+    TokenClass.INPUT_CACHE_READ: TokenClass.INPUT_UNCACHED,
+    TokenClass.INPUT_CACHE_WRITE_5M: TokenClass.INPUT_UNCACHED,
+    TokenClass.INPUT_CACHE_WRITE_1H: TokenClass.INPUT_CACHE_WRITE_5M,
+    TokenClass.INPUT_AUDIO: TokenClass.INPUT_UNCACHED,
+    TokenClass.INPUT_IMAGE: TokenClass.INPUT_UNCACHED,
+    TokenClass.OUTPUT_REASONING: TokenClass.OUTPUT_TEXT,
+    TokenClass.OUTPUT_AUDIO: TokenClass.OUTPUT_TEXT,
+    TokenClass.OUTPUT_IMAGE: TokenClass.OUTPUT_TEXT,
+}
+
+# A prompt's text may turn out to be cached or to be written to a cache: the dearest counts.
+TEXT_INPUT = (
+    TokenClass.INPUT_UNCACHED,
+    TokenClass.INPUT_CACHE_READ,
+    TokenClass.INPUT_CACHE_WRITE_5M,
+    TokenClass.INPUT_CACHE_WRITE_1H,
+)
+TEXT_OUTPUT = (TokenClass.OUTPUT_TEXT, TokenClass.OUTPUT_REASONING)
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """µcr per million tokens for every class, parents already filled in."""
+
+    by_class: Mapping[TokenClass, int]
+
+    @classmethod
+    def of(cls, given: Mapping[TokenClass, int]) -> "Rates":
+        """Fill each missing class from its parent; INPUT_UNCACHED and OUTPUT_TEXT default to 0."""
+        return cls({token_class: _rate(token_class, given) for token_class in TokenClass})
+
+    def dearest(self, classes: tuple[TokenClass, ...]) -> int:
+        return max(self.by_class[token_class] for token_class in classes)
+
+
+def _rate(token_class: TokenClass, given: Mapping[TokenClass, int]) -> int:
+    while token_class not in given:
+        if token_class not in PARENT:
+            return 0
+        token_class = PARENT[token_class]
+    return given[token_class]
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Rates of a call whose whole input is above `above_input_tokens` (long-context prices)."""
+
+    above_input_tokens: int
+    rates: Rates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPrice:
+    """One model's line on the card. `tiers` ascend and start at 0."""
+
+    model: str
+    tiers: tuple[Tier, ...]
+    fee_ucr: int = 0
+    context_tokens: int = 1_000_000
+    max_output_tokens: int = 128_000
+    source: str = ""
+    checked: str = ""
+
+    def rates_for(self, input_tokens: int) -> Rates:
+        rates = self.tiers[0].rates
+        for tier in self.tiers[1:]:
+            if input_tokens > tier.above_input_tokens:
+                rates = tier.rates
+        return rates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateCard:
+    """A dated, immutable set of prices; its version is stored with each charge."""
+
+    version: str
+    models: Mapping[str, ModelPrice] = field(default_factory=dict)
+    default: ModelPrice | None = None
+    """Used for models without a line of their own; None refuses them."""
+
+    def price(self, model: str) -> ModelPrice | None:
+        return self.models.get(model, self.default)
+
+
+def charge_ucr(price: ModelPrice, usage: Usage) -> Microcredits:
+    """What the usage costs, rounded up once, the request fee included."""
+    by_class = price.rates_for(usage.input_tokens).by_class
+    total = sum(
+        tokens * by_class[TokenClass(name)] for name, tokens in usage.nonzero().items()
+    )
+    return Microcredits(price.fee_ucr - (-total // TOKENS_PER_RATE))
+
+
+def worst_case_ucr(
+    price: ModelPrice, *, input_tokens: int, output_tokens: int, audio: bool = False
+) -> Microcredits:
+    """An upper bound for a call of that size, whatever classes its tokens turn out to be.
+
+    Text classes only, unless `audio`: then the audio and image rates count as well.
+    """
+    rates = price.rates_for(input_tokens)
+    audio_in = (TokenClass.INPUT_AUDIO, TokenClass.INPUT_IMAGE) if audio else ()
+    audio_out = (TokenClass.OUTPUT_AUDIO, TokenClass.OUTPUT_IMAGE) if audio else ()
+    total = input_tokens * rates.dearest(TEXT_INPUT + audio_in) + output_tokens * rates.dearest(
+        TEXT_OUTPUT + audio_out
+    )
+    return Microcredits(price.fee_ucr - (-total // TOKENS_PER_RATE))
+
+
+def affordable_output_tokens(
+    price: ModelPrice, *, available_ucr: int, input_tokens: int, audio: bool = False
+) -> int:
+    """The largest `output_tokens` whose worst case still fits into `available_ucr`; at least 0."""
+    rates = price.rates_for(input_tokens)
+    audio_out = (TokenClass.OUTPUT_AUDIO, TokenClass.OUTPUT_IMAGE) if audio else ()
+    rate = rates.dearest(TEXT_OUTPUT + audio_out)
+    prompt = worst_case_ucr(price, input_tokens=input_tokens, output_tokens=0, audio=audio)
+    room = available_ucr - prompt
+    if room < 0:
+        return 0
+    if rate == 0:
+        return price.max_output_tokens
+    # `prompt` was rounded up already; giving that fraction away keeps the answer safe.
+    return room * TOKENS_PER_RATE // rate

@@ -1,0 +1,36 @@
+"""Named, tracked background tasks: the one place allowed to start one."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+
+class TaskSet:
+    """Keeps a reference to every task it starts, until that task ends."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def start(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
+        """Run `work` in the background; its failure is its own to handle or log."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def drain(self, *, timeout_s: float) -> int:
+        """Wait for all tasks, up to the deadline; answer how many were still running."""
+        if not self._tasks:
+            return 0
+        _, late = await asyncio.wait(set(self._tasks), timeout=timeout_s)
+        return len(late)
+
+    async def cancel(self) -> None:
+        """Cancel what still runs and wait until it has ended."""
+        running = set(self._tasks)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
