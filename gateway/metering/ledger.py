@@ -60,7 +60,6 @@ class Reserve:
     least == full there is nothing to choose. `overdraft_ucr` > 0: the hold may draw on
     overdraft for what available does not cover, if available is positive at all.
     `observe`: never refused by balance or ceilings; holds what is there.
-    `draft` is the event written if the hold expires after a checkpoint.
     """
 
     hold_id: str
@@ -111,6 +110,17 @@ class Refused:
     rooms: tuple[int, ...]
     now_ms: int
     limit_index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSkewed:
+    """Nothing was held: `Reserve.now_ms` was more than a second off the ledger's clock.
+
+    Either the caller's idea of it was wrong, or the store stalled and got to this reserve late.
+    The charges belong to the wrong windows: compute them anew from `now_ms` and ask again.
+    """
+
+    now_ms: int
 
 
 class Ending(StrEnum):

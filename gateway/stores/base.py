@@ -13,6 +13,7 @@ from gateway.metering.accounts import Account, Status, VirtualKey
 from gateway.metering.ledger import (
     AlreadyEnded,
     Balance,
+    ClockSkewed,
     Extend,
     Extended,
     Grant,
@@ -42,7 +43,7 @@ class Ledger(Protocol):
 
     def reserve(
         self, ask: Reserve
-    ) -> asyncio.Future[Reserved | Refused | AlreadyEnded]: ...
+    ) -> asyncio.Future[Reserved | Refused | AlreadyEnded | ClockSkewed]: ...
 
     def extend(
         self, ask: Extend
@@ -91,9 +92,11 @@ class DailyUsage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredEvent:
-    """One outbox entry. `kind`: settled, expired, late, funded, grant_expired.
+    """One outbox entry. `kind`: settled, expired, late, funded, grant_expired, debt_paid.
 
-    `amount_ucr` is what this entry charged (or funded); `slices` which grants paid.
+    `amount_ucr` is what this entry charged (or funded, or lapsed); `slices` which grants paid.
+    For settled, expired, late and debt_paid (which charges nothing and carries a negative debt):
+    amount = Σ slices + debt + observed.
     `event` is the decoded usage event, empty for movements without one.
     """
 

@@ -1,0 +1,86 @@
+"""Every key in the store, in one table. No other module spells a key name.
+
+All keys of an account carry the tag of its shard, `{s00}` … `{s63}`: one script touches an
+account, its calls, its buckets and the shard's outbox, and in a cluster those must share a slot.
+The number of shards is part of the stored format: never change it.
+
+| key | type | holds |
+|---|---|---|
+| `{sNN}out` | stream | the outbox: one entry per settlement or movement |
+| `{sNN}due` | zset | hold id by the ms its lease runs out |
+| `{sNN}a:<account>` | hash | `st` and the account's own fields (`keys.py`), the ledger's totals |
+| `{sNN}a:<account>:gi` | zset | grants with credit left; members sort in burn order, scores are 0 |
+| `{sNN}a:<account>:g` | hash | all grants: `<grant>:i` as given, `:m` index member, `:r` remaining, `:h` held, `:c` consumed, `:x` expired, `:v` voided |
+| `{sNN}a:<account>:d:<day>` | hash | usage of one UTC day by model; forgotten after 400 days |
+| `{sNN}h:<hold>` | hash | a running call, without TTL; later its tombstone, for a day |
+| `{sNN}k:<key id>` | hash | `st` and the key's own fields (`keys.py`) |
+| `{sNN}b:<bucket>` | hash | `held` and `used` units of one limit in one window |
+| `kd:<digest>` | hash | digest of a key → where its record is (`keys.py`) |
+
+Totals in the account's hash, in µcr unless named otherwise: `available` (remaining of grants
+effective at the last turn), `granted`, `held`, `consumed`, `expired`, `voided`, `debt`,
+`observed`, `overdraft_held`, `charged`, `live` (running calls), `turn_ms` (when the next grant
+becomes effective or lapses, so that `available` must be counted anew).
+"""  # noqa: E501 - a table row is one line
+
+from functools import lru_cache
+from zlib import crc32
+
+SHARDS = 64
+DAY_MS = 86_400_000
+
+
+@lru_cache(maxsize=65_536)
+def shard_tag(account_id: str) -> str:
+    """The hash tag of the account's shard, braces included."""
+    return shard(crc32(account_id.encode()) % SHARDS)
+
+
+def shard(number: int) -> str:
+    return f"{{s{number:02d}}}"
+
+
+def outbox_key(tag: str) -> str:
+    return f"{tag}out"
+
+
+def due_key(tag: str) -> str:
+    return f"{tag}due"
+
+
+def hold_key(tag: str, hold_id: str) -> str:
+    return f"{tag}h:{hold_id}"
+
+
+def bucket_key(tag: str, bucket: str) -> str:
+    return f"{tag}b:{bucket}"
+
+
+def account_key(account_id: str) -> str:
+    return f"{shard_tag(account_id)}a:{account_id}"
+
+
+def key_record_key(account_id: str, key_id: str) -> str:
+    """A key's record lives in its account's shard, where the reserve script can read it."""
+    return f"{shard_tag(account_id)}k:{key_id}"
+
+
+def key_digest_key(digest: str) -> str:
+    """Outside the shards: before the look-up nobody knows whose key it is."""
+    return f"kd:{digest}"
+
+
+def day_key(account_id: str, day_ms: int) -> str:
+    return f"{account_key(account_id)}:d:{day_ms}"
+
+
+def day_of(time_ms: int) -> int:
+    """Start of the UTC day around `time_ms`."""
+    return time_ms - time_ms % DAY_MS
+
+
+@lru_cache(maxsize=65_536)
+def money_keys(account_id: str) -> tuple[str, str, str, str]:
+    """What every script that moves money declares first: totals, grant index, grants, outbox."""
+    account = account_key(account_id)
+    return account, f"{account}:gi", f"{account}:g", outbox_key(shard_tag(account_id))
