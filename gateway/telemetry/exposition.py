@@ -1,0 +1,101 @@
+"""The metrics as Prometheus reads them: text format or OpenMetrics, as the scraper prefers.
+
+Reads the cells of all workers, so any worker can answer for all. Rendering some thousand series
+takes milliseconds of Python and therefore runs in a thread.
+Formats: https://prometheus.io/docs/instrumenting/exposition_formats/ (looked at 2026-11).
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from gateway.telemetry.cells import Series
+from gateway.telemetry.families import WORKERS, Family, Kind, Merge
+from gateway.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Exposition:
+    content_type: str
+    body: bytes
+
+
+async def expose(metrics: Metrics, *, accept: str) -> Exposition:
+    """Render the totals of all workers, off the event loop."""
+    return await asyncio.to_thread(render, metrics, accept=accept)
+
+
+def render(metrics: Metrics, *, accept: str) -> Exposition:
+    encode, content_type = _encoder(accept)
+    return Exposition(content_type, encode(CellsCollector(metrics)))
+
+
+def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
+    try:
+        return choose_encoder(accept)
+    except ValueError:
+        # A version that is no number: serve what every scraper understands.
+        return generate_latest, CONTENT_TYPE_PLAIN_0_0_4
+
+
+class CellsCollector:
+    """One reading of the cells, in the form prometheus_client renders."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._layout = metrics.layout
+        self._regions = metrics.read()
+        self._totals = [sum(column) for column in zip(*self._regions, strict=True)]
+        running = self._layout.cell(WORKERS)
+        self._running = [region for region in self._regions if region[running]]
+
+    def collect(self) -> Iterable[Metric]:
+        for family in self._layout.families:
+            match family.kind:
+                case Kind.COUNTER:
+                    yield self._counter(family)
+                case Kind.GAUGE:
+                    yield self._gauge(family)
+                case Kind.HISTOGRAM:
+                    yield self._histogram(family)
+
+    def _counter(self, family: Family) -> Metric:
+        metric = CounterMetricFamily(family.name, family.help, labels=family.labels)
+        for series, cells in self._series(family):
+            metric.add_metric(series.values, cells[0] / family.per_unit)
+        return metric
+
+    def _gauge(self, family: Family) -> Metric:
+        metric = GaugeMetricFamily(family.name, family.help, labels=family.labels)
+        for series, cells in self._series(family):
+            value = cells[0] if family.merge is Merge.SUM else self._least(series.cell)
+            metric.add_metric(series.values, value)
+        return metric
+
+    def _histogram(self, family: Family) -> Metric:
+        metric = HistogramMetricFamily(family.name, family.help, labels=family.labels)
+        bounds = [str(bound / family.per_unit) for bound in family.bounds] + ["+Inf"]
+        for series, cells in self._series(family):
+            buckets = list(zip(bounds, accumulate(cells[:-1]), strict=True))
+            metric.add_metric(series.values, buckets, cells[-1] / family.per_unit)
+        return metric
+
+    def _series(self, family: Family) -> Iterable[tuple[Series, Sequence[int]]]:
+        """The series to show, with their cells added up over the workers."""
+        for series in self._layout.series(family):
+            cells = self._totals[series.cell : series.cell + family.cells]
+            if any(cells) or not family.sparse:
+                yield series, cells
+
+    def _least(self, cell: int) -> int:
+        return min((region[cell] for region in self._running), default=0)

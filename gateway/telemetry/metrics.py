@@ -1,0 +1,253 @@
+"""What the rest of the gateway tells about itself: one method per fact, cheap enough to call.
+
+A finished call costs one method call and about two microseconds. Cells are looked up in tables
+made at start; anything a closed set does not name is counted as `other`. Rendering is
+`exposition`'s business.
+
+Amounts, byte counts and durations are non-negative integers: cells cannot go down.
+"""
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass
+from operator import attrgetter
+
+from gateway.metering.events import End
+from gateway.metering.usage import Provenance, TokenClass, Usage
+from gateway.telemetry import families
+from gateway.telemetry.cells import Cells, Layout, SharedCells
+from gateway.telemetry.families import OTHER, Family, Kind
+
+STATUS_CLASSES = {3: "3xx", 4: "4xx"}
+CLASS_OFFSET: Mapping[str, int] = {name: offset for offset, name in enumerate(TokenClass)}
+INPUT_UNCACHED = CLASS_OFFSET[TokenClass.INPUT_UNCACHED]
+OUTPUT_TEXT = CLASS_OFFSET[TokenClass.OUTPUT_TEXT]
+# Nearly every call uses the two above and none of these: one comparison tells.
+RARE_CLASSES = tuple(
+    name for name in TokenClass if name not in (TokenClass.INPUT_UNCACHED, TokenClass.OUTPUT_TEXT)
+)
+rare_tokens = attrgetter(*RARE_CLASSES)
+NO_RARE_TOKENS = (0,) * len(RARE_CLASSES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricLabels:
+    """The label values of this installation: dialects and providers in use, priced models."""
+
+    dialects: tuple[str, ...]
+    providers: tuple[str, ...]
+    models: tuple[str, ...]
+
+    def values(self) -> Mapping[str, tuple[str, ...]]:
+        return {
+            "dialect": _with_other(self.dialects),
+            "provider": _with_other(self.providers),
+            "model": _with_other(self.models),
+            "end": tuple(End),
+            "provenance": tuple(Provenance),
+            "class": tuple(TokenClass),
+            "reason": families.REFUSAL_REASONS,
+            "status": families.PROVIDER_STATUSES,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """Cells of one dialect at one provider."""
+
+    ends: Mapping[str, int]
+    first_byte: int
+    duration: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """Cells of one model. `tokens` is the first of its classes, in TokenClass' order."""
+
+    provenances: Mapping[str, int]
+    tokens: int
+    charges: int
+    holds: int
+
+
+class Metrics:
+    """Counts into one worker's region of the shared cells; `read` sees those of all."""
+
+    def __init__(self, layout: Layout, shared: SharedCells, *, labels: MetricLabels) -> None:
+        self.layout = layout
+        self._shared = shared
+        self._cells = shared.region(0)
+        values = labels.values()
+        self._routes = {
+            (dialect, provider): _route(layout, dialect, provider)
+            for dialect in values["dialect"]
+            for provider in values["provider"]
+        }
+        self._providers = frozenset(values["provider"])
+        self._other_route = self._routes[OTHER, OTHER]
+        self._models = {model: _model(layout, model) for model in values["model"]}
+        self._other_model = self._models[OTHER]
+        self._refusals = {
+            reason: layout.cell(families.REFUSALS, reason) for reason in values["reason"]
+        }
+        cell = layout.cell
+        self._overruns = cell(families.OVERRUNS)
+        self._overruns_ucr = cell(families.OVERRUNS_UCR)
+        self._overhead = cell(families.OVERHEAD)
+        self._relayed = cell(families.RELAYED)
+        self._open_calls = cell(families.OPEN_CALLS)
+
+    @classmethod
+    def create(cls, labels: MetricLabels, *, workers: int) -> "Metrics":
+        """Cells for `workers` slots. Call it before forking; counts go to slot 0 until `attach`."""
+        layout = Layout(families.FAMILIES, labels.values())
+        return cls(layout, SharedCells(layout.cells, workers=workers), labels=labels)
+
+    def attach(self, worker_index: int) -> None:
+        """Become the worker of this slot: its counters go on, its gauges start anew."""
+        self._cells = self._shared.region(worker_index)
+        self._clear_gauges(self._cells)
+        self._cells[self.layout.cell(families.WORKERS)] = 1
+
+    def detach(self, worker_index: int) -> None:
+        """For the supervisor, once a worker is dead: what it counted stays, what it was ends."""
+        self._clear_gauges(self._shared.region(worker_index))
+
+    def _clear_gauges(self, cells: Cells) -> None:
+        for family in self.layout.families:
+            if family.kind is Kind.GAUGE:
+                for series in self.layout.series(family):
+                    cells[series.cell] = 0
+
+    def read(self) -> list[list[int]]:
+        """Every worker's cells at about this moment, in slot order."""
+        return self._shared.read()
+
+    def call_ended(
+        self,
+        *,
+        dialect: str,
+        provider: str,
+        model: str,
+        end: End,
+        provenance: Provenance,
+        usage: Usage,
+        charge_ucr: int,
+        held_ucr: int,
+        ttfb_us: int,
+        duration_us: int,
+        overhead_us: int,
+        relayed_bytes: int,
+    ) -> None:
+        """A metered call is over and its charge is known. One call of this per call served."""
+        cells = self._cells
+        route = self._routes.get((dialect, provider), self._other_route)
+        cells[route.ends[end]] += 1
+        _observe(cells, route.first_byte, families.ANSWER_BOUNDS_US, ttfb_us)
+        _observe(cells, route.duration, families.ANSWER_BOUNDS_US, duration_us)
+        _observe(cells, self._overhead, families.OVERHEAD_BOUNDS_US, overhead_us)
+        cells[self._relayed] += relayed_bytes
+        entry = self._models.get(model, self._other_model)
+        cells[entry.provenances[provenance]] += 1
+        cells[entry.charges] += charge_ucr
+        cells[entry.holds] += held_ucr
+        _count_tokens(cells, entry.tokens, usage)
+        if charge_ucr > held_ucr:
+            cells[self._overruns] += 1
+            cells[self._overruns_ucr] += charge_ucr - held_ucr
+
+    def refused(self, reason: str) -> None:
+        """Answered with an error of ours; `reason` is the error's code."""
+        self._cells[self._refusals.get(reason, self._refusals[OTHER])] += 1
+        if reason == "invalid_api_key":
+            self._add(families.AUTHENTICATION_FAILURES, 1)
+
+    def unknown_endpoint(self) -> None:
+        """A path no dialect knows, whatever the configuration then does with it."""
+        self._add(families.UNKNOWN_ENDPOINTS, 1)
+
+    def provider_error(self, provider: str, status: int) -> None:
+        """The provider answered with an error, which is passed on unbilled."""
+        label = str(status)
+        if label not in families.PROVIDER_STATUSES:
+            label = STATUS_CLASSES.get(status // 100, "5xx")
+        known = provider if provider in self._providers else OTHER
+        self._cells[self.layout.cell(families.PROVIDER_ERRORS, known, label)] += 1
+
+    def relayed(self, count_bytes: int) -> None:
+        """Answer bytes of calls that are not metered: provider errors, free endpoints."""
+        self._cells[self._relayed] += count_bytes
+
+    def unmetered(self) -> None:
+        """A call was served and nothing records its charge: an incident."""
+        self._add(families.UNMETERED, 1)
+
+    def usage_disbelieved(self) -> None:
+        self._add(families.DISBELIEVED, 1)
+
+    def hold_expired(self, count: int) -> None:
+        self._add(families.HOLDS_EXPIRED, count)
+
+    def settled_late(self) -> None:
+        self._add(families.LATE_SETTLES, 1)
+
+    def spooled(self) -> None:
+        self._add(families.SPOOLED_SETTLES, 1)
+
+    def set_spool_waiting(self, count: int) -> None:
+        """This worker's own spool only: the workers' figures are added up."""
+        self._cells[self.layout.cell(families.SPOOL_WAITING)] = count
+
+    def set_open_calls(self, count: int) -> None:
+        self._cells[self._open_calls] = count
+
+    def set_store_up(self, *, up: bool) -> None:
+        self._cells[self.layout.cell(families.STORE_UP)] = int(up)
+
+    def loop_lagged(self, lag_us: int) -> None:
+        lag = self.layout.cell(families.LOOP_LAG)
+        _observe(self._cells, lag, families.LAG_BOUNDS_US, lag_us)
+
+    def log_lines_dropped(self, count: int) -> None:
+        self._add(families.LOG_LINES_DROPPED, count)
+
+    def _add(self, family: Family, count: int) -> None:
+        self._cells[self.layout.cell(family)] += count
+
+
+def _observe(cells: Cells, first: int, bounds: tuple[int, ...], value: int) -> None:
+    """Count `value` in its bucket; the sum stands behind the bucket of everything larger."""
+    cells[first + bisect_left(bounds, value)] += 1
+    cells[first + len(bounds) + 1] += value
+
+
+def _count_tokens(cells: Cells, first: int, usage: Usage) -> None:
+    cells[first + INPUT_UNCACHED] += usage.input_uncached
+    cells[first + OUTPUT_TEXT] += usage.output_text
+    rare = rare_tokens(usage)
+    if rare != NO_RARE_TOKENS:
+        for name, tokens in zip(RARE_CLASSES, rare, strict=True):
+            cells[first + CLASS_OFFSET[name]] += tokens
+
+
+def _route(layout: Layout, dialect: str, provider: str) -> _Route:
+    return _Route(
+        ends={end: layout.cell(families.CALLS, dialect, provider, end) for end in End},
+        first_byte=layout.cell(families.FIRST_BYTE, dialect, provider),
+        duration=layout.cell(families.DURATION, dialect, provider),
+    )
+
+
+def _model(layout: Layout, model: str) -> _Model:
+    return _Model(
+        provenances={
+            provenance: layout.cell(families.USAGES, model, provenance) for provenance in Provenance
+        },
+        tokens=layout.cell(families.TOKENS, model, next(iter(TokenClass))),
+        charges=layout.cell(families.CHARGES_UCR, model),
+        holds=layout.cell(families.HOLDS_UCR, model),
+    )
+
+
+def _with_other(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*values, OTHER)))
