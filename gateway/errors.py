@@ -5,7 +5,7 @@ on the wire is the caller's dialect's business (`dialects/`), decided once, at t
 Messages say what was expected, what came and what to do; never a key, never a prompt.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 
@@ -13,7 +13,7 @@ class GatewayError(Exception):
     """Base of all; subclasses fix `status` and `code`.
 
     `details` are numbers and names a program can act on. `should_retry` is an order to the
-    official SDKs (`x-should-retry`); None leaves the choice to them.
+    official SDKs (`x-should-retry`); None leaves the choice to them. `headers` go out as they are.
     """
 
     status: ClassVar[int] = 500
@@ -27,6 +27,7 @@ class GatewayError(Exception):
         retry_after_s: float | None = None,
         should_retry: bool | None = None,
         details: Mapping[str, int | str] | None = None,
+        headers: Sequence[tuple[bytes, bytes]] = (),
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -35,6 +36,7 @@ class GatewayError(Exception):
         self.retry_after_s = retry_after_s
         self.should_retry = should_retry
         self.details = dict(details or {})
+        self.headers = headers
 
 
 class BadCall(GatewayError):
@@ -90,6 +92,13 @@ class StoreUnavailable(GatewayError):
 
     status = 503
     code = "metering_unavailable"
+
+
+class ClientLeft(GatewayError):
+    """Nobody is there to answer; 499 is what nginx logs for it."""
+
+    status = 499
+    code = "client_left"
 
 
 class Draining(GatewayError):

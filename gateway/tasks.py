@@ -14,12 +14,11 @@ class TaskSet:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def start(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
+    def start(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
         """Run `work` in the background; its failure is its own to handle or log."""
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return task
 
     async def drain(self, *, timeout_s: float) -> int:
         """Wait for all tasks, up to the deadline; answer how many were still running."""

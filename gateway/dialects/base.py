@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.errors import GatewayError
+from gateway.metering.admission import Standing
 from gateway.metering.call import Call
 from gateway.metering.usage import Usage
 
@@ -128,6 +129,10 @@ class Dialect(Protocol):
 
     def usage_filter(self) -> BodyFilter:
         """For a stream whose usage event must be hidden again."""
+        ...
+
+    def limit_headers(self, standings: Sequence[Standing]) -> list[tuple[bytes, bytes]]:
+        """This API's own rate-limit headers, and the generic `RateLimit` ones."""
         ...
 
     def render_error(self, error: GatewayError) -> Rendered: ...

@@ -1,0 +1,148 @@
+"""Explaining the ledger's decision to the caller: which limit, what is there, what would fit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.errors import Forbidden, GatewayError, QuotaExceeded, Unauthenticated
+from gateway.metering.ledger import Reason, Refused
+from gateway.metering.limits import Charge, Limit, Unit
+from gateway.metering.pricing import UCR_PER_CREDIT, ModelPrice, affordable_output_tokens
+
+# One message for all: a stranger must not learn which keys exist.
+INVALID_KEY = (
+    "No valid API key was sent. Send the virtual key you were given as "
+    "`Authorization: Bearer tk_...`; ask its owner for a new one if it was revoked or expired."
+)
+# Held credit comes back when a running call ends: seconds, not a billing period.
+HELD_RETRY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a call stands in one limit after its admission or refusal."""
+
+    limit: Limit
+    room: int
+    resets_in_ms: int
+    """Until the window ends; 0 for a limit without one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What admission asked the ledger for: the facts a refusal is explained with."""
+
+    price: ModelPrice
+    charges: tuple[Charge, ...]
+    required_ucr: int
+    input_tokens: int
+    choices: int
+    audio: bool
+    streaming: bool
+
+
+def standings(
+    charges: Sequence[Charge], rooms: Sequence[int], *, now_ms: int
+) -> tuple[Standing, ...]:
+    """`rooms` as the ledger answered them, in the charges' order."""
+    return tuple(
+        Standing(charge.limit, max(0, room), max(0, charge.resets_ms - now_ms) if charge.resets_ms else 0)
+        for charge, room in zip(charges, rooms, strict=True)
+    )
+
+
+def refusal(refused: Refused, asked: Asked) -> GatewayError:
+    """The error a refused reservation becomes."""
+    match refused.reason:
+        case Reason.KEY:
+            return Unauthenticated(INVALID_KEY)
+        case Reason.ACCOUNT:
+            return Forbidden(
+                "This account is not active. Ask its owner or the operator to reactivate it.",
+                code="account_inactive",
+                should_retry=False,
+            )
+        case Reason.LIMIT:
+            return _limit_refusal(refused, asked.charges[refused.limit_index])
+        case Reason.BALANCE:
+            return _balance_refusal(refused, asked)
+
+
+def _balance_refusal(refused: Refused, asked: Asked) -> GatewayError:
+    affordable = (
+        affordable_output_tokens(
+            asked.price,
+            available_ucr=refused.available_ucr,
+            input_tokens=asked.input_tokens,
+            audio=asked.audio,
+        )
+        // asked.choices
+    )
+    details: dict[str, int | str] = {
+        "available": credits(refused.available_ucr),
+        "required": credits(asked.required_ucr),
+        "held": credits(refused.held_ucr),
+        "affordable_max_tokens": affordable,
+    }
+    only_held = refused.available_ucr + refused.held_ucr >= asked.required_ucr
+    advice = _advice(affordable, streaming=asked.streaming)
+    if only_held:
+        return QuotaExceeded(
+            f"This call needs {details['required']} credits and {details['available']} are free; "
+            f"{details['held']} are held by calls still running. Try again when one has ended{advice}.",
+            code="balance_held",
+            retry_after_s=HELD_RETRY_S,
+            details=details,
+        )
+    return QuotaExceeded(
+        f"This call needs {details['required']} credits and the account has "
+        f"{details['available']} left. Add credit{advice}.",
+        code="insufficient_quota",
+        should_retry=False,
+        details=details,
+    )
+
+
+def _advice(affordable: int, *, streaming: bool) -> str:
+    if affordable <= 0:
+        return ""
+    advice = f", or ask for at most {affordable} output tokens"
+    return advice if streaming else f"{advice}, or stream the answer"
+
+
+def _limit_refusal(refused: Refused, charge: Charge) -> GatewayError:
+    room = max(0, refused.rooms[refused.limit_index])
+    limit = charge.limit
+    details: dict[str, int | str] = {
+        "limit": limit.name,
+        "ceiling": limit.ceiling,
+        "available": room,
+        "required": charge.least,
+    }
+    if limit.unit is Unit.CALLS:
+        return QuotaExceeded(
+            f"{limit.ceiling} calls may run in parallel and all of them are running. "
+            "Wait for one to end.",
+            retry_after_s=HELD_RETRY_S,
+            details=details,
+        )
+    wait_s = max(0, charge.resets_ms - refused.now_ms) / 1000
+    if charge.least > limit.ceiling:
+        return QuotaExceeded(
+            f"This call alone needs {charge.least} {limit.unit} and the limit is {limit.ceiling} "
+            f"per {limit.window}. Make it smaller.",
+            should_retry=False,
+            details=details,
+        )
+    return QuotaExceeded(
+        f"The limit of {limit.ceiling} {limit.unit} per {limit.window} has {room} left and this "
+        f"call needs {charge.least}. It resets in {wait_s:.0f} s.",
+        retry_after_s=wait_s,
+        details=details,
+    )
+
+
+def credits(ucr: int) -> str:  # noqa: A001  credit is the domain's word; the builtin is a REPL greeting
+    """Microcredits as a decimal text of credits, exact."""
+    sign = "-" if ucr < 0 else ""
+    whole, fraction = divmod(abs(ucr), UCR_PER_CREDIT)
+    return f"{sign}{whole}.{fraction:06d}"

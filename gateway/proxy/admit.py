@@ -1,0 +1,210 @@
+"""Admission: price the call, bound it, and have the ledger set that much aside.
+
+Cheap where cheap is right: the prompt's byte length bounds its tokens, and that is enough while
+credit is ample. Only when the bound does not fit is the prompt counted exactly.
+"""
+
+import asyncio
+from dataclasses import dataclass, replace
+
+from gateway.dialects.base import Dialect
+from gateway.errors import Forbidden, GatewayError, StoreUnavailable
+from gateway.metering.accounts import Caller
+from gateway.metering.admission import Asked, refusal, standings
+from gateway.metering.call import Call
+from gateway.metering.estimate import Estimate, estimate, need
+from gateway.metering.ledger import ClockSkewed, Reason, Refused, Release, Reserve, Reserved
+from gateway.metering.limits import Charge, Unit, charges_for
+from gateway.metering.plans import Enforcement, model_allowed
+from gateway.metering.pricing import ModelPrice, RateCard
+from gateway.metering.routes import Route, find_route
+from gateway.proxy.settlements import Settlements
+from gateway.proxy.ticket import Ticket
+from gateway.stores.base import Ledger
+from gateway.tokens.base import TokenCounter
+
+# Each retry follows a resynchronised clock; a store whose clock jumps that often is not usable.
+CLOCK_RETRIES = 3
+STORE_RETRY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Where a model is routed and what it costs there."""
+
+    route: Route
+    price: ModelPrice
+
+
+class Admission:
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        settlements: Settlements,
+        counter: TokenCounter,
+        routes: tuple[Route, ...],
+        rate_card: RateCard,
+        lease_ms: int,
+    ) -> None:
+        self._ledger = ledger
+        self._settlements = settlements
+        self._counter = counter
+        self._routes = routes
+        self._rate_card = rate_card
+        self._lease_ms = lease_ms
+
+    async def admit(
+        self, call: Call, *, caller: Caller, dialect: Dialect, request_id: str
+    ) -> Ticket:
+        """The ticket of an admitted call; raises what the caller is to be told otherwise."""
+        if not self._settlements.healthy:
+            raise unavailable("Usage could not be recorded right now")
+        line = self._line(call.model, caller)
+        bound = dialect.prompt_bound_tokens(call, context_tokens=line.price.context_tokens)
+        sized = estimate(call, price=line.price, plan=caller.plan, input_tokens=bound, exact=False)
+        attempt = await self._reserve(
+            sized, call, line=line, caller=caller, request_id=request_id
+        )
+        if isinstance(attempt.answer, Refused) and _worth_counting(attempt):
+            exact = await self._exact_tokens(call, line, dialect)
+            if exact < bound:
+                sized = replace(sized, input_tokens=exact, exact=True)
+                attempt = await self._reserve(
+                    sized, call, line=line, caller=caller, request_id=request_id
+                )
+        if isinstance(attempt.answer, Refused):
+            raise _refusal(attempt.answer, attempt, line.price, call=call, dialect=dialect)
+        return Ticket(
+            request_id=request_id,
+            dialect=dialect,
+            caller=caller,
+            call=call,
+            price=line.price,
+            rate_version=self._rate_card.version,
+            provider=line.route.provider,
+            model=line.route.upstream_name(call.model),
+            charges=attempt.ask.charges,
+            input_tokens=attempt.sized.input_tokens,
+            input_exact=attempt.sized.exact,
+            held_ucr=attempt.answer.held_ucr,
+            full=attempt.covers_worst_case(attempt.answer),
+            rooms=attempt.answer.rooms,
+            started_ms=attempt.ask.now_ms,
+        )
+
+    def _line(self, model: str, caller: Caller) -> Line:
+        allowed = model_allowed(caller.plan.models, model) and (
+            not caller.key.models or model_allowed(caller.key.models, model)
+        )
+        route = find_route(self._routes, model) if allowed else None
+        if route is None:
+            raise Forbidden(
+                f"The model {model!r} is not available to this key. `GET /v1/models` lists what "
+                "the provider has; ask the operator which of them your plan allows.",
+                should_retry=False,
+            )
+        price = self._rate_card.price(route.priced_name(model))
+        if price is None:
+            raise Forbidden(
+                f"The model {model!r} has no price here, so its use cannot be charged. Use "
+                "another one, or ask the operator to add it to the rate card.",
+                code="model_not_priced",
+                should_retry=False,
+            )
+        return Line(route, price)
+
+    async def _reserve(
+        self, sized: Estimate, call: Call, *, line: Line, caller: Caller, request_id: str
+    ) -> "Attempt":
+        limits = caller.plan.limits + caller.key.limits
+        needed = need(sized, price=line.price, call=call)
+        account_id, key_id = caller.account.account_id, caller.key.key_id
+        for _ in range(CLOCK_RETRIES):
+            now_ms = self._ledger.now_ms()
+            charges = charges_for(
+                limits, needed, account_id=account_id, key_id=key_id, now_ms=now_ms
+            )
+            ask = Reserve(
+                hold_id=request_id,
+                account_id=account_id,
+                key_id=key_id,
+                least_ucr=needed.least_ucr,
+                full_ucr=needed.full_ucr,
+                charges=charges,
+                lease_ms=self._lease_ms,
+                now_ms=now_ms,
+                overdraft_ucr=caller.plan.overdraft_ucr,
+                observe=caller.plan.enforcement is Enforcement.OBSERVE,
+            )
+            answer = await self._ask(ask)
+            if isinstance(answer, (Reserved, Refused)):
+                return Attempt(ask, answer, sized)
+        raise unavailable("The ledger's clock is not steady")
+
+    async def _ask(self, ask: Reserve) -> Reserved | Refused | ClockSkewed:
+        try:
+            answer = await self._ledger.reserve(ask)
+        except (StoreUnavailable, asyncio.CancelledError) as error:
+            # Whether it was held is unknown: give it back by its id, whenever that is possible.
+            self._settlements.release(Release(ask.hold_id, ask.account_id, ask.charges))
+            if isinstance(error, StoreUnavailable):
+                raise unavailable("The ledger does not answer") from error
+            raise
+        if isinstance(answer, (Reserved, Refused, ClockSkewed)):
+            return answer
+        # A request id is drawn at random for each call: an ended hold of that name is a bug.
+        raise AssertionError(f"fresh hold answered {answer}")
+
+    async def _exact_tokens(self, call: Call, line: Line, dialect: Dialect) -> int:
+        parts = dialect.prompt_parts(call)
+        model = line.route.upstream_name(call.model)
+        return parts.fixed_tokens + await self._counter.count(model, parts.texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    ask: Reserve
+    answer: Reserved | Refused
+    sized: Estimate
+
+    def covers_worst_case(self, reserved: Reserved) -> bool:
+        """Nothing to extend later; under `observe` nothing is ever refused."""
+        return reserved.full or self.ask.least_ucr >= self.ask.full_ucr or self.ask.observe
+
+
+def _worth_counting(attempt: Attempt) -> bool:
+    """Was it refused for an amount that an exact count would make smaller?"""
+    refused = attempt.answer
+    if not isinstance(refused, Refused):
+        return False
+    if refused.reason is Reason.LIMIT:
+        charge: Charge = attempt.ask.charges[refused.limit_index]
+        return charge.limit.unit in (Unit.TOKENS, Unit.MICROCREDITS)
+    return refused.reason is Reason.BALANCE
+
+
+def unavailable(reason: str) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"{reason}, so this call cannot be metered and is not forwarded. Try again shortly.",
+        retry_after_s=STORE_RETRY_S,
+    )
+
+
+def _refusal(
+    refused: Refused, attempt: Attempt, price: ModelPrice, *, call: Call, dialect: Dialect
+) -> GatewayError:
+    asked = Asked(
+        price=price,
+        charges=attempt.ask.charges,
+        required_ucr=attempt.ask.least_ucr,
+        input_tokens=attempt.sized.input_tokens,
+        choices=call.choices,
+        audio=call.audio,
+        streaming=call.stream,
+    )
+    error = refusal(refused, asked)
+    error.headers = dialect.limit_headers(
+        standings(attempt.ask.charges, refused.rooms, now_ms=refused.now_ms)
+    )
+    return error

@@ -1,0 +1,197 @@
+"""The client's side, on aiohttp's parser: a bounded body in, raw bytes out.
+
+aiohttp parses requests (its parser is hardened against smuggling); the answer is written to
+the transport as it came, without aiohttp's response machinery, which costs more than nginx's
+whole request. What a handler returns is then only a marker: sent, keep or close.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from functools import cached_property
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+from aiohttp.http import HttpVersion11
+
+from gateway.errors import BadCall, BodyTooLarge
+from gateway.proxy.seams import RawHeaders
+
+# A client may stop reading this long before it is broken off.
+WRITE_TIMEOUT_S = 60.0
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+CLOSE = b"Connection: close\r\n\r\n"
+
+
+class Sent:
+    """Stands in for a response that was written already; aiohttp only asks it these things."""
+
+    __slots__ = ("keep_alive",)
+
+    def __init__(self, *, keep_alive: bool) -> None:
+        self.keep_alive = keep_alive
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Nothing to do: the head is out."""
+
+    async def write_eof(self) -> None:
+        """Nothing to do: the body is out."""
+
+
+SENT_KEEP = Sent(keep_alive=True)
+SENT_CLOSE = Sent(keep_alive=False)
+
+
+class ClientRequest:
+    """`seams.Incoming` over an aiohttp request."""
+
+    def __init__(self, request: web.BaseRequest, *, body_timeout_s: float) -> None:
+        self._request = request
+        self._body_timeout_s = body_timeout_s
+        self.method = request.method
+        self.headers: Mapping[str, str] = request.headers
+        self.raw_headers: RawHeaders = request.raw_headers
+        self.path, _, self.query_string = request.raw_path.partition("?")
+
+    @cached_property
+    def query(self) -> Mapping[str, str]:
+        return dict(parse_qsl(self.query_string, keep_blank_values=True))
+
+    @property
+    def address(self) -> str:
+        return self._request.remote or ""
+
+    async def body(self, *, bytes_max: int) -> bytes:
+        if self.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise BadCall(
+                "The request body is compressed. Send it as plain JSON, without Content-Encoding."
+            )
+        length = self._request.content_length
+        if length is not None and length > bytes_max:
+            raise _too_large(bytes_max)
+        content = self._request.content
+        if content.is_eof():
+            # The usual case: it arrived together with the head.
+            data = content.read_nowait()
+            if len(data) > bytes_max:
+                raise _too_large(bytes_max)
+            return data
+        if self.headers.get("Expect", "").lower() == "100-continue":
+            transport = self._request.transport
+            if transport is not None:
+                transport.write(CONTINUE)
+        return await self._collect(bytes_max)
+
+    async def _collect(self, bytes_max: int) -> bytes:
+        content = self._request.content
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(self._body_timeout_s):
+                while data := await content.readany():
+                    size += len(data)
+                    if size > bytes_max:
+                        raise _too_large(bytes_max)
+                    parts.append(data)
+        except TimeoutError:
+            raise BadCall(
+                f"The request body did not arrive within {self._body_timeout_s:.0f} s. Send it again."
+            ) from None
+        except (web.RequestPayloadError, ConnectionError) as error:
+            raise BadCall("The request body broke off before its end. Send it again.") from error
+        return b"".join(parts)
+
+
+def _too_large(bytes_max: int) -> BodyTooLarge:
+    return BodyTooLarge(
+        f"The request body is larger than the {bytes_max} bytes allowed here. Send less, or ask "
+        "the operator to raise listen.body_bytes_max."
+    )
+
+
+class ClientResponse:
+    """`seams.Downstream` over the transport of an aiohttp request."""
+
+    __slots__ = ("_chunked", "_head", "_keep_alive", "_protocol", "_request", "_transport", "began")
+
+    def __init__(self, request: web.BaseRequest) -> None:
+        self._request = request
+        self._protocol = request.protocol
+        self._transport = request.transport
+        self._keep_alive = request.keep_alive
+        self._chunked = False
+        self._head = b""
+        self.began = False
+
+    @property
+    def left(self) -> bool:
+        transport = self._protocol.transport
+        return transport is None or transport.is_closing()
+
+    @property
+    def crowded(self) -> bool:
+        return self._protocol.writing_paused
+
+    @property
+    def sent(self) -> Sent:
+        """What to return to aiohttp."""
+        return SENT_KEEP if self._keep_alive and not self.left else SENT_CLOSE
+
+    def begin(self, status: int, reason: str, *, headers: RawHeaders) -> None:
+        self.began = True
+        lines = [b"HTTP/1.1 %d %b\r\n" % (status, reason.encode("latin-1", "replace"))]
+        has_length = status == 204  # noqa: PLR2004  No Content: no body, so no framing either
+        for name, value in headers:
+            lines.append(b"%b: %b\r\n" % (name, value))
+            has_length = has_length or name.lower() == b"content-length"
+        if self._request.version >= HttpVersion11:
+            self._chunked = not has_length
+        elif not has_length:
+            self._keep_alive = False
+        if self._chunked and self._keep_alive:
+            lines.append(CHUNKED)
+        else:
+            if self._chunked:
+                lines.append(CHUNKED[:-2])
+            if self._keep_alive:
+                keep = self._request.version < HttpVersion11
+                lines.append(b"Connection: keep-alive\r\n\r\n" if keep else b"\r\n")
+            else:
+                lines.append(CLOSE)
+        self._head = b"".join(lines)
+
+    def write(self, data: bytes) -> None:
+        if self._protocol.transport is None or self._transport is None:
+            return
+        if self._chunked:
+            self._transport.write(b"%b%x\r\n%b\r\n" % (self._head, len(data), data))
+        elif self._head:
+            self._transport.write(self._head + data)
+        else:
+            self._transport.write(data)
+        self._head = b""
+
+    def flush(self) -> None:
+        if self._head and self._transport is not None and self._protocol.transport is not None:
+            self._transport.write(self._head)
+            self._head = b""
+
+    def finish(self) -> None:
+        if self._chunked:
+            self._head += b"0\r\n\r\n"
+        self.flush()
+
+    def break_off(self) -> None:
+        self._keep_alive = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def drained(self) -> None:
+        try:
+            async with asyncio.timeout(WRITE_TIMEOUT_S):
+                await self._request.writer.drain()
+        except TimeoutError:
+            self.break_off()
+        except ConnectionError:
+            # The client left; `left` says so from now on.
+            return

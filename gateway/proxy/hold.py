@@ -1,0 +1,183 @@
+"""A hold that ends exactly once: settled if anything may have been produced, else released.
+
+`Hold` is the guard around forwarding. Leaving its block, however it is left, hands the ending
+to `Settlements`; nothing is awaited on the way out, so nothing can be cancelled there.
+"""
+
+import asyncio
+from collections.abc import Callable
+from types import TracebackType
+from typing import Protocol
+
+from gateway.errors import StoreUnavailable
+from gateway.metering.events import End, UsageEvent
+from gateway.metering.ledger import (
+    AlreadyEnded,
+    Extend,
+    Extended,
+    Refused,
+    Settle,
+    UnknownHold,
+)
+from gateway.metering.slices import Covered, Slice, fitting_slice, next_slice
+from gateway.metering.usage import Provenance, Usage, UsageReport
+from gateway.proxy.meter import Meter
+from gateway.proxy.settlements import Settlements
+from gateway.proxy.ticket import Ticket
+from gateway.stores.base import Ledger
+
+
+Extension = Extended | Refused | AlreadyEnded | UnknownHold
+
+
+class Bill(Protocol):
+    """What a call used: as reported, if that is known without waiting, else as counted."""
+
+    def reported(self) -> UsageReport | None: ...
+
+    async def counted(self) -> UsageReport: ...
+
+
+class Hold:
+    """What is set aside for one call, and how it comes to its end."""
+
+    def __init__(
+        self,
+        ticket: Ticket,
+        *,
+        ledger: Ledger,
+        settlements: Settlements,
+        lease_ms: int,
+        concluded: Callable[[UsageEvent], UsageEvent],
+    ) -> None:
+        """`concluded` completes the event with what was observed (times), logs it and counts it."""
+        self.ticket = ticket
+        self.held_ucr = ticket.held_ucr
+        self.end = End.COMPLETED
+        self.http_status = 0
+        self._ledger = ledger
+        self._settlements = settlements
+        self._lease_ms = lease_ms
+        self._concluded = concluded
+        self._bill: Bill | None = None
+        self._sequence = 0
+
+    def __enter__(self) -> "Hold":
+        return self
+
+    def owes(self, bill: Bill | None) -> None:
+        """What leaving the block will charge from now on; None: nothing, the hold is released."""
+        self._bill = bill
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is not None and self.end is End.COMPLETED:
+            cut = isinstance(error, asyncio.CancelledError)
+            self.end = End.CUT_BY_SHUTDOWN if cut else End.UPSTREAM_FAILED
+        bill = self._bill
+        if bill is None:
+            self._settlements.release(self.ticket.release())
+            return
+        try:
+            report = bill.reported()
+        except Exception:  # noqa: BLE001  a fault in metering neither breaks a call nor makes it free
+            report = UsageReport(Usage(), Provenance.HELD)
+        if report is not None:
+            self._settlements.settle(self._settle(report))
+        else:
+            self._settlements.settle_later(
+                lambda: self._counted(bill), name=f"bill {self.ticket.request_id}"
+            )
+
+    async def _counted(self, bill: Bill) -> Settle:
+        try:
+            report = await bill.counted()
+        except Exception:  # noqa: BLE001  as above: the hold is charged, and it is an incident
+            report = UsageReport(Usage(), Provenance.HELD)
+        return self._settle(report)
+
+    def _settle(self, report: UsageReport) -> Settle:
+        return self.ticket.settle(self._concluded(self._event(report, self.end)))
+
+    def _event(self, report: UsageReport, end: End) -> UsageEvent:
+        return self.ticket.event(
+            report, end=end, http_status=self.http_status, held_ucr=self.held_ucr
+        )
+
+    def covered(self, meter: Meter) -> Covered:
+        """What the hold pays for, given what is known of the prompt by now."""
+        return Covered(
+            price=self.ticket.price,
+            charges=self.ticket.charges,
+            held_ucr=self.held_ucr,
+            input_tokens=meter.input_tokens,
+            audio=self.ticket.call.audio,
+        )
+
+    async def extend(self, meter: Meter, *, tokens: int) -> bool:
+        """Hold a slice more, `tokens` or what is left; False when not one token more fits.
+
+        A store that does not answer lets the stream go on: its credit cannot be checked now,
+        and what it produces is settled when the store is back.
+        """
+        covered = self.covered(meter)
+        wanted = next_slice(covered, tokens)
+        try:
+            answer = await self._extend(wanted, meter)
+            if isinstance(answer, Refused):
+                smaller = fitting_slice(covered, answer)
+                if smaller is None:
+                    return False
+                wanted = smaller
+                answer = await self._extend(wanted, meter)
+        except StoreUnavailable:
+            self.held_ucr += wanted.add_ucr
+            return True
+        if isinstance(answer, Extended):
+            self.held_ucr = answer.held_ucr
+            return True
+        # A hold that ended without us (expired, lost) cannot refuse: the settlement will be late.
+        if not isinstance(answer, Refused):
+            self.held_ucr += wanted.add_ucr
+            return True
+        return False
+
+    def checkpoint(self, report: UsageReport) -> None:
+        """Renew the lease and book what is owed so far, without waiting for the answer."""
+        nothing = Slice(tokens=0, add_ucr=0, adds=(0,) * len(self.ticket.charges))
+        self._send(nothing, report).add_done_callback(_ignore_failure)
+
+    def _extend(
+        self, more: Slice, meter: Meter
+    ) -> "asyncio.Future[Extension]":
+        return self._send(more, UsageReport(meter.usage_so_far(), Provenance.COUNTED))
+
+    def _send(self, more: Slice, report: UsageReport) -> "asyncio.Future[Extension]":
+        self._sequence += 1
+        event = self._event(report, End.HOLD_EXPIRED)
+        ticket = self.ticket
+        return self._ledger.extend(
+            Extend(
+                hold_id=ticket.request_id,
+                account_id=ticket.caller.account.account_id,
+                sequence=self._sequence,
+                add_ucr=more.add_ucr,
+                charges=ticket.charges,
+                adds=more.adds,
+                lease_ms=self._lease_ms,
+                event=event,
+                amounts=ticket.amounts(event.usage, event.charge_ucr),
+                overdraft_ucr=ticket.overdraft_ucr,
+                observe=ticket.observe,
+            )
+        )
+
+
+def _ignore_failure(sent: "asyncio.Future[Extension]") -> None:
+    # The next checkpoint says all this one did; only the exception must be taken notice of.
+    if not sent.cancelled():
+        sent.exception()

@@ -1,0 +1,163 @@
+"""Counts one answer: a reader that watches its bytes, and a running count of what it said.
+
+Feeding is nearly free; parsing happens when somebody needs to know: at a checkpoint, when a
+rolling hold nears its end, or at the end if the provider reported nothing believable.
+"""
+
+from collections.abc import Callable
+
+from gateway.dialects.base import AnswerReader, OutputPiece
+from gateway.metering.sanity import plausible
+from gateway.metering.usage import Provenance, Usage, UsageReport
+from gateway.proxy.ticket import Ticket
+from gateway.tokens.base import INLINE_CHARS_MAX, StreamCount, TokenCounter
+
+# A stream that comes in one burst stays unparsed up to here; beyond, memory matters more.
+UNDIGESTED_BYTES_MAX = 65_536
+
+
+class Meter:
+    """What an answer has used so far, and in the end."""
+
+    __slots__ = (
+        "_counter",
+        "_cut",
+        "_decode",
+        "_input_tokens",
+        "_large",
+        "_large_bytes",
+        "_reader",
+        "_streams",
+        "_undecodable",
+        "counted_tokens",
+        "input_exact",
+        "ticket",
+    )
+
+    def __init__(
+        self,
+        ticket: Ticket,
+        reader: AnswerReader,
+        *,
+        counter: TokenCounter,
+        decode: Callable[[bytes], bytes] | None,
+    ) -> None:
+        """`decode` undoes the answer's Content-Encoding on our copy; it raises ValueError."""
+        self.ticket = ticket
+        self.input_exact = ticket.input_exact
+        self._input_tokens = ticket.input_tokens
+        self._reader = reader
+        self._counter = counter
+        self._decode = decode
+        self._undecodable = False
+        self._streams: dict[str, StreamCount] = {}
+        self._large: list[str] = []
+        self._large_bytes = 0
+        self._cut = False
+        self.counted_tokens = 0
+        """Output tokens of what was digested; text too large to count here counts as its bytes."""
+
+    @property
+    def input_tokens(self) -> int:
+        return self._input_tokens
+
+    @property
+    def pending_bytes(self) -> int:
+        """Fed and not yet counted: an upper bound for the tokens in there."""
+        return self._reader.pending_bytes
+
+    @property
+    def at_boundary(self) -> bool:
+        return self._reader.at_boundary
+
+    def feed(self, data: bytes) -> None:
+        if self._decode is not None:
+            data = self._decoded(data)
+        self._reader.feed(data)
+        if self._reader.pending_bytes > UNDIGESTED_BYTES_MAX:
+            self.digest()
+
+    def _decoded(self, data: bytes) -> bytes:
+        assert self._decode is not None
+        if self._undecodable:
+            return b""
+        try:
+            return self._decode(data)
+        except ValueError:
+            self._undecodable = True
+            return b""
+
+    def digest(self) -> None:
+        """Parse and count what was fed. Text too large to encode here is set aside."""
+        for piece in self._reader.digest():
+            if len(piece.text) > INLINE_CHARS_MAX:
+                self._large.append(piece.text)
+                self._large_bytes += len(piece.text.encode("utf-8", "surrogatepass"))
+            else:
+                self._stream(piece).feed(piece.text)
+        self._recount()
+
+    def _recount(self) -> None:
+        counted = sum(stream.total() for stream in self._streams.values())
+        self.counted_tokens = counted + self._large_bytes + self._reader.extra_tokens
+
+    def cut_at(self, output_tokens: int) -> None:
+        """The last event fed was not relayed: the answer ended before it, at this count."""
+        self._cut = True
+        self.counted_tokens = output_tokens
+
+    def _stream(self, piece: OutputPiece) -> StreamCount:
+        stream = self._streams.get(piece.stream)
+        if stream is None:
+            stream = self._streams[piece.stream] = self._counter.open(self.ticket.model)
+        return stream
+
+    def usage_so_far(self) -> Usage:
+        """What would be owed if the answer ended here, without waiting."""
+        return Usage(input_uncached=self._input_tokens, output_text=self.counted_tokens)
+
+    def reported(self) -> UsageReport | None:
+        """The answer is over: what the provider says, if it says something believable."""
+        usage = None if self._cut else self._reader.close()
+        if usage is None:
+            return None
+        call, price = self.ticket.call, self.ticket.price
+        if not self._streams and plausible(
+            usage, call=call, price=price, counted_output_tokens=None
+        ):
+            return UsageReport(usage, Provenance.REPORTED)
+        self.digest()
+        if plausible(usage, call=call, price=price, counted_output_tokens=self.counted_tokens):
+            return UsageReport(usage, Provenance.REPORTED)
+        return None
+
+    async def counted(self) -> UsageReport:
+        """Our own count of the prompt and of all that was relayed; the fallback for `reported`."""
+        if self._undecodable:
+            return UsageReport(Usage(), Provenance.HELD)
+        await self.count_prompt()
+        if not self._cut:
+            self.digest()
+            self._large_bytes = await self._counter.count(self.ticket.model, self._large)
+            self._large.clear()
+            self._recount()
+        return UsageReport(self.usage_so_far(), Provenance.COUNTED)
+
+    async def count_prompt(self) -> None:
+        """Replace the prompt's bound by its exact count."""
+        if self.input_exact:
+            return
+        self._input_tokens = min(
+            self._input_tokens,
+            await count_prompt(self.ticket, self._counter),
+        )
+        self.input_exact = True
+
+    def ending(self, *, include_usage: bool) -> bytes:
+        """The bytes that end this stream cleanly at a boundary, because credit is gone."""
+        return self._reader.ending(usage=self.usage_so_far(), include_usage=include_usage)
+
+
+async def count_prompt(ticket: Ticket, counter: TokenCounter) -> int:
+    parts = ticket.dialect.prompt_parts(ticket.call)
+    return parts.fixed_tokens + await counter.count(ticket.model, parts.texts)

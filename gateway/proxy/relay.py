@@ -1,0 +1,222 @@
+"""Provider's bytes to the client, a meter watching the copy.
+
+Write first, meter second: while the hold covers what comes, nothing is awaited and nothing is
+parsed. Only when a rolling hold nears its end does each event have to be paid for before it is
+written; if that cannot be had, the stream ends cleanly in the caller's own format.
+"""
+
+import asyncio
+import re
+from collections import deque
+
+from gateway.dialects.base import BodyFilter
+from gateway.metering.events import End
+from gateway.metering.plans import OnDisconnect
+from gateway.proxy.hold import Hold
+from gateway.proxy.meter import Meter
+from gateway.proxy.seams import Answer, Downstream
+
+# The end of a server-sent event: a blank line, in any of the three line endings.
+EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+
+
+class Relay:
+    """One answer on its way. `run` says how it ended; `tick` is called from outside, regularly."""
+
+    def __init__(
+        self,
+        answer: Answer,
+        downstream: Downstream,
+        *,
+        meter: Meter | None = None,
+        hold: Hold | None = None,
+        body_filter: BodyFilter | None = None,
+    ) -> None:
+        """Without a meter the answer is relayed unmetered; without a hold it is never cut."""
+        self._answer = answer
+        self._downstream = downstream
+        self._meter = meter
+        self._hold = hold
+        self._filter = body_filter
+        self._metered_hold = hold if hold is not None and not hold.ticket.full else None
+        self._allowance_tokens = 0
+        self._unpaid: deque[bytes] = deque()
+        self._partial = b""
+        self._draining_until_s = 0.0
+        self._cut: End | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self.relayed_bytes = 0
+
+    async def run(self) -> End:
+        """Relay until the answer is complete, broken, or nobody wants or pays for it any more."""
+        if self._metered_hold is not None and self._meter is not None:
+            self._allowance_tokens = self._metered_hold.covered(self._meter).output_tokens
+        ended = self._answer.ended
+        self._answer.relay_to(self._sink)
+        self._downstream.flush()
+        if not ended.done():
+            ended.add_done_callback(self._wake)
+        while True:
+            if self._cut is not None:
+                return self._stop(self._cut)
+            if self._unpaid:
+                if not await self._pay():
+                    return self._end_cleanly()
+            elif self._downstream.left and not self._keep_draining():
+                return self._stop(End.CLIENT_LEFT)
+            elif self._downstream.crowded and not self._downstream.left:
+                await self._downstream.drained()
+                self._answer.resume()
+            elif ended.done():
+                return self._finish(ended.exception())
+            else:
+                await self._wait()
+
+    def tick(self, now_s: float) -> None:
+        """Notice what no byte tells us: a client gone, a drain that took too long."""
+        if self._draining_until_s and now_s >= self._draining_until_s:
+            self.cut(End.CLIENT_LEFT)
+        elif self._downstream.left and not self._draining_until_s:
+            self._wake()
+
+    def cut(self, end: End) -> None:
+        """Stop as soon as the relay runs again; the client sees a broken answer."""
+        self._cut = end
+        self._downstream.break_off()
+        self._wake()
+
+    def _sink(self, data: bytes) -> None:
+        """Called by the upstream connection for each piece of body, synchronously."""
+        if self._unpaid or not self._covered(len(data)):
+            self._unpaid.append(data)
+            self._answer.pause()
+            self._wake()
+        else:
+            self._forward(data)
+
+    def _covered(self, data_bytes: int) -> bool:
+        """Whatever is in there, the hold pays for it: a token takes at least one byte."""
+        if self._metered_hold is None or self._meter is None:
+            return True
+        bound = self._meter.counted_tokens + self._meter.pending_bytes + data_bytes
+        return bound <= self._allowance_tokens
+
+    def _forward(self, data: bytes) -> None:
+        self._write(data)
+        if self._meter is not None:
+            self._meter.feed(data)
+
+    def _write(self, data: bytes) -> None:
+        self.relayed_bytes += len(data)
+        visible = data if self._filter is None else self._filter.feed(data)
+        if not visible or self._downstream.left:
+            return
+        self._downstream.write(visible)
+        if self._downstream.crowded:
+            self._answer.pause()
+            self._wake()
+
+    async def _pay(self) -> bool:
+        """Relay what is queued as far as the hold pays for it, extending it as needed.
+
+        False: nothing more can be had, and all that was relayed is paid for.
+        """
+        assert self._meter is not None
+        self._meter.digest()
+        while self._unpaid:
+            data = self._partial + self._unpaid.popleft()
+            self._partial = b""
+            if self._covered(len(data)):
+                self._forward(data)
+            elif not await self._pay_by_event(data):
+                return False
+        if self._partial and self._answer.ended.done():
+            self._forward(self._partial)
+            self._partial = b""
+        self._answer.resume()
+        return True
+
+    async def _pay_by_event(self, data: bytes) -> bool:
+        start = 0
+        for match in EVENT_END.finditer(data):
+            if not await self._pay_event(data[start : match.end()]):
+                return False
+            start = match.end()
+        # An event cannot be cut in the middle: its beginning waits for its end.
+        self._partial = data[start:]
+        return True
+
+    async def _pay_event(self, event: bytes) -> bool:
+        assert self._meter is not None
+        assert self._metered_hold is not None
+        before = self._meter.counted_tokens
+        self._meter.feed(event)
+        self._meter.digest()
+        while self._meter.counted_tokens > self._allowance_tokens:
+            missing = self._meter.counted_tokens - self._allowance_tokens
+            if not await self._extend(missing):
+                self._meter.cut_at(before)
+                return False
+        self._write(event)
+        return True
+
+    async def _extend(self, missing_tokens: int) -> bool:
+        """Raise the allowance; first by more credit, then by counting the prompt exactly."""
+        assert self._meter is not None
+        assert self._metered_hold is not None
+        tokens = max(missing_tokens, self._metered_hold.ticket.caller.plan.slice_tokens)
+        extended = await self._metered_hold.extend(self._meter, tokens=tokens)
+        if not extended:
+            if self._meter.input_exact:
+                return False
+            await self._meter.count_prompt()
+        allowance = self._metered_hold.covered(self._meter).output_tokens
+        grown = allowance > self._allowance_tokens
+        self._allowance_tokens = allowance
+        return grown
+
+    def _end_cleanly(self) -> End:
+        assert self._meter is not None
+        assert self._hold is not None
+        self._answer.cancel()
+        if not self._downstream.left:
+            ending = self._meter.ending(include_usage=self._hold.ticket.call.wants_usage)
+            self._downstream.write(ending)
+            self._downstream.finish()
+        return End.CUT_BY_QUOTA
+
+    def _finish(self, broken: BaseException | None) -> End:
+        if self._partial:
+            self._forward(self._partial)
+        if self._filter is not None and (rest := self._filter.close()):
+            self._downstream.write(rest)
+        if broken is None:
+            self._downstream.finish()
+            return End.COMPLETED
+        self._downstream.break_off()
+        return End.UPSTREAM_FAILED
+
+    def _stop(self, end: End) -> End:
+        self._answer.cancel()
+        self._downstream.break_off()
+        return end
+
+    def _keep_draining(self) -> bool:
+        """The client is gone: read on for the usage the provider will report?"""
+        plan = None if self._hold is None else self._hold.ticket.caller.plan
+        if plan is None or plan.on_disconnect is OnDisconnect.ABORT:
+            return False
+        if not self._draining_until_s:
+            self._draining_until_s = asyncio.get_running_loop().time() + plan.drain_s
+        return not self._answer.ended.done()
+
+    async def _wait(self) -> None:
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self, _: object = None) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

@@ -1,0 +1,128 @@
+"""Running calls, looked at regularly: one timer for a worker instead of several per call."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+from gateway.errors import ClientLeft, Draining
+from gateway.metering.events import End
+from gateway.metering.plans import OnDisconnect
+from gateway.metering.usage import Provenance, Usage, UsageReport
+from gateway.proxy.hold import Hold
+from gateway.proxy.meter import Meter
+from gateway.proxy.relay import Relay
+from gateway.proxy.seams import Answer, Downstream
+
+# How often calls are looked at: a client that left is noticed within this, and so are deadlines.
+TICK_S = 0.25
+
+
+class RunningCall:
+    """One call between admission and its end."""
+
+    def __init__(self, downstream: Downstream, hold: Hold | None, *, checkpoint_s: float) -> None:
+        self._downstream = downstream
+        self._hold = hold
+        self._checkpoint_s = checkpoint_s
+        self._checked_s = asyncio.get_running_loop().time()
+        self._left_s = 0.0
+        self._opening: asyncio.Timeout | None = None
+        self._relay: Relay | None = None
+        self._meter: Meter | None = None
+        self._cut: End | None = None
+
+    async def opening(self, request: Awaitable[Answer]) -> Answer:
+        """Wait for the provider's head; ClientLeft or Draining when that makes no sense any more."""
+        try:
+            async with asyncio.timeout(None) as self._opening:
+                return await request
+        except TimeoutError:
+            if self._cut is End.CUT_BY_SHUTDOWN:
+                raise Draining("The gateway is shutting down. Send the call again.") from None
+            if self._cut is None:
+                raise
+            raise ClientLeft("The client left before an answer began.") from None
+        finally:
+            self._opening = None
+
+    async def relaying(self, relay: Relay, meter: Meter | None) -> End:
+        self._relay, self._meter = relay, meter
+        return await relay.run()
+
+    def cut(self, end: End) -> None:
+        """End it now, whatever phase it is in."""
+        self._cut = end
+        if self._opening is not None:
+            self._opening.reschedule(0)
+        elif self._relay is not None:
+            self._relay.cut(end)
+
+    def tick(self, now_s: float) -> None:
+        if self._relay is not None:
+            self._relay.tick(now_s)
+        elif self._downstream.left and self._waited_enough(now_s):
+            self.cut(End.CLIENT_LEFT)
+        if self._hold is not None and now_s - self._checked_s >= self._checkpoint_s:
+            self._checked_s = now_s
+            self._checkpoint(self._hold)
+
+    def _waited_enough(self, now_s: float) -> bool:
+        """Under `drain` an answer is waited for although nobody will read it."""
+        self._left_s = self._left_s or now_s
+        plan = None if self._hold is None else self._hold.ticket.caller.plan
+        if plan is None or plan.on_disconnect is OnDisconnect.ABORT:
+            return True
+        return now_s - self._left_s >= plan.drain_s
+
+    def _checkpoint(self, hold: Hold) -> None:
+        if self._meter is None:
+            # Nothing produced that we know of: the lease is renewed, nothing is owed.
+            hold.checkpoint(UsageReport(Usage(), Provenance.COUNTED))
+        else:
+            self._meter.digest()
+            hold.checkpoint(UsageReport(self._meter.usage_so_far(), Provenance.COUNTED))
+
+
+class RunningCalls:
+    """All calls of this worker, and the loop that looks at them."""
+
+    def __init__(self, *, on_fault: Callable[[Exception], None]) -> None:
+        self._calls: set[RunningCall] = set()
+        self._errands: list[Callable[[], None]] = []
+        self._on_fault = on_fault
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def also(self, errand: Callable[[], None]) -> None:
+        """Something else to do at each tick: sweeping connection pools, retrying endings."""
+        self._errands.append(errand)
+
+    @contextmanager
+    def add(self, call: RunningCall) -> Iterator[RunningCall]:
+        self._calls.add(call)
+        try:
+            yield call
+        finally:
+            self._calls.discard(call)
+
+    def cut_all(self, end: End) -> None:
+        for call in tuple(self._calls):
+            call.cut(end)
+
+    async def run(self) -> None:
+        """Tick until cancelled; a fault in one call's look is reported and ends nothing else."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(TICK_S)
+            now_s = loop.time()
+            for call in tuple(self._calls):
+                self._guarded(lambda call=call: call.tick(now_s))  # type: ignore[misc]
+            for errand in self._errands:
+                self._guarded(errand)
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception as fault:  # noqa: BLE001  a worker's loop: it must go on
+            self._on_fault(fault)

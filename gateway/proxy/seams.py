@@ -1,0 +1,116 @@
+"""What the pipeline sees of the outside: the client's side and the provider's side.
+
+The pipeline imports neither aiohttp nor our upstream connection; it runs against these, so
+either side can be replaced, and tests drive it with two small fakes.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+RawHeaders = Sequence[tuple[bytes, bytes]]
+
+
+class Incoming(Protocol):
+    """One request as the client sent it."""
+
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def path(self) -> str:
+        """Undecoded, without the query."""
+        ...
+
+    @property
+    def query_string(self) -> str: ...
+
+    @property
+    def query(self) -> Mapping[str, str]: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Case-insensitive."""
+        ...
+
+    @property
+    def raw_headers(self) -> RawHeaders: ...
+
+    async def body(self, *, bytes_max: int) -> bytes:
+        """Raises BodyTooLarge, or BadCall when the client breaks off or sends it too slowly."""
+        ...
+
+
+class Downstream(Protocol):
+    """The way back to the client. Writing never waits; `crowded` asks the writer to."""
+
+    @property
+    def began(self) -> bool: ...
+
+    @property
+    def left(self) -> bool:
+        """The client is gone."""
+        ...
+
+    @property
+    def crowded(self) -> bool:
+        """The client reads slower than we write: stop reading upstream until `drained`."""
+        ...
+
+    def begin(self, status: int, reason: str, *, headers: RawHeaders) -> None:
+        """Queue the head; it leaves with the first body bytes. Without a Content-Length in
+        `headers` the body is framed as chunks (or by closing, for HTTP/1.0)."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Does nothing once the client has left."""
+        ...
+
+    def flush(self) -> None:
+        """Send the head now if no body byte took it along."""
+        ...
+
+    def finish(self) -> None:
+        """The body is complete."""
+        ...
+
+    def break_off(self) -> None:
+        """End so that the client sees a broken answer, never a clean one."""
+        ...
+
+    async def drained(self) -> None:
+        """Wait until the client has caught up or left; one that does neither is broken off."""
+        ...
+
+
+class Answer(Protocol):
+    """A provider's response whose head has arrived."""
+
+    status: int
+    reason: str
+    headers: list[tuple[bytes, bytes]]
+
+    @property
+    def ended(self) -> "asyncio.Future[None]":
+        """Done when the body is complete; UpstreamFailed when it broke off."""
+        ...
+
+    def relay_to(self, sink: Callable[[bytes], None]) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def cancel(self) -> None: ...
+
+
+class Upstream(Protocol):
+    """One provider's pooled connections."""
+
+    async def request(
+        self, method: str, target: str, *, headers: RawHeaders, body: bytes
+    ) -> Answer: ...
+
+    def sweep(self) -> None: ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,105 @@
+"""Endings on their way to the ledger, and what happens when it does not answer.
+
+An ending is queued for sending before the method returns: no cancellation can take it back.
+A settlement the store does not confirm goes to the spool on disk and is replayed until it is
+accepted; a release is asked again a bounded number of times, since the lease ends it anyway.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from gateway.errors import StoreUnavailable
+from gateway.metering.ledger import AlreadyEnded, Release, Released, Settle, Settled
+from gateway.stores.base import Ledger, Spool
+from gateway.tasks import TaskSet
+
+# Releases kept for another try; beyond it the lease of the oldest does the work.
+RELEASES_MAX = 10_000
+
+
+class Observer(Protocol):
+    """Told how endings went; must not raise."""
+
+    def settled(self, ask: Settle, outcome: Settled | AlreadyEnded) -> None: ...
+
+    def spooled(self) -> None: ...
+
+    def unsettled(self, ask: Settle) -> None:
+        """Neither the ledger nor the disk took it: it is kept in memory and tried again."""
+        ...
+
+
+class Settlements:
+    def __init__(self, ledger: Ledger, spool: Spool, *, tasks: TaskSet, observer: Observer) -> None:
+        self._ledger = ledger
+        self._spool = spool
+        self._tasks = tasks
+        self._observer = observer
+        self._releases: deque[Release] = deque(maxlen=RELEASES_MAX)
+        self._stranded: deque[Settle] = deque()
+        self._open = 0
+
+    @property
+    def healthy(self) -> bool:
+        """False while a settlement has no durable place: then nothing new may be admitted."""
+        return not self._stranded
+
+    @property
+    def open(self) -> int:
+        """Endings sent and not answered yet."""
+        return self._open
+
+    def settle(self, ask: Settle) -> None:
+        self._open += 1
+        self._ledger.settle(ask).add_done_callback(lambda sent: self._settled(ask, sent))
+
+    def settle_later(self, bill: Callable[[], Awaitable[Settle]], *, name: str) -> None:
+        """For a bill that must be counted first: a tracked task that nobody cancels."""
+        self._open += 1
+        self._tasks.start(self._bill(bill), name=name)
+
+    async def _bill(self, bill: Callable[[], Awaitable[Settle]]) -> None:
+        try:
+            self.settle(await bill())
+        finally:
+            self._open -= 1
+
+    def release(self, ask: Release) -> None:
+        self._open += 1
+        self._ledger.release(ask).add_done_callback(lambda sent: self._released(ask, sent))
+
+    def retry(self) -> None:
+        """Ask again for what failed; called by the sweeper while the store answers."""
+        for _ in range(len(self._releases)):
+            self.release(self._releases.popleft())
+        for _ in range(len(self._stranded)):
+            self.settle(self._stranded.popleft())
+
+    @property
+    def waiting(self) -> int:
+        return len(self._releases) + len(self._stranded)
+
+    def _settled(self, ask: Settle, sent: "asyncio.Future[Settled | AlreadyEnded]") -> None:
+        self._open -= 1
+        if not sent.cancelled() and sent.exception() is None:
+            self._observer.settled(ask, sent.result())
+            return
+        self._open += 1
+        self._tasks.start(self._spool_settle(ask), name=f"spool {ask.hold_id}")
+
+    async def _spool_settle(self, ask: Settle) -> None:
+        try:
+            await self._spool.append(ask)
+            self._observer.spooled()
+        except StoreUnavailable:
+            self._stranded.append(ask)
+            self._observer.unsettled(ask)
+        finally:
+            self._open -= 1
+
+    def _released(self, ask: Release, sent: "asyncio.Future[Released | AlreadyEnded]") -> None:
+        self._open -= 1
+        if sent.cancelled() or sent.exception() is not None:
+            self._releases.append(ask)

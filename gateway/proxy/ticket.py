@@ -1,0 +1,97 @@
+"""An admitted call: everything later phases need to know about it, gathered once."""
+
+from dataclasses import dataclass
+
+from gateway.dialects.base import Dialect
+from gateway.metering.accounts import Caller
+from gateway.metering.call import Call
+from gateway.metering.events import End, UsageEvent
+from gateway.metering.ledger import Release, Settle
+from gateway.metering.limits import Charge, used
+from gateway.metering.plans import Enforcement
+from gateway.metering.pricing import ModelPrice, charge_ucr
+from gateway.metering.usage import Provenance, Usage, UsageReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """What was asked for, by whom, at what price, and what was set aside for it."""
+
+    request_id: str
+    dialect: Dialect
+    caller: Caller
+    call: Call
+    price: ModelPrice
+    rate_version: str
+    provider: str
+    model: str
+    """As the provider knows it."""
+    charges: tuple[Charge, ...]
+    input_tokens: int
+    """Bound or exact count of the prompt, as the hold was computed from."""
+    input_exact: bool
+    held_ucr: int
+    full: bool
+    """The hold covers the worst case: it never needs extending."""
+    rooms: tuple[int, ...]
+    started_ms: int
+
+    @property
+    def observe(self) -> bool:
+        return self.caller.plan.enforcement is Enforcement.OBSERVE
+
+    @property
+    def overdraft_ucr(self) -> int:
+        return self.caller.plan.overdraft_ucr
+
+    def charge_for(self, usage: Usage) -> int:
+        return charge_ucr(self.price, usage)
+
+    def amounts(self, usage: Usage, charge: int) -> tuple[int, ...]:
+        """What each of the charges' buckets is to book."""
+        tokens = usage.total_tokens
+        return tuple(
+            used(held.limit.unit, charge_ucr=charge, tokens=tokens) for held in self.charges
+        )
+
+    def release(self) -> Release:
+        return Release(self.request_id, self.caller.account.account_id, self.charges)
+
+    def settle(self, event: UsageEvent) -> Settle:
+        return Settle(
+            hold_id=self.request_id,
+            account_id=self.caller.account.account_id,
+            charges=self.charges,
+            amounts=self.amounts(event.usage, event.charge_ucr),
+            event=event,
+            observe=self.observe,
+        )
+
+    def event(
+        self,
+        report: UsageReport,
+        *,
+        end: End,
+        http_status: int,
+        held_ucr: int,
+    ) -> UsageEvent:
+        """HELD charges the hold itself: nothing better is known, and free is not an option."""
+        unknown = report.provenance is Provenance.HELD
+        return UsageEvent(
+            event_id=self.request_id,
+            account_id=self.caller.account.account_id,
+            key_id=self.caller.key.key_id,
+            provider=self.provider,
+            dialect=self.dialect.name,
+            model_requested=self.call.model,
+            model=self.model,
+            rate_version=self.rate_version,
+            started_ms=self.started_ms,
+            stream=self.call.stream,
+            usage=report.usage,
+            provenance=report.provenance,
+            end=end,
+            http_status=http_status,
+            held_ucr=held_ucr,
+            charge_ucr=held_ucr if unknown else self.charge_for(report.usage),
+        )

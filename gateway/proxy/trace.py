@@ -1,0 +1,23 @@
+"""What is observed of one call, for its log line and its metrics. Nothing decides by it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True, kw_only=True)
+class Trace:
+    """Filled in as the call goes on; empty texts are what never became known. Times in seconds
+    of the event loop's clock; 0 = did not happen."""
+
+    request_id: str
+    started_s: float
+    dialect: str = ""
+    provider: str = ""
+    model: str = ""
+    key_id: str = ""
+    account_id: str = ""
+    status: int = 0
+    reason: str = ""
+    """Machine code of the refusal or error, if any."""
+    forwarded_s: float = 0.0
+    first_byte_s: float = 0.0
+    relayed_bytes: int = 0
