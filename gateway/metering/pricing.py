@@ -5,7 +5,7 @@ charge is Σ tokens x rate ÷ 10⁶, rounded up once per call. No floats: Python
 overflow, and the ledger's bound (2⁵³) is checked where the amount leaves this module.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NewType
 
@@ -38,6 +38,8 @@ TEXT_INPUT = (
     TokenClass.INPUT_CACHE_WRITE_1H,
 )
 TEXT_OUTPUT = (TokenClass.OUTPUT_TEXT, TokenClass.OUTPUT_REASONING)
+MEDIA_INPUT = (TokenClass.INPUT_AUDIO, TokenClass.INPUT_IMAGE)
+MEDIA_OUTPUT = (TokenClass.OUTPUT_AUDIO, TokenClass.OUTPUT_IMAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,24 +109,20 @@ class RateCard:
 def charge_ucr(price: ModelPrice, usage: Usage) -> Microcredits:
     """What the usage costs, rounded up once, the request fee included."""
     by_class = price.rates_for(usage.input_tokens).by_class
-    total = sum(
-        tokens * by_class[TokenClass(name)] for name, tokens in usage.nonzero().items()
-    )
+    total = sum(tokens * by_class[TokenClass(name)] for name, tokens in usage.nonzero().items())
     return Microcredits(price.fee_ucr - (-total // TOKENS_PER_RATE))
 
 
 def worst_case_ucr(
     price: ModelPrice, *, input_tokens: int, output_tokens: int, audio: bool = False
 ) -> Microcredits:
-    """An upper bound for a call of that size, whatever classes its tokens turn out to be.
+    """An upper bound for a call up to that size, whatever classes its tokens turn out to be.
 
     Text classes only, unless `audio`: then the audio and image rates count as well.
     """
-    rates = price.rates_for(input_tokens)
-    audio_in = (TokenClass.INPUT_AUDIO, TokenClass.INPUT_IMAGE) if audio else ()
-    audio_out = (TokenClass.OUTPUT_AUDIO, TokenClass.OUTPUT_IMAGE) if audio else ()
-    total = input_tokens * rates.dearest(TEXT_INPUT + audio_in) + output_tokens * rates.dearest(
-        TEXT_OUTPUT + audio_out
+    total = max(
+        tokens * rate_in + output_tokens * rate_out
+        for tokens, rate_in, rate_out in _worst_prompts(price, input_tokens, audio=audio)
     )
     return Microcredits(price.fee_ucr - (-total // TOKENS_PER_RATE))
 
@@ -132,15 +130,39 @@ def worst_case_ucr(
 def affordable_output_tokens(
     price: ModelPrice, *, available_ucr: int, input_tokens: int, audio: bool = False
 ) -> int:
-    """The largest `output_tokens` whose worst case still fits into `available_ucr`; at least 0."""
-    rates = price.rates_for(input_tokens)
-    audio_out = (TokenClass.OUTPUT_AUDIO, TokenClass.OUTPUT_IMAGE) if audio else ()
-    rate = rates.dearest(TEXT_OUTPUT + audio_out)
-    prompt = worst_case_ucr(price, input_tokens=input_tokens, output_tokens=0, audio=audio)
-    room = available_ucr - prompt
-    if room < 0:
-        return 0
-    if rate == 0:
-        return price.max_output_tokens
-    # `prompt` was rounded up already; giving that fraction away keeps the answer safe.
-    return room * TOKENS_PER_RATE // rate
+    """The largest `output_tokens` whose worst case still fits into `available_ucr`; at least 0.
+
+    The model's maximum where output costs nothing.
+    """
+    # Rounding up to whole µcr fits exactly if the unrounded sum does.
+    funds = (available_ucr - price.fee_ucr) * TOKENS_PER_RATE
+    affordable: list[int] = []
+    for tokens, rate_in, rate_out in _worst_prompts(price, input_tokens, audio=audio):
+        room = funds - tokens * rate_in
+        if room < 0:
+            return 0
+        if rate_out:
+            affordable.append(room // rate_out)
+    return min(affordable, default=price.max_output_tokens)
+
+
+def _worst_prompts(
+    price: ModelPrice, input_tokens: int, *, audio: bool
+) -> Iterator[tuple[int, int, int]]:
+    """For each tier the call may end up in: the largest prompt there, its input and output rate.
+
+    A bound above a threshold does not mean that the prompt is, and nothing makes a card's long
+    prompts dearer than its short ones, so the last tier alone would not be a bound.
+    """
+    classes_in = TEXT_INPUT + MEDIA_INPUT if audio else TEXT_INPUT
+    classes_out = TEXT_OUTPUT + MEDIA_OUTPUT if audio else TEXT_OUTPUT
+    for index, tier in enumerate(price.tiers):
+        if index and tier.above_input_tokens >= input_tokens:
+            return
+        ends = index + 1 < len(price.tiers)
+        end = price.tiers[index + 1].above_input_tokens if ends else input_tokens
+        yield (
+            min(end, input_tokens),
+            tier.rates.dearest(classes_in),
+            tier.rates.dearest(classes_out),
+        )

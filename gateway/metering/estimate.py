@@ -1,0 +1,72 @@
+"""What a call may come to, before it is forwarded: the size of its hold.
+
+The prompt's size is given, exact or as a bound. The output is unknown, so its worst case is what
+the caller, the model or the plan caps it at, for each answer asked for; and under every
+enforcement but STRICT the call may start with one slice of that.
+
+Knows neither tokenizer nor ledger. Framing of prompts belongs to the dialects.
+"""
+
+from dataclasses import dataclass
+
+from gateway.metering.call import Call
+from gateway.metering.limits import Need
+from gateway.metering.plans import Enforcement, Plan
+from gateway.metering.pricing import ModelPrice, affordable_output_tokens, worst_case_ucr
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Tokens of a call. Output counts all choices together; `exact`: the prompt was tokenised."""
+
+    input_tokens: int
+    output_full_tokens: int
+    output_least_tokens: int
+    exact: bool
+
+
+def output_cap(call: Call, price: ModelPrice, plan: Plan) -> int:
+    """The most tokens one choice can have."""
+    cap = price.max_output_tokens
+    if call.max_output_tokens is not None:
+        cap = min(cap, call.max_output_tokens)
+    if plan.max_output_tokens is not None:
+        cap = min(cap, plan.max_output_tokens)
+    return cap
+
+
+def estimate(
+    call: Call, *, price: ModelPrice, plan: Plan, input_tokens: int, exact: bool
+) -> Estimate:
+    full = output_cap(call, price, plan) * call.choices
+    strict = plan.enforcement is Enforcement.STRICT
+    least = full if strict else min(full, plan.slice_tokens)
+    return Estimate(input_tokens, full, least, exact)
+
+
+def need(estimated: Estimate, price: ModelPrice, call: Call) -> Need:
+    """The estimate in the units of balance and limits."""
+    prompt = estimated.input_tokens
+    audio = has_media(call)
+    return Need(
+        least_ucr=worst_case_ucr(
+            price, input_tokens=prompt, output_tokens=estimated.output_least_tokens, audio=audio
+        ),
+        full_ucr=worst_case_ucr(
+            price, input_tokens=prompt, output_tokens=estimated.output_full_tokens, audio=audio
+        ),
+        least_tokens=prompt + estimated.output_least_tokens,
+        full_tokens=prompt + estimated.output_full_tokens,
+    )
+
+
+def has_media(call: Call) -> bool:
+    """The audio and image rates must be counted with: a provider may report such classes."""
+    return call.audio or bool(call.images)
+
+
+def allowance_tokens(price: ModelPrice, *, held_ucr: int, input_tokens: int, audio: bool) -> int:
+    """Output tokens that a hold of that size pays for, whatever classes they turn out to be."""
+    return affordable_output_tokens(
+        price, available_ucr=held_ucr, input_tokens=input_tokens, audio=audio
+    )
