@@ -1,0 +1,159 @@
+"""The machine as the benchmark sees it: cores, processes, their CPU time and memory.
+
+Linux only: everything comes from /proc. Nothing here knows what is being measured.
+"""
+
+import os
+import platform
+import resource
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from socket import AF_INET, SOCK_STREAM, create_connection, socket
+
+PROC = Path("/proc")
+NS_PER_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+# A thread that ended takes its schedstat along; the coarse clock of its process keeps its time.
+# Below this the difference is only that clock's grain.
+ENDED_THREADS_NS = 5 * NS_PER_TICK
+# Looked up before anything is pinned; the same core twice where there is only one.
+GATEWAY_CORE, *_, REST_CORE = sorted(os.sched_getaffinity(0)) * 2
+
+
+def pin_harness() -> None:
+    """Move this process, and so what it starts from now on, off the gateway's core."""
+    os.sched_setaffinity(0, {REST_CORE})
+
+
+def on_gateway_core(command: list[str]) -> list[str]:
+    return ["taskset", "--cpu-list", str(GATEWAY_CORE), *command]
+
+
+def raise_open_files(needed: int) -> None:
+    """Raise the soft limit of open files; SystemExit when the hard one is too low."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft >= needed:
+        return
+    if hard < needed:
+        raise SystemExit(f"{needed} open files are needed, the limit here is {hard} (ulimit -Hn)")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def tree(pid: int) -> list[int]:
+    """The process and all its living descendants."""
+    found = [pid]
+    for parent in found:
+        with suppress(OSError):
+            for task in (PROC / str(parent) / "task").iterdir():
+                found += map(int, (task / "children").read_text().split())
+    return found
+
+
+def cpu_ns(pid: int) -> int:
+    """CPU time the process tree has used so far, in nanoseconds."""
+    return sum(map(_process_cpu_ns, tree(pid)))
+
+
+def _process_cpu_ns(pid: int) -> int:
+    process = PROC / str(pid)
+    try:
+        fine = sum(
+            int((task / "schedstat").read_text().split()[0])
+            for task in (process / "task").iterdir()
+        )
+        # The command's name may hold spaces; the fields after its bracket do not.
+        fields = (process / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    coarse = (int(fields[11]) + int(fields[12])) * NS_PER_TICK
+    return coarse if coarse - fine > ENDED_THREADS_NS else fine
+
+
+def rss_kb(pid: int) -> int:
+    """Resident memory of the process tree, in KB; pages shared by forks count in each."""
+    return sum(map(_process_rss_kb, tree(pid)))
+
+
+def _process_rss_kb(pid: int) -> int:
+    try:
+        for line in (PROC / str(pid) / "status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+    except OSError:
+        pass
+    return 0
+
+
+def free_port() -> int:
+    with socket(AF_INET, SOCK_STREAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(
+    command: list[str], *, log: Path, port: int, environment: dict[str, str] | None = None
+) -> Iterator[int]:
+    """Start a server, wait until it listens on the loopback port, yield its pid, stop it."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=os.environ | (environment or {}),
+            cwd=Path(__file__).parent.parent,
+        )
+    try:
+        until(lambda: _listening(process, port, log), what=f"{command[-1]} on {port}", within_s=20)
+        yield process.pid
+    finally:
+        _stop(process)
+
+
+def until(condition: Callable[[], bool], *, what: str, within_s: float) -> None:
+    """Poll every 20 ms; SystemExit naming `what` when the time is over."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"{what}: not ready within {within_s:g} s")
+        time.sleep(0.02)
+
+
+def _listening(process: "subprocess.Popen[bytes]", port: int, log: Path) -> bool:
+    if process.poll() is not None:
+        tail = log.read_text(errors="replace")[-3000:]
+        raise SystemExit(f"{process.args!r} ended with {process.returncode}:\n{tail}")
+    try:
+        create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(timeout=5)
+
+
+def description() -> str:
+    """One line for the head of a report."""
+    model = next(
+        (
+            line.partition(":")[2].strip()
+            for line in (PROC / "cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    return (
+        f"{model}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, "
+        f"gateway on core {GATEWAY_CORE}, upstream, driver and redis on core {REST_CORE}, "
+        f"load average {os.getloadavg()[0]:.1f}"
+    )
