@@ -1,0 +1,193 @@
+"""The scripts' replies as the answers of `metering/ledger.py`. Knows no connection.
+
+Replies open with a word and the server's time; `ledger.py` has taken the time by then.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+
+from gateway.errors import BadCall, Conflict
+from gateway.metering.ledger import (
+    AlreadyEnded,
+    Balance,
+    ClockSkewed,
+    Ending,
+    Extended,
+    Granted,
+    GrantKind,
+    GrantState,
+    Reason,
+    Refused,
+    Released,
+    Reserved,
+    Settled,
+    UnknownHold,
+)
+from gateway.stores.base import DailyUsage, StoredEvent
+from gateway.stores.redis.encode import StoredHold
+
+Reply = list[Any]
+Hash = dict[bytes, bytes]
+
+
+def answer(reply: Reply) -> Any:  # noqa: ANN401 - each operation's own union, narrowed by its caller
+    """The answer to an operation of a call's life, or to a grant."""
+    return _ANSWERS[reply[0]](reply)
+
+
+def _reserved(reply: Reply) -> Reserved:
+    held, full, available, *rooms = map(int, reply[2].split())
+    return Reserved(
+        held_ucr=held,
+        full=full == 1,
+        available_ucr=available,
+        rooms=tuple(rooms),
+        now_ms=reply[1],
+    )
+
+
+def _refused(reply: Reply) -> Refused:
+    _, now_ms, reason, available, held, index, *rooms = reply
+    return Refused(
+        reason=Reason(reason.decode()),
+        available_ucr=available,
+        held_ucr=held,
+        rooms=tuple(rooms),
+        now_ms=now_ms,
+        limit_index=index,
+    )
+
+
+def _granted(reply: Reply) -> Granted:
+    return Granted(repeated=reply[2] == 1, debt_paid_ucr=reply[3])
+
+
+def _conflict(_: Reply) -> Granted:
+    raise Conflict("A grant of this id exists with another payload; choose a new id.")
+
+
+def _overflow(_: Reply) -> Granted:
+    raise BadCall("The account's grants would add up to more than the ledger can count (2^53).")
+
+
+_ANSWERS: dict[bytes, Callable[[Reply], object]] = {
+    b"reserved": _reserved,
+    b"refused": _refused,
+    b"clock_skew": lambda reply: ClockSkewed(reply[1]),
+    b"ended": lambda reply: AlreadyEnded(Ending(reply[2].decode())),
+    b"unknown": lambda _: UnknownHold(),
+    b"extended": lambda reply: Extended(held_ucr=reply[2], available_ucr=reply[3]),
+    b"settled": lambda reply: Settled(charged_ucr=reply[2], debt_ucr=reply[3], late=reply[4] == 1),
+    b"released": lambda reply: Released(reply[2]),
+    b"granted": _granted,
+    b"conflict": _conflict,
+    b"overflow": _overflow,
+}
+
+
+def pairs(flat: Sequence[bytes]) -> Hash:
+    """A hash or stream entry as the server lists it: field, value, field, value."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def balance(account_id: str, reply: Reply) -> Balance:
+    now_ms, totals, stored = reply[0], pairs(reply[1]), pairs(reply[2])
+
+    def total(name: bytes) -> int:
+        return int(totals.get(name, 0))
+
+    return Balance(
+        account_id=account_id,
+        available_ucr=total(b"available"),
+        held_ucr=total(b"held"),
+        overdraft_held_ucr=total(b"overdraft_held"),
+        debt_ucr=total(b"debt"),
+        observed_ucr=total(b"observed"),
+        charged_ucr=total(b"charged"),
+        granted_ucr=total(b"granted"),
+        live_holds=total(b"live"),
+        now_ms=now_ms,
+        grants=_grants(stored),
+    )
+
+
+def _grants(stored: Hash) -> tuple[GrantState, ...]:
+    """In burn order, which is the order of the index members."""
+    members = sorted(
+        (member, field[:-2]) for field, member in stored.items() if field.endswith(b":m")
+    )
+    return tuple(_grant(grant_id, stored) for _, grant_id in members)
+
+
+def _grant(grant_id: bytes, stored: Hash) -> GrantState:
+    def amount(field: bytes) -> int:
+        return int(stored.get(grant_id + field, 0))
+
+    kind, amount_ucr, priority, effective_ms, expires_ms, note = orjson.loads(
+        stored[grant_id + b":i"]
+    )
+    return GrantState(
+        grant_id=grant_id.decode(),
+        kind=GrantKind(kind),
+        amount_ucr=amount_ucr,
+        remaining_ucr=amount(b":r"),
+        held_ucr=amount(b":h"),
+        consumed_ucr=amount(b":c"),
+        expired_ucr=amount(b":x"),
+        voided_ucr=amount(b":v"),
+        priority=priority,
+        effective_ms=effective_ms,
+        expires_ms=expires_ms,
+        note=note,
+    )
+
+
+def stored_hold(hold_id: str, reply: Sequence[bytes]) -> StoredHold:
+    """What the reaper needs of a hold; of a tombstone, an account of "" and nothing else."""
+    hold = pairs(reply)
+    checkpoint = hold.get(b"ck", b"").split()
+    return StoredHold(
+        hold_id=hold_id,
+        account_id=hold.get(b"a", b"").decode(),
+        buckets=tuple((name, ms) for name, ms in orjson.loads(hold.get(b"b", b"[]"))),
+        sequence=int(hold.get(b"seq", 0)),
+        charge_ucr=int(checkpoint[0]) if checkpoint else 0,
+        event=orjson.loads(hold.get(b"ev", b"{}")),
+    )
+
+
+def stored_event(entry_id: bytes, flat: Sequence[bytes]) -> StoredEvent:
+    fields = pairs(flat)
+    words = fields[b"slices"].decode().split()
+    return StoredEvent(
+        entry_id=entry_id.decode(),
+        kind=fields[b"kind"].decode(),
+        account_id=fields[b"account"].decode(),
+        operation_id=fields[b"id"].decode(),
+        amount_ucr=int(fields[b"amount"]),
+        debt_ucr=int(fields[b"debt"]),
+        observed_ucr=int(fields[b"observed"]),
+        slices=tuple(zip(words[::2], map(int, words[1::2]), strict=True)),
+        event=orjson.loads(fields[b"event"] or b"{}"),
+    )
+
+
+def daily_usage(day_ms: int, reply: Sequence[bytes]) -> list[DailyUsage]:
+    """One row per model, by name."""
+    figures: dict[str, dict[bytes, int]] = {}
+    for field, value in pairs(reply).items():
+        figure, _, model = field.partition(b" ")
+        figures.setdefault(model.decode(), {})[figure] = int(value)
+    return [
+        DailyUsage(
+            day_ms=day_ms,
+            model=model,
+            calls=row[b"calls"],
+            input_tokens=row[b"input"],
+            output_tokens=row[b"output"],
+            charge_ucr=row[b"charge"],
+        )
+        for model, row in sorted(figures.items())
+    ]

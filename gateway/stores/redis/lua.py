@@ -1,0 +1,38 @@
+"""The ledger's scripts as the server gets them: shared Lua in front, one file each behind it.
+
+Knows files and digests only; what the scripts take and answer stands in their headers.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+
+from gateway.metering.ledger import AMPLE
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    name: str
+    body: bytes
+    digest: bytes
+    """SHA-1 of the body, the name under which the server caches it."""
+
+
+def _load(name: str, *shared: str) -> Script:
+    folder = files(__package__) / "scripts"
+    parts = [(folder / f"{part}.lua").read_text("utf-8") for part in ("common", *shared, name)]
+    body = "\n".join([f"local AMPLE = {AMPLE}", *parts]).encode()
+    # SHA-1 is the server's choice of a cache key, nothing secret hangs on it.
+    digest = hashlib.sha1(body, usedforsecurity=False).hexdigest().encode()
+    return Script(name=name, body=body, digest=digest)
+
+
+GRANT = _load("grant")
+RESERVE = _load("reserve")
+EXTEND = _load("extend", "holds")
+SETTLE = _load("settle", "holds")
+RELEASE = _load("release", "holds")
+EXPIRE = _load("expire", "holds")
+BALANCE = _load("balance")
+
+SCRIPTS = (GRANT, RESERVE, EXTEND, SETTLE, RELEASE, EXPIRE, BALANCE)

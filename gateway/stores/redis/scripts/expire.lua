@@ -1,0 +1,28 @@
+-- expire: end a hold whose lease ran out. With a checkpoint it is charged to that, else given back.
+-- KEYS  1-4 as common.lua  5 due zset  6 hold  7 the day's usage  8.. buckets in the reservation's order
+-- ARGV  3 the sequence the caller saw  4 the checkpoint's event (JSON), its end and charge already set
+--       5 model  6.. per bucket: expires ms
+-- Reply {'expired', now, charged} | {'live', now}: not due, extended meanwhile, or ended by someone else.
+local hold = read_hold()
+local deadline = tonumber(call('ZSCORE', DUE, OPERATION) or NEVER)
+if hold.state ~= 'held' then
+  if deadline < NEVER then call('ZREM', DUE, OPERATION) end
+  return {'live', NOW}
+end
+if deadline > NOW or hold.sequence ~= tonumber(ARGV[3]) then return {'live', NOW} end
+open_account()
+turn()
+
+local owed = hold.checkpoint
+local charge = owed[1] or 0
+local paid, debt, observed = resolve(hold, charge, hold.observe)
+for i = 8, #KEYS do
+  book_bucket(KEYS[i], hold.in_bucket[i - 7] or 0, owed[i - 4] or 0, ARGV[i - 2])
+end
+if owed[1] then
+  roll_up(KEYS[7], ARGV[5], 1, owed[2], owed[3], charge)
+  record('expired', OPERATION, charge, debt, observed, paid, ARGV[4])
+end
+entomb('expired', join(owed))
+commit()
+return {'expired', NOW, charge}

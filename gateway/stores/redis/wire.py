@@ -1,0 +1,183 @@
+"""One connection to the server: calls of one event-loop turn in one write, answers in order.
+
+Knows RESP and deadlines, nothing of money, URLs or reconnecting. A call that timed out keeps
+its place in the queue, so that its answer, when it comes after all, is not taken for another's.
+Nothing is ever sent twice, except a script the server says it did not run (NOSCRIPT).
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from hiredis import ProtocolError, Reader, ReplyError, pack_command
+
+from gateway.stores.redis.lua import Script
+from gateway.stores.redis.replies import failure, script_missing, unavailable
+
+# Far more than one worker's calls in a time-out at full speed; beyond it something hangs.
+PENDING_MAX = 10_000
+# A server this long without a byte while calls wait is given up and connected to anew.
+SILENCE_S = 2.0
+# A timer that fires this late tells of a blocked loop, whose answers may lie in the socket unread.
+LATE_S = 0.02
+
+Part = str | bytes | int
+Decode = Callable[[Any], Any]
+
+# hiredis declares a tuple of exactly one part; it takes any number.
+_pack = cast(Callable[[tuple[Part, ...]], bytes], pack_command)
+
+
+@dataclass(slots=True)
+class _Call:
+    future: asyncio.Future[Any]
+    decode: Decode
+    name: str
+    script: Script | None
+    parts: tuple[Part, ...]
+    sent_at: float
+
+
+class Wire(asyncio.Protocol):
+    """`lost` is called once, when the connection is gone and every call on it has failed."""
+
+    def __init__(self, *, timeout_s: float, lost: Callable[[], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.timeout_s = timeout_s
+        self._lost = lost
+        self._reader = Reader()
+        self._transport: asyncio.Transport | None = None
+        self._pending: deque[_Call] = deque()
+        self._outgoing: list[bytes] = []
+        self._watch_timer: asyncio.TimerHandle | None = None
+        self._heard_at = self._loop.time()
+        self.stalled = False
+
+    @property
+    def connected(self) -> bool:
+        return self._transport is not None
+
+    def command(self, parts: tuple[Part, ...], decode: Decode) -> asyncio.Future[Any]:
+        """Queue a command; its future gets `decode(reply)` or a GatewayError."""
+        return self._call(_pack(parts), decode, str(parts[0]), None, parts)
+
+    def run(self, script: Script, parts: tuple[Part, ...], decode: Decode) -> asyncio.Future[Any]:
+        """Queue a script by its digest; `parts` are the number of keys, the keys, the arguments."""
+        packed = _pack((b"EVALSHA", script.digest, *parts))
+        return self._call(packed, decode, script.name, script, parts)
+
+    def _call(
+        self,
+        packed: bytes,
+        decode: Decode,
+        name: str,
+        script: Script | None,
+        parts: tuple[Part, ...],
+    ) -> asyncio.Future[Any]:
+        future: asyncio.Future[Any] = self._loop.create_future()
+        if self._transport is None:
+            future.set_exception(unavailable("the connection is lost"))
+        elif self.stalled:
+            future.set_exception(unavailable("the store does not answer"))
+        elif len(self._pending) >= PENDING_MAX:
+            future.set_exception(unavailable("too many calls are waiting for the store"))
+        else:
+            call = _Call(future, decode, name, script, parts, self._loop.time())
+            self._queue(call, packed)
+        return future
+
+    def _queue(self, call: _Call, packed: bytes) -> None:
+        if not self._outgoing:
+            self._loop.call_soon(self._flush)
+        self._outgoing.append(packed)
+        self._pending.append(call)
+        if self._watch_timer is None:
+            self._watch_at(call.sent_at + self.timeout_s)
+
+    def _flush(self) -> None:
+        if self._transport is not None and self._outgoing:
+            self._transport.write(b"".join(self._outgoing))
+        self._outgoing.clear()
+
+    def close(self) -> None:
+        """Send what is queued, then hang up; calls still waiting fail."""
+        self._flush()
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]  # a stream, by construction
+
+    def data_received(self, data: bytes) -> None:
+        self._heard_at = self._loop.time()
+        reader = self._reader
+        reader.feed(data)
+        try:
+            while (reply := reader.gets()) is not False:
+                self._answer(self._pending.popleft(), reply)
+        except (ProtocolError, IndexError):
+            # Not RESP, or an answer nobody asked for: what follows cannot be matched to calls.
+            self.abort()
+        if self.stalled:
+            self.stalled = self._overdue(self._heard_at)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self._transport = None
+        if self._watch_timer is not None:
+            self._watch_timer.cancel()
+        pending, self._pending = self._pending, deque()
+        for call in pending:
+            if not call.future.done():
+                call.future.set_exception(unavailable("the connection broke; outcome unknown"))
+        self._lost()
+
+    def _answer(self, call: _Call, reply: object) -> None:
+        future = call.future
+        if isinstance(reply, ReplyError):
+            if call.script is not None and script_missing(reply):
+                self._queue(call, _pack((b"EVAL", call.script.body, *call.parts)))
+            elif not future.done():
+                future.set_exception(failure(call.name, reply))
+        elif not future.done():
+            try:
+                future.set_result(call.decode(reply))
+            except Exception as error:  # noqa: BLE001 - whoever asked gets it, others their answers
+                future.set_exception(error)
+
+    # The watchdog
+
+    def _overdue(self, now: float) -> bool:
+        return bool(self._pending) and now - self._pending[0].sent_at >= self.timeout_s
+
+    def _watch_at(self, when: float) -> None:
+        self._watch_timer = self._loop.call_at(when, self._watch, when)
+
+    def _watch(self, planned: float) -> None:
+        now = self._loop.time()
+        if not self._pending:
+            self._watch_timer = None
+        elif now - planned > LATE_S:
+            self._watch_at(now + LATE_S / 2)
+        elif now - max(self._heard_at, self._pending[0].sent_at) >= SILENCE_S:
+            self.abort()
+        else:
+            self.stalled = self._overdue(now)
+            self._watch_at(self._fail_overdue(now))
+
+    def _fail_overdue(self, now: float) -> float:
+        """Fail what waited too long; answer when to look again."""
+        for call in self._pending:
+            if now - call.sent_at < self.timeout_s:
+                return max(call.sent_at + self.timeout_s, now + LATE_S / 2)
+            if not call.future.done():
+                call.future.set_exception(unavailable("no answer in time; outcome unknown"))
+        return now + SILENCE_S / 4
