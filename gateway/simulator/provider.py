@@ -1,0 +1,195 @@
+"""The simulated provider as a server: OpenAI's paths, headers and errors, and faults on request.
+
+What an answer says is decided in `chat`, how it looks in `wire`, how it is sent in `sending`.
+Every request stands in the journal with what really went out.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import orjson
+from aiohttp import web
+
+from gateway.simulator.chat import ChatAnswer, CountTokens, RefusedRequest, answer_chat
+from gateway.simulator.journal import Departure, Entry, Journal
+from gateway.simulator.script import Script, read_script
+from gateway.simulator.sending import BrokenOff, answer_headers, send_document, send_stream
+from gateway.simulator.wire import error_document
+
+SCRIPT_HEADER = "x-simulate"
+ENTRY: web.RequestKey[Entry] = web.RequestKey("entry")
+MODELS = ("gpt-4.1", "gpt-4.1-mini", "gpt-5", "gpt-5-mini")
+# Without a tokenizer: OpenAI's rule of thumb for English.
+CHARS_PER_TOKEN = 4
+# Statuses whose error objects the real API fills differently.
+ERROR_KINDS = {
+    401: ("invalid_request_error", "invalid_api_key"),
+    404: ("invalid_request_error", "model_not_found"),
+    429: ("requests", "rate_limit_exceeded"),
+}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class SimulatedProvider:
+    """`script` is how every request is answered unless its `x-simulate` header says otherwise.
+
+    With an `api_key` any other credential is refused; without, any bearer token is welcome.
+    `count` makes prompt and tool tokens true; completion text is counted exactly without it.
+    """
+
+    def __init__(
+        self,
+        *,
+        script: Script | None = None,
+        api_key: str | None = None,
+        models: tuple[str, ...] = MODELS,
+        count: CountTokens = lambda text: -(-len(text) // CHARS_PER_TOKEN),
+    ) -> None:
+        self.script = script or Script()
+        self.journal = Journal()
+        self._api_key = api_key
+        self._models = models
+        self._count = count
+        self._runner: web.AppRunner | None = None
+
+    def app(self) -> web.Application:
+        # Long prompts are the point of some tests: no bound but memory.
+        app = web.Application(middlewares=[self._journalled], client_max_size=0)
+        app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_get("/v1/models", self._list_models)
+        app.router.add_get("/_simulator/journal", self._show_journal)
+        return app
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
+        """Listen; answers the port, chosen by the system if 0. A client that leaves cancels
+        its handler at once, also while the answer is being delayed."""
+        self._runner = web.AppRunner(
+            self.app(), handler_cancellation=True, auto_decompress=False, access_log=None
+        )
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port, shutdown_timeout=0.5).start()
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    @web.middleware
+    async def _journalled(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path.startswith("/_simulator/"):
+            return await handler(request)
+        loop = asyncio.get_running_loop()
+        entry = Entry(
+            request_id=f"req_{self.journal.total:032x}",
+            path=request.path_qs,
+            headers=request.headers,
+            body=await request.read(),
+            began_s=loop.time(),
+        )
+        request[ENTRY] = entry
+        self.journal.begin(entry)
+        departure = Departure.CLIENT_LEFT
+        try:
+            response = await self._answer(request, handler)
+            departure = Departure.COMPLETED
+        except BrokenOff:
+            departure = Departure.BROKEN_OFF
+            # The connection is closed already; aiohttp wants an answer to throw away.
+            return web.Response(status=500)
+        finally:
+            self.journal.end(entry, departure, now_s=loop.time())
+        return response
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            self._authenticate(request)
+            return await handler(request)
+        except RefusedRequest as refused:
+            entry = request[ENTRY]
+            entry.status = refused.status
+            headers = answer_headers(entry)
+            if refused.retry_after:
+                headers["retry-after"] = str(refused.retry_after)
+            return web.Response(
+                status=refused.status, headers=headers, body=error_document(refused)
+            )
+
+    def _authenticate(self, request: web.Request) -> None:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise RefusedRequest(
+                "You didn't provide an API key. You need to provide your API key in an "
+                "Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
+                status=401,
+            )
+        if self._api_key is not None and token != self._api_key:
+            raise RefusedRequest("Incorrect API key provided.", status=401, code="invalid_api_key")
+
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        entry = request[ENTRY]
+        script = self._script_for(request)
+        answer = answer_chat(
+            _read_body(entry.body),
+            script=script,
+            count=self._count,
+            created_s=int(datetime.now(UTC).timestamp()),
+        )
+        _note(entry, answer)
+        await asyncio.sleep(script.first_delay_ms / 1000)
+        if script.status:
+            raise _scripted_refusal(script)
+        if answer.stream:
+            return await send_stream(request, answer, entry=entry, changed=self.journal.changed)
+        return await send_document(request, answer, entry=entry)
+
+    def _script_for(self, request: web.Request) -> Script:
+        try:
+            return read_script(request.headers.get(SCRIPT_HEADER, ""), defaults=self.script)
+        except ValueError as error:
+            raise RefusedRequest(str(error), param=SCRIPT_HEADER) from error
+
+    async def _list_models(self, request: web.Request) -> web.Response:
+        models = [
+            {"id": model, "object": "model", "created": 1_760_000_000, "owned_by": "simulator"}
+            for model in self._models
+        ]
+        body = orjson.dumps({"object": "list", "data": models})
+        return web.Response(headers=answer_headers(request[ENTRY]), body=body)
+
+    async def _show_journal(self, _request: web.Request) -> web.Response:
+        entries = [entry.public() for entry in self.journal.entries]
+        body = orjson.dumps({"total": self.journal.total, "entries": entries})
+        return web.Response(headers={"Content-Type": "application/json"}, body=body)
+
+
+def _read_body(body: bytes) -> dict[str, object]:
+    try:
+        request = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise RefusedRequest(
+            "We could not parse the JSON body of your request. (HINT: This likely means you "
+            "aren't using your HTTP library correctly.)"
+        ) from error
+    if not isinstance(request, dict):
+        raise RefusedRequest("Invalid type for the body: expected an object.")
+    return request
+
+
+def _note(entry: Entry, answer: ChatAnswer) -> None:
+    entry.model = answer.model
+    entry.stream = answer.stream
+    entry.prompt_tokens = answer.prompt_tokens
+    entry.texts = [""] * len(answer.choices)
+
+
+def _scripted_refusal(script: Script) -> RefusedRequest:
+    kind, code = ERROR_KINDS.get(script.status, ("server_error", None))
+    return RefusedRequest(
+        "The simulator was asked to fail.",
+        status=script.status,
+        kind=kind,
+        code=code,
+        retry_after=script.retry_after,
+    )

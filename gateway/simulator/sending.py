@@ -1,0 +1,163 @@
+"""Putting an answer on the wire: paced, cut, compressed, or broken off where its script says."""
+
+import asyncio
+import socket
+import struct
+import zlib
+from collections.abc import Callable
+from typing import Protocol
+
+import brotli
+from aiohttp import web
+
+from gateway.simulator.chat import ChatAnswer
+from gateway.simulator.journal import Entry
+from gateway.simulator.script import Fault, Script
+from gateway.simulator.wire import Chunk, document, events
+
+JSON = "application/json"
+EVENT_STREAM = "text/event-stream; charset=utf-8"
+# Whoever waits longer than this for a silent provider has learnt what it wanted to know.
+SILENCE_S = 300
+GZIP_WBITS = 31
+# Linger with no time to do so: closing sends a reset instead of an end.
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class BrokenOff(Exception):  # noqa: N818 - scripted, not an error
+    """The script ended the connection; there is nothing left to answer on."""
+
+
+class Compression(Protocol):
+    def add(self, data: bytes) -> bytes:
+        """Compress and flush: whoever decompresses sees all of it at once."""
+        ...
+
+    def end(self) -> bytes: ...
+
+
+class Identity:
+    def add(self, data: bytes) -> bytes:
+        return data
+
+    def end(self) -> bytes:
+        return b""
+
+
+class Gzip:
+    def __init__(self) -> None:
+        self._stream = zlib.compressobj(wbits=GZIP_WBITS)
+
+    def add(self, data: bytes) -> bytes:
+        return self._stream.compress(data) + self._stream.flush(zlib.Z_SYNC_FLUSH)
+
+    def end(self) -> bytes:
+        return self._stream.flush()
+
+
+class Brotli:
+    def __init__(self) -> None:
+        self._stream = brotli.Compressor()
+
+    def add(self, data: bytes) -> bytes:
+        return bytes(self._stream.process(data) + self._stream.flush())
+
+    def end(self) -> bytes:
+        return bytes(self._stream.finish())
+
+
+def answer_headers(entry: Entry, *, content_type: str = JSON) -> dict[str, str]:
+    """What stands on each of OpenAI's answers; the limits are those of an untouched account."""
+    return {
+        "Content-Type": content_type,
+        "openai-organization": "simulator",
+        "openai-processing-ms": "1",
+        "openai-version": "2020-10-01",
+        "x-ratelimit-limit-requests": "10000",
+        "x-ratelimit-limit-tokens": "2000000",
+        "x-ratelimit-remaining-requests": "9999",
+        "x-ratelimit-remaining-tokens": "1999900",
+        "x-ratelimit-reset-requests": "6ms",
+        "x-ratelimit-reset-tokens": "3ms",
+        "x-request-id": entry.request_id,
+    }
+
+
+async def send_document(
+    request: web.Request, answer: ChatAnswer, *, entry: Entry
+) -> web.StreamResponse:
+    """The answer as one JSON document with its length, in one write unless scripted otherwise."""
+    headers = answer_headers(entry)
+    compression = _compression(answer.script, headers)
+    data = compression.add(document(answer)) + compression.end()
+    response = web.StreamResponse(headers=headers)
+    response.content_length = len(data)
+    await response.prepare(request)
+    for index, choice in enumerate(answer.choices):
+        entry.produced(tokens=choice.tokens, text=choice.text, choice=index)
+    if answer.script.fault is not Fault.NONE:
+        await _write(response, data[: len(data) // 2], answer.script)
+        await _break_off(request, answer.script.fault)
+    await _write(response, data, answer.script)
+    await response.write_eof()
+    return response
+
+
+async def send_stream(
+    request: web.Request, answer: ChatAnswer, *, entry: Entry, changed: Callable[[], None]
+) -> web.StreamResponse:
+    """The answer event by event; each is journalled as it goes out."""
+    script = answer.script
+    headers = answer_headers(entry, content_type=EVENT_STREAM)
+    compression = _compression(script, headers)
+    response = web.StreamResponse(headers=headers)
+    response.enable_chunked_encoding()
+    await response.prepare(request)
+    for sent, chunk in enumerate(events(answer)):
+        if script.fault is not Fault.NONE and sent == script.fault_after:
+            await _break_off(request, script.fault)
+        if sent:
+            await asyncio.sleep(script.delay_ms / 1000)
+        _journal(entry, chunk)
+        await _write(response, compression.add(chunk.data), script)
+        changed()
+    await _write(response, compression.end(), script)
+    await response.write_eof()
+    return response
+
+
+def _journal(entry: Entry, chunk: Chunk) -> None:
+    entry.produced(tokens=chunk.tokens, text=chunk.text, choice=chunk.choice)
+
+
+async def _write(response: web.StreamResponse, data: bytes, script: Script) -> None:
+    step = script.split_bytes or max(1, len(data))
+    for start in range(0, len(data), step):
+        await response.write(data[start : start + step])
+        if script.split_bytes:
+            # Let the piece leave on its own.
+            await asyncio.sleep(0)
+
+
+async def _break_off(request: web.Request, fault: Fault) -> None:
+    """Raises BrokenOff once the connection is as the script wants it."""
+    transport = request.transport
+    if fault is Fault.SILENT:
+        await asyncio.sleep(SILENCE_S)
+    elif fault is Fault.RESET and transport is not None:
+        connection = transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+    if transport is not None:
+        # What was written is on its way already; neither ending adds a clean last chunk.
+        transport.close() if fault is Fault.CLOSE else transport.abort()
+    raise BrokenOff
+
+
+def _compression(script: Script, headers: dict[str, str]) -> Compression:
+    if script.gzip:
+        headers["Content-Encoding"] = "gzip"
+        return Gzip()
+    if script.br:
+        headers["Content-Encoding"] = "br"
+        return Brotli()
+    return Identity()
