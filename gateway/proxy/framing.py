@@ -1,0 +1,96 @@
+"""HTTP/1.1 as we write it, and what we refuse to read although the parser would let it through.
+
+llhttp (tried: httptools 0.9.0) already refuses bare CR and LF, folded lines, control characters in
+fields, every odd Content-Length and both framings at once. It lets through transfer codings other
+than `chunked` (read until close), `chunked` named twice or under HTTP/1.0, `keep-alive, close` as
+persistent under HTTP/1.0, versions 0.9 and 2.0, bodies on 1xx, statuses below 100, control
+characters in the reason: these are dealt with here.
+Facts: RFC 9112 §2-§6 (framing), RFC 9110 §15 (status codes). Knows no socket and no parser.
+"""
+
+from collections.abc import Sequence
+
+from gateway.errors import BadCall
+
+RawHeaders = Sequence[tuple[bytes, bytes]]
+
+HEADERS_MAX = 200
+"""Providers send 15 to 40 fields; aiohttp and nginx stop at 100 and more."""
+
+_BODILESS = frozenset({204, 304})
+_VERSIONS = frozenset({"1.1", "1.0"})
+_INTERIM_MAX = 199
+_STATUS_MIN = 100
+_STATUS_MAX = 599
+_SWITCHING_PROTOCOLS = 101
+
+
+class MalformedAnswer(Exception):  # noqa: N818 - names what came, not what we do about it
+    """The bytes are no HTTP response we are willing to interpret; says why, quotes nothing."""
+
+
+def request_head(method: str, target: str, headers: RawHeaders) -> bytes:
+    """The request line and fields, up to and including the blank line.
+
+    Raises BadCall for a target or field that would end its line early: the parser in front of us
+    refuses them too, and this is where a second request could be smuggled in.
+    """
+    lines = [name + b": " + value for name, value in headers]
+    # A path that was no UTF-8 arrives as surrogates; this gives back the bytes the caller sent.
+    path = target.encode("utf-8", "surrogateescape")
+    head = b"%s %s HTTP/1.1\r\n%s\r\n\r\n" % (method.encode("ascii"), path, b"\r\n".join(lines))
+    breaks = len(lines) + 2
+    if head.count(b"\n") != breaks or head.count(b"\r") != breaks or b"\0" in head:
+        raise BadCall("A path or header holds a line break or NUL. Remove it.")
+    if b" " in path or not path.startswith(b"/"):
+        raise BadCall("The path must start with a slash and hold no space. Percent-encode it.")
+    return head
+
+
+def check_interim(status: int, headers: RawHeaders) -> None:
+    """Let a 1xx pass by; it has no body, and nobody here asked to switch protocols."""
+    if status < _STATUS_MIN or status == _SWITCHING_PROTOCOLS:
+        raise MalformedAnswer(f"status {status} was not asked for")
+    for name, _ in headers:
+        if name.lower() in (b"content-length", b"transfer-encoding"):
+            raise MalformedAnswer("an interim response claims to have a body")
+
+
+class Framing:
+    """How the body of one final response ends, read off its head."""
+
+    __slots__ = ("persistent", "until_close")
+
+    def __init__(self, status: int, *, version: str, headers: RawHeaders) -> None:
+        """Raises MalformedAnswer where two readers could disagree about the end."""
+        if version not in _VERSIONS:
+            raise MalformedAnswer(f"HTTP version {version} is neither 1.0 nor 1.1")
+        if status > _STATUS_MAX or len(headers) > HEADERS_MAX:
+            raise MalformedAnswer(f"status {status} with {len(headers)} header fields")
+        self.persistent = True
+        self.until_close = status not in _BODILESS
+        chunked = False
+        for name, value in headers:
+            # Lengths of the three names: tells most fields apart without a copy of the name.
+            if len(name) not in _LENGTHS:
+                continue
+            lower = name.lower()
+            if lower == b"content-length":
+                self.until_close = False
+            elif lower == b"connection":
+                if b"close" in value.lower():
+                    self.persistent = False
+            elif lower == b"transfer-encoding":
+                if chunked or version == "1.0" or value.strip().lower() != b"chunked":
+                    raise MalformedAnswer("its transfer coding is not plainly `chunked`")
+                chunked = True
+                self.until_close = False
+
+
+_LENGTHS = frozenset({len(b"connection"), len(b"content-length"), len(b"transfer-encoding")})
+
+
+def printable_reason(reason: bytes) -> str:
+    """The reason phrase if it is harmless text, else none: it is optional everywhere."""
+    text = reason.decode("latin-1")
+    return text if text.isascii() and text.isprintable() else ""

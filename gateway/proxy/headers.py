@@ -1,0 +1,214 @@
+"""Which header fields cross the gateway, in both directions. Pure functions on raw fields.
+
+Everything end-to-end crosses unchanged, in its order and case, but for this documented list.
+From the caller to the provider these stay behind:
+- hop-by-hop fields and those that Connection names (RFC 9110 §7.6.1), Host, Content-Length, Expect;
+- every way to present a key, cookies, and what selects whom the provider bills (OpenAI-Project,
+  OpenAI-Organization, x-goog-user-project): all that is the provider credential's business;
+- who called through whom (X-Forwarded-*, Forwarded, Via, X-Real-IP, CF-* and other CDNs' fields):
+  the callers' addresses are none of the provider's business;
+- method and path overrides, because what was metered must be what is done;
+- x-tollkeeper-*, which are ours: the provider is told our request id in one.
+From the provider to the caller: hop-by-hop fields, Set-Cookie (the provider's cookies would be sent
+to us by every caller of this host), the operator's organisation and project, and what a provider
+says about its own host (Alt-Svc, Strict-Transport-Security, NEL, Report-To, Clear-Site-Data).
+X-Request-Id crosses both ways; ours travels beside it as x-tollkeeper-request-id.
+
+Knows nothing of sockets and dialects. Vendor facts: platform.openai.com/docs/api-reference
+(organisation, project, x-request-id), docs.anthropic.com/en/api/overview, ai.google.dev/api,
+learn.microsoft.com/azure/ai-services/openai/reference (api-key).
+"""
+
+from collections.abc import Iterable, Sequence
+
+RawHeaders = Sequence[tuple[bytes, bytes]]
+
+REQUEST_ID = b"x-tollkeeper-request-id"
+
+_HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        b"http2-settings",
+    }
+)
+
+_KEYS = frozenset(
+    {
+        b"authorization",
+        b"x-api-key",
+        b"api-key",
+        b"x-goog-api-key",
+        b"ocp-apim-subscription-key",
+        b"cookie",
+        b"cookie2",
+    }
+)
+
+_BILLED_TO = frozenset({b"openai-organization", b"openai-project", b"x-goog-user-project"})
+
+_ROUTE = frozenset(
+    {
+        b"forwarded",
+        b"via",
+        b"x-real-ip",
+        b"x-client-ip",
+        b"x-cluster-client-ip",
+        b"true-client-ip",
+        b"fastly-client-ip",
+        b"cdn-loop",
+    }
+)
+
+_OVERRIDES = frozenset(
+    {
+        b"x-http-method",
+        b"x-http-method-override",
+        b"x-method-override",
+        b"x-original-url",
+        b"x-rewrite-url",
+    }
+)
+
+_REQUEST_DROPPED = (
+    _HOP_BY_HOP | _KEYS | _BILLED_TO | _ROUTE | _OVERRIDES | {b"host", b"content-length", b"expect"}
+)
+_REQUEST_DROPPED_PREFIXES = (b"x-forwarded-", b"proxy-", b"x-tollkeeper-", b"cf-")
+
+_REQUEST_DROPPED_IDENTITY = _REQUEST_DROPPED | {b"accept-encoding"}
+
+_RESPONSE_DROPPED = _HOP_BY_HOP | {
+    b"set-cookie",
+    b"set-cookie2",
+    b"openai-organization",
+    b"openai-project",
+    b"anthropic-organization-id",
+    b"alt-svc",
+    b"strict-transport-security",
+    b"nel",
+    b"report-to",
+    b"clear-site-data",
+}
+_RESPONSE_DROPPED_PREFIXES = (b"proxy-", b"x-tollkeeper-")
+_RESPONSE_DROPPED_WITH_LENGTH = _RESPONSE_DROPPED | {b"content-length"}
+
+_RATE_LIMIT_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-", b"ratelimit")
+"""Families that are only right as a whole: the provider's remainder beside our limit misleads."""
+
+_CONNECTION_ALONE = frozenset({b"keep-alive", b"close", b""})
+
+_NEVER_NAMED = frozenset(
+    {
+        b"accept",
+        b"accept-encoding",
+        b"anthropic-beta",
+        b"anthropic-version",
+        b"content-encoding",
+        b"content-length",
+        b"content-type",
+        b"idempotency-key",
+        b"openai-beta",
+        b"retry-after",
+        b"user-agent",
+        b"x-request-id",
+        b"x-should-retry",
+    }
+)
+"""Fields meant for the far end, whatever Connection says: RFC 9110 §7.6.1 forbids naming them, and
+without them the other side would read the same bytes differently from us."""
+
+
+def request_headers(
+    raw: RawHeaders,
+    *,
+    host: bytes,
+    credential: RawHeaders,
+    body_bytes: int,
+    request_id: bytes,
+    identity_only: bool,
+) -> list[tuple[bytes, bytes]]:
+    """The fields of the request to the provider.
+
+    `identity_only` asks for an uncompressed answer, for streams in which an event must be hidden.
+    Content-Length is left out for an empty body that the caller announced with none either.
+    """
+    dropped = _REQUEST_DROPPED_IDENTITY if identity_only else _REQUEST_DROPPED
+    for name, _ in credential:
+        if name.lower() not in dropped:
+            dropped |= {name.lower()}
+    fields = [(b"host", host)]
+    fields += _end_to_end(raw, dropped, prefixes=_REQUEST_DROPPED_PREFIXES)
+    fields += credential
+    if identity_only:
+        fields.append((b"accept-encoding", b"identity"))
+    fields.append((REQUEST_ID, request_id))
+    if body_bytes or any(name.lower() == b"content-length" for name, _ in raw):
+        fields.append((b"content-length", b"%d" % body_bytes))
+    return fields
+
+
+def response_headers(
+    raw: RawHeaders,
+    *,
+    request_id: bytes,
+    extra: RawHeaders,
+    keep_length: bool,
+) -> list[tuple[bytes, bytes]]:
+    """The fields of the answer to the caller: the provider's, then `extra`, then our request id.
+
+    A field in `extra` replaces the provider's of that name; one rate-limit field replaces the whole
+    family. Values that hold a line break or NUL are left out. Without `keep_length` the body is
+    going to be framed anew.
+    """
+    dropped = _RESPONSE_DROPPED if keep_length else _RESPONSE_DROPPED_WITH_LENGTH
+    prefixes: tuple[bytes, ...] = _RESPONSE_DROPPED_PREFIXES
+    if extra:
+        ours = {name.lower() for name, _ in extra}
+        dropped |= ours
+        prefixes += _families_of(ours)
+    fields = _end_to_end(raw, dropped, prefixes=prefixes)
+    fields += extra
+    fields.append((REQUEST_ID, request_id))
+    if _splits(b"".join([value for _, value in fields])):
+        return [field for field in fields if not _splits(field[1])]
+    return fields
+
+
+def _end_to_end(
+    raw: RawHeaders, dropped: frozenset[bytes], *, prefixes: tuple[bytes, ...]
+) -> list[tuple[bytes, bytes]]:
+    """`raw` without the dropped names and prefixes, and without what its Connection names."""
+    kept = []
+    named: set[bytes] = set()
+    for field in raw:
+        name = field[0].lower()
+        if name in dropped:
+            if name == b"connection":
+                named |= _named_by(field[1])
+        elif not name.startswith(prefixes):
+            kept.append(field)
+    if named:
+        return [field for field in kept if field[0].lower() not in named]
+    return kept
+
+
+def _named_by(connection: bytes) -> set[bytes]:
+    """The fields that a Connection value makes hop-by-hop, but those that never are."""
+    value = connection.lower()
+    if value in _CONNECTION_ALONE:
+        return set()
+    return {name.strip() for name in value.split(b",")} - _NEVER_NAMED
+
+
+def _families_of(names: Iterable[bytes]) -> tuple[bytes, ...]:
+    return tuple(
+        prefix for prefix in _RATE_LIMIT_PREFIXES if any(name.startswith(prefix) for name in names)
+    )
+
+
+def _splits(value: bytes) -> bool:
+    return b"\n" in value or b"\r" in value or b"\0" in value
