@@ -124,14 +124,14 @@ def _options() -> argparse.Namespace:
         action="store_const",
         const=Size.QUICK,
         default=Size.FULL,
-        help="a first look, about a minute and a half",
+        help="a first look, about three minutes",
     )
     size.add_argument(
         "--check",
         dest="size",
         action="store_const",
         const=Size.CHECK,
-        help="seconds: does it all work; no figure is judged",
+        help="does it all work? half a minute, no figure is judged",
     )
     parser.add_argument("--targets", type=_names, default=("nginx", "aiohttp", "tollkeeper"))
     parser.add_argument("--rounds", type=int, choices=range(1, 21), metavar="1..20")

@@ -159,4 +159,4 @@ def _first_line(command: list[str]) -> str:
         outcome = subprocess.run(command, capture_output=True, text=True, check=False, timeout=5)
     except OSError:
         return ""
-    return (outcome.stdout or outcome.stderr).partition("\n")[0][:60]
+    return (outcome.stdout or outcome.stderr).partition("\n")[0].partition(" sha=")[0]
