@@ -1,9 +1,8 @@
 """Who calls and who pays: virtual keys, accounts, and what a presented key must look like.
 
 Key: `tk_<key id>_<secret><checksum>`. The key id (12 characters) names the record, the secret
-carries 192 bits (32 characters of base64url's letters and digits), the checksum (6) lets
-secret scanners and us see a mistyped key without asking the store. Stored is only
-HMAC-SHA-256(pepper, whole key).
+carries 196 bits (33 characters of letters and digits), the checksum (6) lets secret scanners and
+us see a mistyped key without asking the store. Stored is only HMAC-SHA-256(pepper, whole key).
 """
 
 import hashlib
@@ -24,6 +23,9 @@ ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 KEY_PATTERN = re.compile(
     rf"tk_([0-9A-Za-z]{{{KEY_ID_CHARS}}})_([0-9A-Za-z]{{{SECRET_CHARS}}})([0-9A-Za-z]{{{CHECKSUM_CHARS}}})"
 )
+
+
+NAME_PATTERN = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
 
 
 class Status(StrEnum):
@@ -93,3 +95,8 @@ def well_formed(presented: str) -> bool:
 def digest(pepper: bytes, presented: str) -> str:
     """What is stored and looked up: keyed, so a stolen database alone opens nothing."""
     return hmac.digest(pepper, presented.encode(), "sha256").hex()
+
+
+def valid_name(name: str) -> bool:
+    """What accounts and grants may be called: it becomes part of store keys and of URLs."""
+    return NAME_PATTERN.fullmatch(name) is not None

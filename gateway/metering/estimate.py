@@ -47,22 +47,22 @@ def estimate(
 def need(estimated: Estimate, price: ModelPrice, call: Call) -> Need:
     """The estimate in the units of balance and limits."""
     prompt = estimated.input_tokens
-    audio = has_media(call)
     return Need(
         least_ucr=worst_case_ucr(
-            price, input_tokens=prompt, output_tokens=estimated.output_least_tokens, audio=audio
+            price,
+            input_tokens=prompt,
+            output_tokens=estimated.output_least_tokens,
+            audio=call.audio,
         ),
         full_ucr=worst_case_ucr(
-            price, input_tokens=prompt, output_tokens=estimated.output_full_tokens, audio=audio
+            price,
+            input_tokens=prompt,
+            output_tokens=estimated.output_full_tokens,
+            audio=call.audio,
         ),
         least_tokens=prompt + estimated.output_least_tokens,
         full_tokens=prompt + estimated.output_full_tokens,
     )
-
-
-def has_media(call: Call) -> bool:
-    """The audio and image rates must be counted with: a provider may report such classes."""
-    return call.audio or bool(call.images)
 
 
 def allowance_tokens(price: ModelPrice, *, held_ucr: int, input_tokens: int, audio: bool) -> int:

@@ -96,10 +96,13 @@ def charges_for(
 def _charge(limit: Limit, need: Need, account_id: str, key_id: str, now_ms: int) -> Charge:
     start_ms, end_ms = window_bounds(limit.window, now_ms)
     owner = f"a:{account_id}" if limit.scope is Scope.ACCOUNT else f"k:{key_id}"
+    # A shadow limit tries out another ceiling beside the real one: in the real one's bucket it
+    # would count every call twice.
+    kind = "shadow:" if limit.shadow else ""
     least, full = _held(limit.unit, need)
     return Charge(
         limit=limit,
-        bucket=f"{owner}:{limit.name}:{start_ms}",
+        bucket=f"{owner}:{kind}{limit.name}:{start_ms}",
         least=least,
         full=full,
         resets_ms=end_ms,
