@@ -1,0 +1,173 @@
+"""What a chat answer has told so far: the texts by stream, the choices still open, the usage.
+
+Fed with decoded chunks (or the one completion object); both have the same choices but for
+`delta` against `message`. Knows nothing of bytes.
+
+Streams are named `<choice>.<kind>`. Reasoning stands in `reasoning_content` (DeepSeek, vLLM) or
+`reasoning` (OpenRouter, Groq); servers that send both send the same text twice. Content may be a
+list of parts (Mistral). Sources: OpenAI API reference, chat completion chunk object; DeepSeek and
+OpenRouter API references (read 2026-11-23).
+"""
+
+from collections.abc import Mapping
+
+from gateway.dialects.base import OutputPiece
+from gateway.dialects.openai_chat_prompt import PARALLEL_CALLS_TOKENS, TOOL_CALL_TOKENS
+
+# Spoken output is one token per 50 ms ("Managing costs" in OpenAI's realtime guide): 2 400 bytes
+# of 24 kHz 16-bit PCM, the only streamed format; a WAV file holds the same. The bit rates of the
+# others are not published; none is taken below 32 kbit/s.
+PCM_BYTES_PER_TOKEN = 2_400
+PACKED_BYTES_PER_TOKEN = 200
+PCM_FORMATS = ("pcm16", "wav")
+
+_HEADER = ("id", "created", "model", "service_tier", "system_fingerprint")
+
+
+class Story:
+    """Grows with every chunk; `take_pieces` forgets the texts it hands out."""
+
+    __slots__ = (
+        "_audio_bytes",
+        "_audio_bytes_per_token",
+        "_call_ids",
+        "_texts",
+        "_tool_calls",
+        "done",
+        "header",
+        "open_choices",
+        "usage",
+        "usage_told",
+    )
+
+    def __init__(self, *, audio_format: str = "pcm16") -> None:
+        self._texts: dict[str, list[str]] = {}
+        # By choice: the last id seen at each tool call's index, and how many calls there were.
+        self._call_ids: dict[int, dict[int, object]] = {}
+        self._tool_calls: dict[int, int] = {}
+        self._audio_bytes = 0
+        self._audio_bytes_per_token = (
+            PCM_BYTES_PER_TOKEN if audio_format in PCM_FORMATS else PACKED_BYTES_PER_TOKEN
+        )
+        self.header: dict[str, object] = {}
+        self.open_choices: dict[int, bool] = {}
+        """Every choice seen, and whether it still lacks a finish reason."""
+        self.usage: object = None
+        """The last usage object seen, as it came."""
+        self.usage_told = False
+        """A usage event of its own has passed."""
+        self.done = False
+
+    @property
+    def finished(self) -> bool:
+        return self.done or (bool(self.open_choices) and not any(self.open_choices.values()))
+
+    @property
+    def extra_tokens(self) -> int:
+        """Framing of tool calls, and spoken output: the tokens that no text shows."""
+        calls = self._tool_calls.values()
+        parallel = sum(made > 1 for made in calls)
+        spoken = -(-self._audio_bytes // self._audio_bytes_per_token)
+        return sum(calls) * TOOL_CALL_TOKENS + parallel * PARALLEL_CALLS_TOKENS + spoken
+
+    def take_pieces(self) -> list[OutputPiece]:
+        pieces = [OutputPiece(name, "".join(texts)) for name, texts in self._texts.items()]
+        self._texts = {}
+        return pieces
+
+    def add(self, document: object, *, part: str) -> None:
+        """One chunk (`part` is "delta") or one whole completion ("message")."""
+        if not isinstance(document, dict):
+            return
+        if not self.header and "id" in document:
+            self.header = {name: document[name] for name in _HEADER if name in document}
+        choices = document.get("choices")
+        if isinstance(document.get("usage"), dict):
+            self.usage = document["usage"]
+            self.usage_told = self.usage_told or choices == []
+        if isinstance(choices, list):
+            for choice in choices:
+                if isinstance(choice, dict):
+                    self._add_choice(choice, part=part)
+
+    def _add_choice(self, choice: Mapping[str, object], *, part: str) -> None:
+        index = _index(choice, default=0)
+        if choice.get("finish_reason") is not None:
+            self.open_choices[index] = False
+        else:
+            self.open_choices.setdefault(index, True)
+        said = choice.get(part)
+        if not isinstance(said, dict):
+            return
+        for name, value in said.items():
+            if value:
+                self._add_field(index, name, value=value, said=said)
+
+    def _add_field(
+        self, index: int, name: str, *, value: object, said: Mapping[str, object]
+    ) -> None:
+        match name:
+            case "content":
+                self._add_content(index, value)
+            case "refusal":
+                self._say(f"{index}.refusal", value)
+            case "reasoning_content":
+                self._say(f"{index}.reasoning", value)
+            case "reasoning" if not said.get("reasoning_content"):
+                self._say(f"{index}.reasoning", value)
+            case "tool_calls" if isinstance(value, list):
+                self._add_tool_calls(index, value)
+            case "function_call":
+                self._add_made(index, -1, call_id=None, made=value)
+            case "audio" if isinstance(value, dict):
+                self._add_audio(index, value)
+            case _:
+                pass
+
+    def _say(self, name: str, text: object) -> None:
+        if text and isinstance(text, str):
+            self._texts.setdefault(name, []).append(text)
+
+    def _add_content(self, index: int, content: object) -> None:
+        for text in _part_texts(content) if isinstance(content, list) else (content,):
+            self._say(f"{index}.content", text)
+
+    def _add_tool_calls(self, index: int, calls: list[object]) -> None:
+        for position, call in enumerate(calls):
+            if isinstance(call, dict):
+                made = call.get("function") or call.get("custom")
+                at = _index(call, default=position)
+                self._add_made(index, at, call_id=call.get("id"), made=made)
+
+    def _add_made(self, index: int, at: int, *, call_id: object, made: object) -> None:
+        ids = self._call_ids.setdefault(index, {})
+        # Some servers give every call index 0 but a new id.
+        if at not in ids or (call_id and ids[at] and call_id != ids[at]):
+            self._tool_calls[index] = self._tool_calls.get(index, 0) + 1
+        ids[at] = call_id or ids.get(at)
+        if isinstance(made, dict):
+            self._say(f"{index}.call.{at}.name", made.get("name"))
+            self._say(f"{index}.call.{at}", made.get("arguments") or made.get("input"))
+
+    def _add_audio(self, index: int, audio: Mapping[str, object]) -> None:
+        self._say(f"{index}.transcript", audio.get("transcript"))
+        data = audio.get("data")
+        self._audio_bytes += len(data) * 3 // 4 if isinstance(data, str) else 0
+
+
+def _index(item: Mapping[str, object], *, default: int) -> int:
+    index = item.get("index")
+    return index if type(index) is int and index >= 0 else default
+
+
+def _part_texts(parts: list[object]) -> list[object]:
+    """The texts of a list of content parts; a thinking part holds such a list itself."""
+    texts: list[object] = []
+    for part in parts:
+        if isinstance(part, dict):
+            texts.append(part.get("text"))
+            thinking = part.get("thinking")
+            inner = thinking if isinstance(thinking, list) else []
+            texts += [item.get("text") for item in inner if isinstance(item, dict)]
+            texts += [thinking] if isinstance(thinking, str) else []
+    return texts
