@@ -66,10 +66,14 @@ class SimulatedProvider:
         """Listen; answers the port, chosen by the system if 0. A client that leaves cancels
         its handler at once, also while the answer is being delayed."""
         self._runner = web.AppRunner(
-            self.app(), handler_cancellation=True, auto_decompress=False, access_log=None
+            self.app(),
+            handler_cancellation=True,
+            auto_decompress=False,
+            access_log=None,
+            shutdown_timeout=0.5,
         )
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port, shutdown_timeout=0.5).start()
+        await web.TCPSite(self._runner, host, port).start()
         return int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:

@@ -44,8 +44,8 @@ def render(metrics: Metrics, *, accept: str) -> Exposition:
 def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
     try:
         return choose_encoder(accept)
-    except ValueError:
-        # A version that is no number: serve what every scraper understands.
+    except (TypeError, ValueError):
+        # The library stumbles over a version that is no number: serve what everyone understands.
         return generate_latest, CONTENT_TYPE_PLAIN_0_0_4
 
 
