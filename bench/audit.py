@@ -1,11 +1,11 @@
 """After a round: did the metered target charge exactly what it served, and let go of every hold?"""
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from native import Driven
 from scenarios import PROMPT_TOKENS, Scenario, Size
-from tollkeeper import Ledger, charge_ucr
+from tollkeeper import Balance, Ledger, charge_ucr
 
 # Settlements run in tasks of their own; none should be left this long after the last answer.
 SETTLED_WITHIN_S = 5.0
@@ -31,22 +31,18 @@ def discrepancies(ledger: Ledger | None, tally: Tally) -> list[str]:
     if ledger is None:
         return []
     balance = _settled(ledger)
-    expected = {
-        "held_ucr": 0,
-        "live_holds": 0,
-        "charged_ucr": tally.charge_ucr,
-        "debt_ucr": 0,
-    }
+    expected = Balance(charged_ucr=tally.charge_ucr, held_ucr=0, debt_ucr=0, running_calls=0)
+    told, owed = asdict(balance), asdict(expected)
     return [
-        f"ledger: {name} is {balance[name]}, expected {value} after {tally.calls} calls"
-        for name, value in expected.items()
-        if balance[name] != value
+        f"ledger: {name} is {told[name]}, expected {owed[name]} after {tally.calls} calls"
+        for name in owed
+        if told[name] != owed[name]
     ]
 
 
-def _settled(ledger: Ledger) -> dict[str, int]:
+def _settled(ledger: Ledger) -> Balance:
     """The balance once no hold is left, or as it is when that takes too long."""
     deadline = time.monotonic() + SETTLED_WITHIN_S
-    while (balance := ledger.balance())["live_holds"] and time.monotonic() < deadline:
+    while (balance := ledger.balance()).running_calls and time.monotonic() < deadline:
         time.sleep(0.2)
     return balance

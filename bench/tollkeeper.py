@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from string import Template
 from urllib.error import URLError
@@ -17,16 +18,19 @@ from urllib.request import urlopen
 
 import orjson
 from machine import free_port, on_gateway_core, running, until
+from scenarios import MODEL
 
 REPOSITORY = Path(__file__).parent.parent
 ACCOUNT = "bench"
 # Well formed: the last six characters are the checksum that `keys create` would have given it.
 KEY = "tk_benchkey0001_BenchBenchBenchBenchBenchBenchBen9AJUMa"
-# µcr per million tokens; charges below are computed from these.
-INPUT_RATE_UCR = 250_000_000
-OUTPUT_RATE_UCR = 1_000_000_000
+KEY_ID = KEY.split("_")[1]
+# US dollars per million tokens, and the same as the ledger counts it: a credit is one cent.
+INPUT_USD, OUTPUT_USD = "2.5", "10"
+INPUT_RATE_UCR, OUTPUT_RATE_UCR = 250_000_000, 1_000_000_000
 TOKENS_PER_RATE = 1_000_000
-GRANT_CREDITS = 1_000_000_000
+UCR_PER_CREDIT = 1_000_000
+RICH_CREDITS = "1000000000"
 
 _SECRETS = {
     "TOLLKEEPER_PEPPER": "bench-pepper-0123456789abcdef0123456789abcdef",
@@ -43,40 +47,54 @@ store:
   pepper: env:TOLLKEEPER_PEPPER
 providers:
   bench:
-    base_url: http://127.0.0.1:$upstream_port/v1
+    base_url: http://127.0.0.1:$upstream_port
     credential: env:BENCH_CREDENTIAL
     auth: bearer
+    connections_max: 2000
 models:
   - {match: "*", provider: bench}
+encodings:
+  - {match: "*", encoding: o200k_base}
 prices: [prices.yaml]
 plans: plans.yaml
 accounts:
   - id: $account
     plan: bench
     keys:
-      - {id: bench, secret: env:BENCH_KEY}
+      - {id: $key_id, secret: env:BENCH_KEY}
     grants:
-      - {id: bench, credits: $credits}
+      - {id: bench, credits: "$credits"}
 """)
 
-_PLANS_YAML = """\
+_PLANS_YAML = Template("""\
 plans:
   bench:
     enforcement: rolling
     limits:
-      - {unit: requests, window: minute, ceiling: 1000000000}
-      - {unit: tokens, window: minute, ceiling: 1000000000000}
+      - {unit: requests, per: minute, ceiling: 1000000000}
+      - {unit: tokens, per: minute, ceiling: 9000000000}
       - {unit: calls, ceiling: 1000000}
-      - {unit: microcredits, window: day, ceiling: 1000000000000000}
-"""
+      - {unit: credits, per: day, ceiling: "$credits"}
+""")
 
 _PRICES_YAML = Template("""\
 version: bench-1
+effective_from: 2026-01-01
+source: bench/tollkeeper.py
+checked: 2026-01-01
 models:
-  bench-model:
-    input: $input_rate
-    output: $output_rate
+  $model: {input: "$input_usd", output: "$output_usd"}
 """)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """The account as `balance` tells it."""
+
+    charged_ucr: int
+    held_ucr: int
+    debt_ucr: int
+    running_calls: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +103,10 @@ class Ledger:
 
     config: Path
 
-    def balance(self) -> dict[str, int]:
-        """The account's balance as the command prints it, in microcredits."""
+    def balance(self) -> Balance:
+        command = [sys.executable, "-m", "gateway", "balance", ACCOUNT, "--json"]
         outcome = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "gateway",
-                "balance",
-                ACCOUNT,
-                "--json",
-                "--config",
-                self.config,
-            ],
+            [*command, "--config", self.config],
             capture_output=True,
             env=os.environ | _SECRETS,
             cwd=REPOSITORY,
@@ -106,8 +115,13 @@ class Ledger:
         )
         if outcome.returncode:
             raise SystemExit(f"balance failed:\n{outcome.stderr.decode(errors='replace')}")
-        answer: dict[str, int] = orjson.loads(outcome.stdout)
-        return answer
+        told = orjson.loads(outcome.stdout)
+        return Balance(
+            charged_ucr=_ucr(told["charged"]),
+            held_ucr=_ucr(told["held"]),
+            debt_ucr=_ucr(told["debt"]),
+            running_calls=told["running_calls"],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,15 +176,28 @@ def _redis(folder: Path, port: int) -> list[str]:
 
 
 def _write_config(folder: Path, **ports: int) -> Path:
-    (folder / "plans.yaml").write_text(_PLANS_YAML)
-    (folder / "prices.yaml").write_text(
-        _PRICES_YAML.substitute(input_rate=INPUT_RATE_UCR, output_rate=OUTPUT_RATE_UCR)
-    )
-    config = folder / "gateway.yaml"
-    config.write_text(
-        _GATEWAY_YAML.substitute(ports, folder=folder, account=ACCOUNT, credits=GRANT_CREDITS)
-    )
-    return config
+    values = {
+        **ports,
+        "folder": folder,
+        "account": ACCOUNT,
+        "key_id": KEY_ID,
+        "credits": RICH_CREDITS,
+        "model": MODEL,
+        "input_usd": INPUT_USD,
+        "output_usd": OUTPUT_USD,
+    }
+    files = {
+        "gateway.yaml": _GATEWAY_YAML,
+        "plans.yaml": _PLANS_YAML,
+        "prices.yaml": _PRICES_YAML,
+    }
+    for name, template in files.items():
+        (folder / name).write_text(template.substitute(values))
+    return folder / "gateway.yaml"
+
+
+def _ucr(credits_text: str) -> int:
+    return int(Decimal(credits_text) * UCR_PER_CREDIT)
 
 
 def _ready(admin_port: int) -> bool:
