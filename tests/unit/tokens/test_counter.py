@@ -84,11 +84,12 @@ async def test_many_texts_that_are_large_together_count_alike(counter):
     assert expected == await counter.count("gpt-4o", texts)
 
 
-@pytest.mark.parametrize("unit", ["a", " ", "^", "\U0001f468\u200d", "\u00a0", "a b "])
+@pytest.mark.parametrize("unit", ["a", " ", "\U0001f468\u200d"])
 async def test_a_hostile_megabyte_leaves_the_event_loop_turning(counter, unit):
     """How: a ticker notes the longest time between two of its turns while the count runs.
 
-    Measured stalls are 1 to 12 ms; the bound leaves room for a busy machine.
+    Measured stalls are 1 to 12 ms; one encode of the whole takes 250 to 450 ms. The bound leaves
+    room for a busy machine.
     """
     text = unit * (1_000_000 // len(unit))
     gaps = []

@@ -33,19 +33,17 @@ def test_ranks_that_are_not_line_numbers_are_refused():
         pack(text, expected_sha256=hashlib.sha256(text).hexdigest())
 
 
-def test_packing_the_published_files_gives_the_files_we_carry(tmp_path, monkeypatch):
-    for name, source in SOURCES.items():
-        packed = (DATA / f"{name}.bin").read_bytes()
-        tokens = unpack(packed, expected_sha256=source.packed_sha256)
-        (tmp_path / f"{name}.tiktoken").write_bytes(text_form(tokens))
+def test_packing_the_published_file_gives_the_file_we_carry(tmp_path, monkeypatch):
+    name, source = "cl100k_base", SOURCES["cl100k_base"]
+    ours = unpack((DATA / f"{name}.bin").read_bytes(), expected_sha256=source.packed_sha256)
+    (tmp_path / f"{name}.tiktoken").write_bytes(text_form(ours))
     made = tmp_path / "made"
     made.mkdir()
     monkeypatch.setattr(pack_module, "DATA", made)
+    monkeypatch.setattr(pack_module, "SOURCES", {name: source})
 
     main(tmp_path)
 
-    for name, source in SOURCES.items():
-        # Compared unpacked: another zlib may deflate the same table differently.
-        ours = unpack((DATA / f"{name}.bin").read_bytes(), expected_sha256=source.packed_sha256)
-        theirs = unpack((made / f"{name}.bin").read_bytes(), expected_sha256=source.packed_sha256)
-        assert ours == theirs
+    # Compared unpacked: another zlib may deflate the same table differently.
+    theirs = unpack((made / f"{name}.bin").read_bytes(), expected_sha256=source.packed_sha256)
+    assert ours == theirs

@@ -105,7 +105,7 @@ def test_known_texts_have_their_known_counts(name, text, tokens):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("unit", ["a", " ", "^", "\n", "\u00a0", "\U0001f468\u200d", "字"])
+@pytest.mark.parametrize("unit", [" ", "\u00a0"])
 def test_a_million_characters_without_a_boundary_are_counted(name, unit):
     """tiktoken panics on a million spaces; cut into pieces, no text reaches that size."""
     text = unit * (1_000_000 // len(unit))

@@ -1,0 +1,124 @@
+"""The size of a hold: never too little for the call, and a slice where a slice is enough."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.metering.call import Call
+from gateway.metering.estimate import Estimate, estimate, need, output_cap
+from gateway.metering.plans import Enforcement, Plan
+from gateway.metering.pricing import ModelPrice, Rates, Tier, charge_ucr
+from gateway.metering.usage import TokenClass, Usage
+
+RATES = Rates.of(
+    {
+        TokenClass.INPUT_UNCACHED: 2_000_000,
+        TokenClass.INPUT_CACHE_READ: 500_000,
+        TokenClass.INPUT_AUDIO: 40_000_000,
+        TokenClass.OUTPUT_TEXT: 8_000_000,
+        TokenClass.OUTPUT_AUDIO: 80_000_000,
+    }
+)
+PRICE = ModelPrice(model="m", tiers=(Tier(0, RATES),), fee_ucr=3, max_output_tokens=16_384)
+
+
+@pytest.mark.parametrize(
+    ("caller", "plan", "cap"),
+    [
+        (None, None, 16_384),
+        (100, None, 100),
+        (99_999, None, 16_384),
+        (None, 4_096, 4_096),
+        (100, 4_096, 100),
+        (9_000, 4_096, 4_096),
+        (0, None, 0),
+    ],
+)
+def test_the_smallest_cap_wins(caller, plan, cap):
+    call = Call(model="m", max_output_tokens=caller)
+
+    assert cap == output_cap(call, PRICE, Plan(name="p", max_output_tokens=plan))
+
+
+@pytest.mark.parametrize(
+    ("enforcement", "least"),
+    [
+        (Enforcement.STRICT, 49_152),
+        # One slice for the call, not one for each choice.
+        (Enforcement.ROLLING, 1_024),
+        (Enforcement.SOFT, 1_024),
+        (Enforcement.OBSERVE, 1_024),
+    ],
+)
+def test_strict_holds_all_and_the_others_a_slice(enforcement, least):
+    sized = estimate(
+        Call(model="m", choices=3),
+        price=PRICE,
+        plan=Plan(name="p", enforcement=enforcement),
+        input_tokens=10,
+        exact=True,
+    )
+
+    assert Estimate(10, 49_152, least, exact=True) == sized
+
+
+def test_a_small_answer_is_held_whole_even_when_rolling():
+    sized = estimate(
+        Call(model="m", max_output_tokens=50),
+        price=PRICE,
+        plan=Plan(name="p"),
+        input_tokens=10,
+        exact=False,
+    )
+
+    assert (sized.output_least_tokens, sized.output_full_tokens) == (50, 50)
+
+
+def test_the_need_is_in_credit_and_in_tokens():
+    sized = Estimate(100, 2_000, 1_000, exact=True)
+
+    wanted = need(sized, PRICE, Call(model="m"))
+
+    # 100 x 2 + 1 000 x 8, or 2 000 x 8, and the fee.
+    assert (wanted.least_ucr, wanted.full_ucr) == (8_203, 16_203)
+    assert (wanted.least_tokens, wanted.full_tokens) == (1_100, 2_100)
+
+
+def test_audio_is_held_at_its_own_rates():
+    sized = Estimate(100, 1_000, 1_000, exact=True)
+
+    assert need(sized, PRICE, Call(model="m", audio=True)).full_ucr == 84_003
+
+
+CAPS = st.none() | st.integers(min_value=0, max_value=100_000)
+CALLS = st.builds(
+    Call,
+    model=st.just("m"),
+    choices=st.integers(min_value=1, max_value=128),
+    max_output_tokens=CAPS,
+    audio=st.booleans(),
+)
+PLANS = st.builds(
+    Plan,
+    name=st.just("p"),
+    enforcement=st.sampled_from(list(Enforcement)),
+    max_output_tokens=CAPS,
+    slice_tokens=st.integers(min_value=1, max_value=10_000),
+)
+
+
+@given(call=CALLS, plan=PLANS, input_tokens=st.integers(min_value=0, max_value=1_000_000))
+def test_a_hold_pays_for_every_call_it_admits(call, plan, input_tokens):
+    sized = estimate(call, price=PRICE, plan=plan, input_tokens=input_tokens, exact=True)
+    wanted = need(sized, PRICE, call)
+    dearest = (
+        Usage(input_audio=input_tokens, output_audio=sized.output_full_tokens)
+        if call.audio
+        else Usage(input_uncached=input_tokens, output_reasoning=sized.output_full_tokens)
+    )
+
+    assert sized.output_least_tokens <= sized.output_full_tokens
+    assert wanted.least_ucr <= wanted.full_ucr
+    assert wanted.least_tokens <= wanted.full_tokens
+    assert charge_ucr(PRICE, dearest) <= wanted.full_ucr
+    assert dearest.total_tokens <= wanted.full_tokens
