@@ -45,7 +45,9 @@ def standings(
 ) -> tuple[Standing, ...]:
     """`rooms` as the ledger answered them, in the charges' order."""
     return tuple(
-        Standing(charge.limit, max(0, room), max(0, charge.resets_ms - now_ms) if charge.resets_ms else 0)
+        Standing(
+            charge.limit, max(0, room), max(0, charge.resets_ms - now_ms) if charge.resets_ms else 0
+        )
         for charge, room in zip(charges, rooms, strict=True)
     )
 
@@ -78,9 +80,9 @@ def _balance_refusal(refused: Refused, asked: Asked) -> GatewayError:
         // asked.choices
     )
     details: dict[str, int | str] = {
-        "available": credits(refused.available_ucr),
-        "required": credits(asked.required_ucr),
-        "held": credits(refused.held_ucr),
+        "available": decimal_credits(refused.available_ucr),
+        "required": decimal_credits(asked.required_ucr),
+        "held": decimal_credits(refused.held_ucr),
         "affordable_max_tokens": affordable,
     }
     only_held = refused.available_ucr + refused.held_ucr >= asked.required_ucr
@@ -88,7 +90,7 @@ def _balance_refusal(refused: Refused, asked: Asked) -> GatewayError:
     if only_held:
         return QuotaExceeded(
             f"This call needs {details['required']} credits and {details['available']} are free; "
-            f"{details['held']} are held by calls still running. Try again when one has ended{advice}.",
+            f"{details['held']} are held by running calls. Try again when one has ended{advice}.",
             code="balance_held",
             retry_after_s=HELD_RETRY_S,
             details=details,
@@ -141,7 +143,7 @@ def _limit_refusal(refused: Refused, charge: Charge) -> GatewayError:
     )
 
 
-def credits(ucr: int) -> str:  # noqa: A001  credit is the domain's word; the builtin is a REPL greeting
+def decimal_credits(ucr: int) -> str:
     """Microcredits as a decimal text of credits, exact."""
     sign = "-" if ucr < 0 else ""
     whole, fraction = divmod(abs(ucr), UCR_PER_CREDIT)

@@ -19,7 +19,7 @@ class Enforcement(StrEnum):
 
 
 class OnDisconnect(StrEnum):
-    """ABORT cancels upstream and charges what was counted; DRAIN reads on for the reported usage."""
+    """ABORT cancels upstream and charges what was counted; DRAIN reads on for the usage report."""
 
     ABORT = "abort"
     DRAIN = "drain"

@@ -63,9 +63,7 @@ class Admission:
         line = self._line(call.model, caller)
         bound = dialect.prompt_bound_tokens(call, context_tokens=line.price.context_tokens)
         sized = estimate(call, price=line.price, plan=caller.plan, input_tokens=bound, exact=False)
-        attempt = await self._reserve(
-            sized, call, line=line, caller=caller, request_id=request_id
-        )
+        attempt = await self._reserve(sized, call, line=line, caller=caller, request_id=request_id)
         if isinstance(attempt.answer, Refused) and _worth_counting(attempt):
             exact = await self._exact_tokens(call, line, dialect)
             if exact < bound:

@@ -8,10 +8,10 @@ because the question was HEAD, how much may be sent without getting anywhere, an
 import httptools
 
 from gateway.proxy.framing import (
-    Framing,
     MalformedAnswer,
     check_interim,
     printable_reason,
+    read_framing,
 )
 
 _FIRST_BYTE = ord("H")
@@ -99,6 +99,11 @@ class ResponseReader:
                 self.pieces.clear()
                 self.persistent = False
 
+    def take_headers(self) -> list[tuple[bytes, bytes]]:
+        """The fields of the head, once it is complete; what comes later is no part of it."""
+        headers, self.headers = self.headers, []
+        return headers
+
     def close(self) -> bool:
         """The provider sends no more: does that complete the response?"""
         if self.status and self._until_close:
@@ -129,8 +134,8 @@ class ResponseReader:
         self._reason += reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self.status:
-            self.headers.append((name, value))
+        # Trailers land here too, in a list that nobody looks at: see `take_headers`.
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
@@ -141,13 +146,11 @@ class ResponseReader:
             self.headers = []
             return
         version = self._parser.get_http_version()
-        framing = Framing(status, version=version, headers=self.headers)
+        self._until_close, self.persistent = read_framing(status, version, self.headers)
         self.status = status
-        self.persistent = framing.persistent
-        self._until_close = framing.until_close
         if self._head_only:
             self.complete = True
-            self.persistent = framing.persistent and self._parser.should_keep_alive()
+            self.persistent = self.persistent and self._parser.should_keep_alive()
 
     def on_message_complete(self) -> None:
         if self._interim:

@@ -95,7 +95,7 @@ class ClientRequest:
                     parts.append(data)
         except TimeoutError:
             raise BadCall(
-                f"The request body did not arrive within {self._body_timeout_s:.0f} s. Send it again."
+                f"The request body did not arrive within {self._body_timeout_s:.0f} s. Try again."
             ) from None
         except (web.RequestPayloadError, ConnectionError) as error:
             raise BadCall("The request body broke off before its end. Send it again.") from error

@@ -9,6 +9,7 @@ Facts: RFC 9112 §2-§6 (framing), RFC 9110 §15 (status codes). Knows no socket
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from gateway.errors import BadCall
 
@@ -23,6 +24,7 @@ _INTERIM_MAX = 199
 _STATUS_MIN = 100
 _STATUS_MAX = 599
 _SWITCHING_PROTOCOLS = 101
+_LENGTHS = frozenset({len("connection"), len("content-length"), len("transfer-encoding")})
 
 
 class MalformedAnswer(Exception):  # noqa: N818 - names what came, not what we do about it
@@ -35,11 +37,11 @@ def request_head(method: str, target: str, headers: RawHeaders) -> bytes:
     Raises BadCall for a target or field that would end its line early: the parser in front of us
     refuses them too, and this is where a second request could be smuggled in.
     """
-    lines = [name + b": " + value for name, value in headers]
+    lines = b"\r\n".join(map(b": ".join, headers))
     # A path that was no UTF-8 arrives as surrogates; this gives back the bytes the caller sent.
     path = target.encode("utf-8", "surrogateescape")
-    head = b"%s %s HTTP/1.1\r\n%s\r\n\r\n" % (method.encode("ascii"), path, b"\r\n".join(lines))
-    breaks = len(lines) + 2
+    head = b"%s %s HTTP/1.1\r\n%s\r\n\r\n" % (method.encode("ascii"), path, lines)
+    breaks = len(headers) + 2
     if head.count(b"\n") != breaks or head.count(b"\r") != breaks or b"\0" in head:
         raise BadCall("A path or header holds a line break or NUL. Remove it.")
     if b" " in path or not path.startswith(b"/"):
@@ -56,38 +58,39 @@ def check_interim(status: int, headers: RawHeaders) -> None:
             raise MalformedAnswer("an interim response claims to have a body")
 
 
-class Framing:
-    """How the body of one final response ends, read off its head."""
+class Framing(NamedTuple):
+    """How the body of a final response ends, as its head says."""
 
-    __slots__ = ("persistent", "until_close")
-
-    def __init__(self, status: int, *, version: str, headers: RawHeaders) -> None:
-        """Raises MalformedAnswer where two readers could disagree about the end."""
-        if version not in _VERSIONS:
-            raise MalformedAnswer(f"HTTP version {version} is neither 1.0 nor 1.1")
-        if status > _STATUS_MAX or len(headers) > HEADERS_MAX:
-            raise MalformedAnswer(f"status {status} with {len(headers)} header fields")
-        self.persistent = True
-        self.until_close = status not in _BODILESS
-        chunked = False
-        for name, value in headers:
-            # Lengths of the three names: tells most fields apart without a copy of the name.
-            if len(name) not in _LENGTHS:
-                continue
-            lower = name.lower()
-            if lower == b"content-length":
-                self.until_close = False
-            elif lower == b"connection":
-                if b"close" in value.lower():
-                    self.persistent = False
-            elif lower == b"transfer-encoding":
-                if chunked or version == "1.0" or value.strip().lower() != b"chunked":
-                    raise MalformedAnswer("its transfer coding is not plainly `chunked`")
-                chunked = True
-                self.until_close = False
+    until_close: bool
+    """Neither a length nor chunks: everything up to the end of the connection."""
+    persistent: bool
+    """Nothing in the fields speaks against another exchange on this connection."""
 
 
-_LENGTHS = frozenset({len(b"connection"), len(b"content-length"), len(b"transfer-encoding")})
+def read_framing(status: int, version: str, headers: RawHeaders) -> Framing:
+    """Raises MalformedAnswer where two readers could disagree about where the body ends."""
+    if version not in _VERSIONS:
+        raise MalformedAnswer(f"HTTP version {version} is neither 1.0 nor 1.1")
+    if status > _STATUS_MAX or len(headers) > HEADERS_MAX:
+        raise MalformedAnswer(f"status {status} with {len(headers)} header fields")
+    until_close = status not in _BODILESS
+    persistent = True
+    chunked = False
+    for name, value in headers:
+        # Cheaper than a lower-case copy of every name, and tells most of them apart.
+        if len(name) not in _LENGTHS:
+            continue
+        lower = name.lower()
+        if lower == b"content-length":
+            until_close = False
+        elif lower == b"connection":
+            persistent = persistent and b"close" not in value.lower()
+        elif lower == b"transfer-encoding":
+            if chunked or version == "1.0" or value.strip().lower() != b"chunked":
+                raise MalformedAnswer("its transfer coding is not plainly `chunked`")
+            chunked = True
+            until_close = False
+    return Framing(until_close, persistent)
 
 
 def printable_reason(reason: bytes) -> str:

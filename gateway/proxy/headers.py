@@ -19,7 +19,10 @@ Knows nothing of sockets and dialects. Vendor facts: platform.openai.com/docs/ap
 learn.microsoft.com/azure/ai-services/openai/reference (api-key).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
+from functools import lru_cache
+from operator import itemgetter
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
@@ -79,8 +82,6 @@ _REQUEST_DROPPED = (
 )
 _REQUEST_DROPPED_PREFIXES = (b"x-forwarded-", b"proxy-", b"x-tollkeeper-", b"cf-")
 
-_REQUEST_DROPPED_IDENTITY = _REQUEST_DROPPED | {b"accept-encoding"}
-
 _RESPONSE_DROPPED = _HOP_BY_HOP | {
     b"set-cookie",
     b"set-cookie2",
@@ -94,10 +95,14 @@ _RESPONSE_DROPPED = _HOP_BY_HOP | {
     b"clear-site-data",
 }
 _RESPONSE_DROPPED_PREFIXES = (b"proxy-", b"x-tollkeeper-")
-_RESPONSE_DROPPED_WITH_LENGTH = _RESPONSE_DROPPED | {b"content-length"}
 
 _RATE_LIMIT_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-", b"ratelimit")
 """Families that are only right as a whole: the provider's remainder beside our limit misleads."""
+
+_ACCEPT_ENCODING = frozenset({b"accept-encoding"})
+_CONTENT_LENGTH = frozenset({b"content-length"})
+
+_VALUE = itemgetter(1)
 
 _CONNECTION_ALONE = frozenset({b"keep-alive", b"close", b""})
 
@@ -136,12 +141,11 @@ def request_headers(
     `identity_only` asks for an uncompressed answer, for streams in which an event must be hidden.
     Content-Length is left out for an empty body that the caller announced with none either.
     """
-    dropped = _REQUEST_DROPPED_IDENTITY if identity_only else _REQUEST_DROPPED
-    for name, _ in credential:
-        if name.lower() not in dropped:
-            dropped |= {name.lower()}
+    ours = _names(tuple([name for name, _ in credential]))
+    if identity_only:
+        ours |= _ACCEPT_ENCODING
     fields = [(b"host", host)]
-    fields += _end_to_end(raw, dropped, prefixes=_REQUEST_DROPPED_PREFIXES)
+    fields += _end_to_end(raw, _request_fate, ours=ours)
     fields += credential
     if identity_only:
         fields.append((b"accept-encoding", b"identity"))
@@ -164,36 +168,75 @@ def response_headers(
     family. Values that hold a line break or NUL are left out. Without `keep_length` the body is
     going to be framed anew.
     """
-    dropped = _RESPONSE_DROPPED if keep_length else _RESPONSE_DROPPED_WITH_LENGTH
-    prefixes: tuple[bytes, ...] = _RESPONSE_DROPPED_PREFIXES
-    if extra:
-        ours = {name.lower() for name, _ in extra}
-        dropped |= ours
-        prefixes += _families_of(ours)
-    fields = _end_to_end(raw, dropped, prefixes=prefixes)
+    ours = _names(tuple([name for name, _ in extra]))
+    if not keep_length:
+        ours |= _CONTENT_LENGTH
+    fields = _end_to_end(raw, _response_fate, ours=ours)
     fields += extra
     fields.append((REQUEST_ID, request_id))
-    if _splits(b"".join([value for _, value in fields])):
+    if _splits(b"".join(map(_VALUE, fields))):
         return [field for field in fields if not _splits(field[1])]
     return fields
 
 
+class _Fate(Enum):
+    """What becomes of a field, by its name alone."""
+
+    CROSSES = 0
+    DROPPED = 1
+    NAMES_OTHERS = 2
+
+
 def _end_to_end(
-    raw: RawHeaders, dropped: frozenset[bytes], *, prefixes: tuple[bytes, ...]
+    raw: RawHeaders,
+    fate_of: Callable[[bytes, frozenset[bytes]], _Fate],
+    *,
+    ours: frozenset[bytes],
 ) -> list[tuple[bytes, bytes]]:
-    """`raw` without the dropped names and prefixes, and without what its Connection names."""
+    """The fields of `raw` that cross, but those that its Connection names."""
     kept = []
     named: set[bytes] = set()
     for field in raw:
-        name = field[0].lower()
-        if name in dropped:
-            if name == b"connection":
-                named |= _named_by(field[1])
-        elif not name.startswith(prefixes):
+        fate = fate_of(field[0], ours)
+        if fate is _CROSSES:
             kept.append(field)
+        elif fate is _NAMES_OTHERS:
+            named |= _named_by(field[1])
     if named:
         return [field for field in kept if field[0].lower() not in named]
     return kept
+
+
+_CROSSES = _Fate.CROSSES
+_NAMES_OTHERS = _Fate.NAMES_OTHERS
+
+
+# The same few names come with every call: looking the answer up beats working it out again. Names
+# are made up by callers, so the memory is bounded.
+@lru_cache(maxsize=4096)
+def _request_fate(name: bytes, ours: frozenset[bytes]) -> _Fate:
+    lower = name.lower()
+    if lower == b"connection":
+        return _Fate.NAMES_OTHERS
+    if lower in _REQUEST_DROPPED or lower.startswith(_REQUEST_DROPPED_PREFIXES) or lower in ours:
+        return _Fate.DROPPED
+    return _Fate.CROSSES
+
+
+@lru_cache(maxsize=4096)
+def _response_fate(name: bytes, ours: frozenset[bytes]) -> _Fate:
+    lower = name.lower()
+    if lower == b"connection":
+        return _Fate.NAMES_OTHERS
+    prefixes = _RESPONSE_DROPPED_PREFIXES + _families_of(ours)
+    if lower in _RESPONSE_DROPPED or lower.startswith(prefixes) or lower in ours:
+        return _Fate.DROPPED
+    return _Fate.CROSSES
+
+
+@lru_cache(maxsize=256)
+def _names(names: tuple[bytes, ...]) -> frozenset[bytes]:
+    return frozenset(name.lower() for name in names)
 
 
 def _named_by(connection: bytes) -> set[bytes]:

@@ -7,7 +7,7 @@ to `Settlements`; nothing is awaited on the way out, so nothing can be cancelled
 import asyncio
 from collections.abc import Callable
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, Self
 
 from gateway.errors import StoreUnavailable
 from gateway.metering.events import End, UsageEvent
@@ -25,7 +25,6 @@ from gateway.proxy.meter import Meter
 from gateway.proxy.settlements import Settlements
 from gateway.proxy.ticket import Ticket
 from gateway.stores.base import Ledger
-
 
 Extension = Extended | Refused | AlreadyEnded | UnknownHold
 
@@ -62,7 +61,7 @@ class Hold:
         self._bill: Bill | None = None
         self._sequence = 0
 
-    def __enter__(self) -> "Hold":
+    def __enter__(self) -> Self:
         return self
 
     def owes(self, bill: Bill | None) -> None:
@@ -151,9 +150,7 @@ class Hold:
         nothing = Slice(tokens=0, add_ucr=0, adds=(0,) * len(self.ticket.charges))
         self._send(nothing, report).add_done_callback(_ignore_failure)
 
-    def _extend(
-        self, more: Slice, meter: Meter
-    ) -> "asyncio.Future[Extension]":
+    def _extend(self, more: Slice, meter: Meter) -> "asyncio.Future[Extension]":
         return self._send(more, UsageReport(meter.usage_so_far(), Provenance.COUNTED))
 
     def _send(self, more: Slice, report: UsageReport) -> "asyncio.Future[Extension]":

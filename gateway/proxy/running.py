@@ -1,8 +1,8 @@
 """Running calls, looked at regularly: one timer for a worker instead of several per call."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from gateway.errors import ClientLeft, Draining
 from gateway.metering.events import End
@@ -32,7 +32,7 @@ class RunningCall:
         self._cut: End | None = None
 
     async def opening(self, request: Awaitable[Answer]) -> Answer:
-        """Wait for the provider's head; ClientLeft or Draining when that makes no sense any more."""
+        """Wait for the provider's head; ClientLeft or Draining when nobody will read it."""
         try:
             async with asyncio.timeout(None) as self._opening:
                 return await request
@@ -90,6 +90,7 @@ class RunningCalls:
         self._calls: set[RunningCall] = set()
         self._errands: list[Callable[[], None]] = []
         self._on_fault = on_fault
+        self._idle = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -98,13 +99,24 @@ class RunningCalls:
         """Something else to do at each tick: sweeping connection pools, retrying endings."""
         self._errands.append(errand)
 
-    @contextmanager
-    def add(self, call: RunningCall) -> Iterator[RunningCall]:
+    def add(self, call: RunningCall) -> None:
         self._calls.add(call)
+
+    def discard(self, call: RunningCall) -> None:
+        self._calls.discard(call)
+        if not self._calls:
+            self._idle.set()
+
+    async def ended(self, *, timeout_s: float) -> None:
+        """Wait until no call is running, up to the deadline."""
+        if not self._calls:
+            return
+        self._idle.clear()
         try:
-            yield call
-        finally:
-            self._calls.discard(call)
+            async with asyncio.timeout(timeout_s):
+                await self._idle.wait()
+        except TimeoutError:
+            return
 
     def cut_all(self, end: End) -> None:
         for call in tuple(self._calls):
@@ -117,7 +129,7 @@ class RunningCalls:
             await asyncio.sleep(TICK_S)
             now_s = loop.time()
             for call in tuple(self._calls):
-                self._guarded(lambda call=call: call.tick(now_s))  # type: ignore[misc]
+                self._guarded(partial(call.tick, now_s))
             for errand in self._errands:
                 self._guarded(errand)
 

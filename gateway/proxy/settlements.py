@@ -40,6 +40,7 @@ class Settlements:
         self._releases: deque[Release] = deque(maxlen=RELEASES_MAX)
         self._stranded: deque[Settle] = deque()
         self._open = 0
+        self._quiet = asyncio.Event()
 
     @property
     def healthy(self) -> bool:
@@ -64,11 +65,26 @@ class Settlements:
         try:
             self.settle(await bill())
         finally:
-            self._open -= 1
+            self._closed()
 
     def release(self, ask: Release) -> None:
         self._open += 1
         self._ledger.release(ask).add_done_callback(lambda sent: self._released(ask, sent))
+
+    async def answered(self, *, timeout_s: float) -> None:
+        """Wait until every ending was answered or is on disk, up to the deadline."""
+        self._quiet.clear()
+        if self._open:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._quiet.wait()
+            except TimeoutError:
+                return
+
+    def _closed(self) -> None:
+        self._open -= 1
+        if not self._open:
+            self._quiet.set()
 
     def retry(self) -> None:
         """Ask again for what failed; called by the sweeper while the store answers."""
@@ -82,11 +98,10 @@ class Settlements:
         return len(self._releases) + len(self._stranded)
 
     def _settled(self, ask: Settle, sent: "asyncio.Future[Settled | AlreadyEnded]") -> None:
-        self._open -= 1
         if not sent.cancelled() and sent.exception() is None:
+            self._closed()
             self._observer.settled(ask, sent.result())
             return
-        self._open += 1
         self._tasks.start(self._spool_settle(ask), name=f"spool {ask.hold_id}")
 
     async def _spool_settle(self, ask: Settle) -> None:
@@ -97,9 +112,9 @@ class Settlements:
             self._stranded.append(ask)
             self._observer.unsettled(ask)
         finally:
-            self._open -= 1
+            self._closed()
 
     def _released(self, ask: Release, sent: "asyncio.Future[Released | AlreadyEnded]") -> None:
-        self._open -= 1
+        self._closed()
         if sent.cancelled() or sent.exception() is not None:
             self._releases.append(ask)

@@ -1,0 +1,322 @@
+"""Composition: the only module that names concrete classes and ties them together.
+
+`Inherited` is made once, before workers are forked; a `Gateway` is one worker's running whole.
+"""
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiohttp import web
+
+from gateway.api.admin import Readiness, admin_app
+from gateway.dialects import DIALECTS
+from gateway.metering.events import End
+from gateway.proxy.admit import Admission
+from gateway.proxy.authenticate import Authentication
+from gateway.proxy.handler import ProxyHandler
+from gateway.proxy.observation import Observation
+from gateway.proxy.pipeline import Pipeline, Rules
+from gateway.proxy.pool import Origin, Pool, PoolSettings, provider_tls
+from gateway.proxy.providers import Provider
+from gateway.proxy.running import RunningCalls
+from gateway.proxy.settlements import Settlements
+from gateway.settings import Settings
+from gateway.settings.values import Auth, UnknownEndpoints
+from gateway.settings.values import Provider as ProviderSettings
+from gateway.stores.embedded import EmbeddedServer
+from gateway.stores.redis.client import RedisClient, State
+from gateway.stores.redis.keys import RedisKeyStore
+from gateway.stores.redis.ledger import RedisLedger
+from gateway.stores.spool import FileSpool
+from gateway.tasks import TaskSet
+from gateway.telemetry.logs import Log
+from gateway.telemetry.metrics import MetricLabels, Metrics
+from gateway.tokens.counter import TiktokenCounter
+from gateway.workers import reaper, replay
+from gateway.workers.declare import Declared, declare
+
+PEPPER_BYTES = 32
+# Settlements still unanswered when a worker stops get this long before they are left to the spool.
+LAST_ANSWERS_S = 3.0
+LISTEN_BACKLOG = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class StoreAddress:
+    """Where the store is, and what keys are digested with."""
+
+    url: str = field(repr=False)
+    pepper: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    client: RedisClient
+    ledger: RedisLedger
+    keys: RedisKeyStore
+
+
+@contextmanager
+def store_address(settings: Settings) -> Iterator[StoreAddress]:
+    """The configured store, or the embedded server of the data directory while this lasts."""
+    pepper = settings.store.pepper or local_pepper(settings.store.data_dir)
+    if settings.store.url is not None:
+        yield StoreAddress(settings.store.url, pepper)
+        return
+    with EmbeddedServer(settings.store.data_dir) as url:
+        yield StoreAddress(url, pepper)
+
+
+def local_pepper(data_dir: Path) -> bytes:
+    """The pepper of an installation that configures none: made once, kept beside its data."""
+    path = data_dir / "pepper"
+    data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    pepper = secrets.token_bytes(PEPPER_BYTES)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(pepper)
+    return pepper
+
+
+@asynccontextmanager
+async def open_stores(settings: Settings, address: StoreAddress) -> AsyncIterator[Stores]:
+    """Connected stores. Raises StoreUnavailable when nobody answers."""
+    tasks = TaskSet()
+    client = RedisClient(
+        address.url, tasks=tasks, timeout_s=settings.store.admission_timeout_ms / 1000
+    )
+    await client.open()
+    keys = RedisKeyStore(address.url)
+    try:
+        ledger = RedisLedger(client)
+        await ledger.open()
+        await keys.start()
+        yield Stores(client, ledger, keys)
+    finally:
+        await keys.close()
+        await client.close()
+        await tasks.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """What workers share because it was made before they were forked."""
+
+    settings: Settings
+    address: StoreAddress
+    metrics: Metrics
+    counter: TiktokenCounter
+
+    @classmethod
+    def prepare(cls, settings: Settings, address: StoreAddress) -> "Inherited":
+        counter = TiktokenCounter(settings.encodings)
+        labels = MetricLabels(
+            dialects=tuple(DIALECTS),
+            providers=tuple(settings.providers),
+            models=tuple(settings.rate_card.models),
+        )
+        metrics = Metrics.create(labels, workers=settings.listen.workers)
+        return cls(settings, address, metrics, counter)
+
+
+class Gateway:
+    """One worker: listeners, pipeline, background work; started once, drained, closed."""
+
+    def __init__(self, inherited: Inherited, *, worker_index: int, log: Log) -> None:
+        self._inherited = inherited
+        self._settings = inherited.settings
+        self._worker_index = worker_index
+        self._log = log
+        self._metrics = inherited.metrics
+        self._observation = Observation(log, inherited.metrics)
+        self._running = RunningCalls(on_fault=lambda fault: self._observation.fault("tick", fault))
+        self._background = TaskSet()
+        self._bills = TaskSet()
+        self._cleanup = AsyncExitStack()
+        self._listener: asyncio.Server | None = None
+        self._declared = False
+
+    async def start(self) -> None:
+        """Listen. Raises StoreUnavailable without a store, OSError for a port that is taken."""
+        settings = self._settings
+        self._metrics.attach(self._worker_index)
+        self.stores = await self._cleanup.enter_async_context(
+            open_stores(settings, self._inherited.address)
+        )
+        self._spool = FileSpool(settings.store.data_dir / "spool", worker_index=self._worker_index)
+        self._settlements = Settlements(
+            self.stores.ledger, self._spool, tasks=self._bills, observer=self._observation
+        )
+        self._pipeline = self._compose()
+        await declare(self._declarations(), keys=self.stores.keys, ledger=self.stores.ledger)
+        self._start_background()
+        await self._listen()
+        self._log.state(
+            "started", worker=self._worker_index, port=settings.listen.port, config=settings.digest
+        )
+
+    def _compose(self) -> Pipeline:
+        settings, stores = self._settings, self.stores
+        quota_status = settings.refusals.quota_status
+        known = {name: make(quota_status=quota_status) for name, make in DIALECTS.items()}
+        lease_ms = int(settings.metering.lease_s * 1000)
+        providers = {name: self._provider(each) for name, each in settings.providers.items()}
+        pipeline = Pipeline(
+            Rules(
+                dialects=known,
+                providers=providers,
+                default_provider=next(iter(providers)),
+                forward_unknown=settings.unknown_endpoints is UnknownEndpoints.FORWARD_FREE,
+                body_bytes_max=settings.listen.body_bytes_max,
+                lease_ms=lease_ms,
+                checkpoint_s=settings.metering.checkpoint_s,
+            ),
+            authentication=Authentication(
+                stores.keys,
+                stores.ledger,
+                plans=settings.plans,
+                pepper=self._inherited.address.pepper,
+            ),
+            admission=Admission(
+                ledger=stores.ledger,
+                settlements=self._settlements,
+                counter=self._inherited.counter,
+                routes=settings.routes,
+                rate_card=settings.rate_card,
+                lease_ms=lease_ms,
+            ),
+            ledger=stores.ledger,
+            settlements=self._settlements,
+            counter=self._inherited.counter,
+            running=self._running,
+            observation=self._observation,
+        )
+        self._handler = ProxyHandler(
+            pipeline,
+            observation=self._observation,
+            dialects=known,
+            default_dialect=next(iter(known.values())),
+            body_timeout_s=settings.listen.body_timeout_s,
+        )
+        return pipeline
+
+    def _provider(self, settings: ProviderSettings) -> Provider:
+        origin = Origin.parse(settings.base_url)
+        ca_file = None if settings.ca_file is None else str(settings.ca_file)
+        pool = Pool(
+            origin,
+            PoolSettings(
+                connect_timeout_s=settings.connect_timeout_s,
+                first_byte_timeout_s=settings.first_byte_timeout_s,
+                idle_timeout_s=settings.idle_timeout_s,
+                keepalive_s=settings.keepalive_s,
+                connections_max=settings.connections_max,
+                tls=provider_tls(ca_file) if origin.scheme == "https" else None,
+            ),
+        )
+        self._running.also(pool.sweep)
+        self._cleanup.push_async_callback(pool.close)
+        return Provider(
+            name=settings.name,
+            upstream=pool,
+            host=origin.authority,
+            credential=credential_headers(settings),
+        )
+
+    def _declarations(self) -> Sequence[Declared]:
+        pepper = self._inherited.address.pepper
+        return [
+            Declared(
+                account=declared.account,
+                keys=tuple(
+                    key.stored(declared.account.account_id, pepper) for key in declared.keys
+                ),
+                grants=declared.grants,
+            )
+            for declared in self._settings.accounts
+        ]
+
+    def _start_background(self) -> None:
+        self._running.also(self._report)
+        self._background.start(self._running.run(), name="look at running calls")
+        self._background.start(
+            reaper.run(self.stores.ledger, observer=self._metrics), name="reaper"
+        )
+        self._background.start(replay.run(self._spool, self.stores.ledger), name="replay")
+
+    def _report(self) -> None:
+        """At each tick: gauges, and endings that wait for the store."""
+        up = self.stores.client.state is State.CONNECTED
+        self._metrics.set_open_calls(len(self._running))
+        self._metrics.set_store_up(up=up)
+        self._metrics.set_spool_waiting(self._spool.waiting)
+        if up and self._settlements.waiting:
+            self._settlements.retry()
+
+    async def _listen(self) -> None:
+        listen, admin = self._settings.listen, self._settings.admin
+        loop = asyncio.get_running_loop()
+        self._server = web.Server(
+            self._handler.handle,
+            # A request's bytes are inspected and forwarded as they came, never unpacked.
+            auto_decompress=False,
+            access_log=None,
+            keepalive_timeout=75.0,
+        )
+        self._listener = await loop.create_server(
+            self._server, listen.host, listen.port, reuse_port=True, backlog=LISTEN_BACKLOG
+        )
+        runner = web.AppRunner(admin_app(self._metrics, self.readiness), access_log=None)
+        await runner.setup()
+        self._cleanup.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, admin.host, admin.port, reuse_port=True).start()
+
+    def readiness(self) -> Readiness:
+        reasons: dict[str, str] = {}
+        state = self.stores.client.state
+        if state is not State.CONNECTED:
+            reasons["store"] = f"{state}: calls are refused until it answers"
+        if self._pipeline.draining:
+            reasons["draining"] = "shutting down: running calls end, new ones are refused"
+        if not (self._settlements.healthy and self._spool.healthy):
+            reasons["spool"] = "settlements have no durable place: free disk space"
+        return Readiness(reasons)
+
+    async def drain(self) -> None:
+        """Take no new calls, let the running ones end, cut what is left at the deadline."""
+        self._pipeline.draining = True
+        if self._listener is not None:
+            self._listener.close()
+        self._server.pre_shutdown()
+        await self._running.ended(timeout_s=self._settings.listen.drain_s)
+        self._running.cut_all(End.CUT_BY_SHUTDOWN)
+        await self._running.ended(timeout_s=LAST_ANSWERS_S)
+        await self._bills.drain(timeout_s=LAST_ANSWERS_S)
+        await self._settlements.answered(timeout_s=LAST_ANSWERS_S)
+
+    async def close(self) -> None:
+        """After `drain`: stop everything, stores last."""
+        await self._server.shutdown(timeout=1.0)
+        await self._background.cancel()
+        self._log.state("stopped", worker=self._worker_index)
+        await self._cleanup.aclose()
+
+
+def credential_headers(provider: ProviderSettings) -> tuple[tuple[bytes, bytes], ...]:
+    """Who we are to the provider, as it wants to be told."""
+    secret = provider.credential.encode()
+    match provider.auth:
+        case Auth.BEARER:
+            return ((b"authorization", b"Bearer " + secret),)
+        case Auth.X_API_KEY | Auth.API_KEY | Auth.X_GOOG_API_KEY:
+            return ((provider.auth.value.encode(), secret),)
+        case Auth.NONE:
+            return ()

@@ -1,0 +1,161 @@
+"""`tollkeeper keys`: virtual keys. A secret is shown once, when it is made."""
+
+import re
+import secrets
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from gateway.cli.accounts import existing
+from gateway.cli.output import show, show_one, utc
+from gateway.cli.session import Session, config_option, json_option, run
+from gateway.errors import BadCall
+from gateway.metering.accounts import (
+    ALPHABET,
+    KEY_ID_CHARS,
+    SECRET_CHARS,
+    Status,
+    VirtualKey,
+    digest,
+    format_key,
+)
+
+SPAN = re.compile(r"(\d+)([smhd])")
+SPAN_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+@click.group()
+def keys() -> None:
+    """Create, list, rotate and revoke virtual keys."""
+
+
+@keys.command()
+@click.option("--account", "account_id", required=True, help="Who pays for it.")
+@click.option("--name", default="", help="What it is for.")
+@click.option("--model", "models", multiple=True, help="Allow only models matching this glob.")
+@click.option("--expires-in", help="Such as 12h or 90d; never without it.")
+@config_option
+@json_option
+def create(
+    account_id: str,
+    name: str,
+    models: tuple[str, ...],
+    expires_in: str | None,
+    config_path: Path,
+    *,
+    as_json: bool,
+) -> None:
+    """Make a key. Copy it now: only a digest is kept."""
+
+    async def work(session: Session) -> tuple[VirtualKey, str]:
+        await existing(session, account_id)
+        now_ms = session.stores.ledger.now_ms()
+        return await issue(
+            session,
+            VirtualKey(
+                key_id="",
+                account_id=account_id,
+                digest="",
+                name=name,
+                models=models,
+                created_ms=now_ms,
+                expires_ms=now_ms + span_ms(expires_in) if expires_in else 0,
+            ),
+        )
+
+    key, presented = run(config_path, work)
+    show_one({"key": presented} | _facts(key), as_json=as_json)
+
+
+@keys.command("list")
+@click.option("--account", "account_id", help="Only this account's.")
+@config_option
+@json_option
+def list_all(account_id: str | None, config_path: Path, *, as_json: bool) -> None:
+    """All keys, without their secrets."""
+
+    async def work(session: Session) -> list[dict[str, object]]:
+        return [_facts(key) for key in await session.stores.keys.keys(account_id)]
+
+    show(run(config_path, work), as_json=as_json, empty="No keys yet: `keys create` makes one.")
+
+
+@keys.command()
+@click.argument("key_id")
+@click.option(
+    "--overlap", default="24h", show_default=True, help="How long the old one still works."
+)
+@config_option
+@json_option
+def rotate(key_id: str, overlap: str, config_path: Path, *, as_json: bool) -> None:
+    """Make a new key like KEY_ID; the old one works on during the overlap."""
+
+    async def work(session: Session) -> tuple[VirtualKey, str]:
+        old = await _existing_key(session, key_id)
+        if old.status is not Status.ACTIVE:
+            raise BadCall(f"The key {key_id} is {old.status}; make a new one with `keys create`.")
+        now_ms = session.stores.ledger.now_ms()
+        fresh = await issue(session, replace(old, created_ms=now_ms, source="command"))
+        ends_ms = now_ms + span_ms(overlap)
+        if not old.expires_ms or old.expires_ms > ends_ms:
+            await session.stores.keys.put_key(replace(old, expires_ms=ends_ms))
+        return fresh
+
+    key, presented = run(config_path, work)
+    show_one({"key": presented} | _facts(key), as_json=as_json)
+
+
+@keys.command()
+@click.argument("key_id")
+@config_option
+@json_option
+def revoke(key_id: str, config_path: Path, *, as_json: bool) -> None:
+    """End KEY_ID for good, everywhere, within a second."""
+
+    async def work(session: Session) -> VirtualKey:
+        key = await _existing_key(session, key_id)
+        await session.stores.keys.set_key_status(key_id, Status.REVOKED)
+        return replace(key, status=Status.REVOKED)
+
+    show_one(_facts(run(config_path, work)), as_json=as_json)
+
+
+async def issue(session: Session, template: VirtualKey) -> tuple[VirtualKey, str]:
+    """Store a key like `template` under a fresh id and secret; answer it and what to present."""
+    key_id, secret = _symbols(KEY_ID_CHARS), _symbols(SECRET_CHARS)
+    presented = format_key(key_id, secret)
+    key = replace(template, key_id=key_id, digest=digest(session.pepper, presented))
+    await session.stores.keys.put_key(key)
+    return key, presented
+
+
+async def _existing_key(session: Session, key_id: str) -> VirtualKey:
+    key = await session.stores.keys.key(key_id)
+    if key is None:
+        raise BadCall(f"There is no key {key_id!r}. `keys list` shows those there are.")
+    return key
+
+
+def _symbols(count: int) -> str:
+    return "".join(secrets.choice(ALPHABET) for _ in range(count))
+
+
+def span_ms(text: str) -> int:
+    """`90s`, `15m`, `12h`, `30d` in milliseconds."""
+    match = SPAN.fullmatch(text)
+    if match is None:
+        raise BadCall(f"Expected a time span such as 90s, 15m, 12h or 30d, not {text!r}.")
+    return int(match[1]) * SPAN_MS[match[2]]
+
+
+def _facts(key: VirtualKey) -> dict[str, object]:
+    return {
+        "key_id": key.key_id,
+        "account": key.account_id,
+        "name": key.name,
+        "status": key.status.value,
+        "models": list(key.models) or ["as the plan allows"],
+        "created": utc(key.created_ms),
+        "expires": utc(key.expires_ms),
+    }

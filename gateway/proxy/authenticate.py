@@ -1,0 +1,54 @@
+"""Who is calling? Answered before the body is read, from a keyed digest, giving nothing away."""
+
+from collections.abc import Mapping
+
+from gateway.dialects.base import Dialect
+from gateway.errors import Unauthenticated
+from gateway.metering.accounts import Caller, Status, digest, well_formed
+from gateway.metering.admission import INVALID_KEY
+from gateway.metering.plans import Plan
+from gateway.proxy.seams import Incoming
+from gateway.stores.base import KeyRecord, KeyStore, Ledger
+
+# Longer than any key of ours: nothing that long is hashed or looked up.
+PRESENTED_CHARS_MAX = 256
+
+
+class Authentication:
+    def __init__(
+        self, keys: KeyStore, ledger: Ledger, *, plans: Mapping[str, Plan], pepper: bytes
+    ) -> None:
+        self._keys = keys
+        self._ledger = ledger
+        self._plans = plans
+        self._pepper = pepper
+
+    async def caller(self, request: Incoming, dialect: Dialect) -> Caller:
+        """Raises Unauthenticated, always with the same words."""
+        presented = dialect.presented_key(request.headers, request.query)
+        if presented is None or len(presented) > PRESENTED_CHARS_MAX:
+            raise Unauthenticated(INVALID_KEY)
+        record = await self._find(presented)
+        if record is None or not self._valid(record):
+            raise Unauthenticated(INVALID_KEY)
+        plan = self._plans.get(record.account.plan)
+        if plan is None:
+            # The account names a plan that the configuration no longer has.
+            raise Unauthenticated(INVALID_KEY)
+        return Caller(record.key, record.account, plan)
+
+    async def _find(self, presented: str) -> KeyRecord | None:
+        try:
+            looked_up = digest(self._pepper, presented)
+        except UnicodeEncodeError:
+            return None
+        record = self._keys.cached(looked_up)
+        if record is not None:
+            return record
+        # The checksum spares the store whatever cannot be a key of ours.
+        return await self._keys.find(looked_up) if well_formed(presented) else None
+
+    def _valid(self, record: KeyRecord) -> bool:
+        key = record.key
+        expired = bool(key.expires_ms) and key.expires_ms <= self._ledger.now_ms()
+        return key.status is Status.ACTIVE and not expired

@@ -1,0 +1,132 @@
+"""What is told of calls: their log line, their metrics. Written to, never asked."""
+
+import asyncio
+
+from gateway.errors import ClientLeft, GatewayError, UnknownEndpoint
+from gateway.metering.events import UsageEvent
+from gateway.metering.ledger import AlreadyEnded, Settle, Settled
+from gateway.metering.usage import Provenance
+from gateway.proxy.trace import Trace
+from gateway.telemetry.logs import CallLine, Level, Log
+from gateway.telemetry.metrics import Metrics
+
+
+class Observation:
+    def __init__(self, log: Log, metrics: Metrics) -> None:
+        self._log = log
+        self._metrics = metrics
+
+    def metered(self, trace: Trace, event: UsageEvent, *, duration_s: float) -> None:
+        """A call that is charged came to its end."""
+        first_byte_s = trace.first_byte_s or trace.started_s
+        self._metrics.call_ended(
+            dialect=event.dialect,
+            provider=event.provider,
+            model=event.model,
+            end=event.end,
+            provenance=event.provenance,
+            usage=event.usage,
+            charge_ucr=event.charge_ucr,
+            held_ucr=event.held_ucr,
+            ttfb_us=int((first_byte_s - trace.started_s) * 1e6),
+            duration_us=int(duration_s * 1e6),
+            overhead_us=int(max(0.0, trace.forwarded_s - trace.started_s) * 1e6),
+            relayed_bytes=trace.relayed_bytes,
+        )
+        line = self._line(trace, duration_s=duration_s)
+        line["end"] = event.end
+        line["provenance"] = event.provenance
+        line["input_tokens"] = event.usage.input_tokens
+        line["output_tokens"] = event.usage.output_tokens
+        line["cost_ucr"] = event.charge_ucr
+        line["held_ucr"] = event.held_ucr
+        line["overrun_ucr"] = max(0, event.charge_ucr - event.held_ucr)
+        incident = event.provenance is Provenance.HELD
+        self._log.call(line, level=Level.WARNING if incident else Level.INFO)
+
+    def refused(self, trace: Trace, error: GatewayError, *, duration_s: float) -> None:
+        """Answered with an error of ours, or nobody was left to answer."""
+        if isinstance(error, ClientLeft) and trace.forwarded_s:
+            # It owes its prompt: its line comes with the charge.
+            return
+        trace.reason = error.code
+        if not isinstance(error, ClientLeft):
+            self._metrics.refused(error.code)
+        if isinstance(error, UnknownEndpoint):
+            self._metrics.unknown_endpoint()
+        line = self._line(trace, duration_s=duration_s)
+        line["event"] = "refusal"
+        line["status"] = trace.status or error.status
+        level = Level.ERROR if error.status == 500 else Level.INFO  # noqa: PLR2004  a bug of ours
+        self._log.call(line, level=level)
+
+    def unknown_endpoint(self) -> None:
+        """A path that no dialect knows is being forwarded, by configuration."""
+        self._metrics.unknown_endpoint()
+
+    def passed(self, trace: Trace, *, duration_s: float) -> None:
+        """Relayed without a charge: a free endpoint, or an error of the provider's."""
+        self._metrics.relayed(trace.relayed_bytes)
+        if trace.status >= 400:  # noqa: PLR2004  HTTP's errors begin here
+            self._metrics.provider_error(trace.provider, trace.status)
+        self._log.call(self._line(trace, duration_s=duration_s))
+
+    def fault(self, where: str, fault: BaseException) -> None:
+        """A bug. The type is told, the text is not: it might quote what it choked on."""
+        frames = []
+        traceback = fault.__traceback__
+        while traceback is not None:
+            code = traceback.tb_frame.f_code
+            frames.append(f"{code.co_name}:{traceback.tb_lineno}")
+            traceback = traceback.tb_next
+        self._log.state(
+            "fault",
+            level=Level.ERROR,
+            where=where,
+            kind=type(fault).__name__,
+            at=" > ".join(frames),
+        )
+
+    def settled(self, ask: Settle, outcome: Settled | AlreadyEnded) -> None:
+        if isinstance(outcome, Settled) and outcome.late:
+            self._metrics.settled_late()
+            self._log.state("settled_late", level=Level.WARNING, request_id=ask.hold_id)
+
+    def spooled(self) -> None:
+        self._metrics.spooled()
+
+    def unsettled(self, ask: Settle) -> None:
+        self._metrics.unmetered()
+        self._log.state(
+            "settlement_stranded",
+            level=Level.ERROR,
+            request_id=ask.hold_id,
+            action="free disk space: no new call is admitted until it has a durable place",
+        )
+
+    def _line(self, trace: Trace, *, duration_s: float) -> CallLine:
+        ttfb_s = trace.first_byte_s - trace.started_s if trace.first_byte_s else 0.0
+        return {
+            "event": "call",
+            "request_id": trace.request_id,
+            "key_id": trace.key_id,
+            "account_id": trace.account_id,
+            "dialect": trace.dialect,
+            "provider": trace.provider,
+            "model": trace.model,
+            "status": trace.status,
+            "end": "",
+            "reason": trace.reason,
+            "provenance": "",
+            "input_tokens": 0,
+            "output_tokens": 0,
+            "cost_ucr": 0,
+            "held_ucr": 0,
+            "overrun_ucr": 0,
+            "ttfb_ms": int(ttfb_s * 1000),
+            "duration_ms": int(duration_s * 1000),
+        }
+
+
+def elapsed_s(trace: Trace) -> float:
+    return asyncio.get_running_loop().time() - trace.started_s

@@ -1,0 +1,312 @@
+"""The life of a call, top to bottom.
+
+match → authenticate → read → admit → forward → relay → settle or release → tell. Knows neither
+aiohttp nor sockets: the client is a `Downstream`, the provider an `Upstream`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from gateway.dialects.base import Dialect, PreparedBody
+from gateway.dialects.endpoints import Endpoint, match
+from gateway.errors import ClientLeft, Draining, UnknownEndpoint, UpstreamFailed
+from gateway.metering.admission import standings
+from gateway.metering.events import End, UsageEvent
+from gateway.metering.usage import Provenance, Usage, UsageReport
+from gateway.proxy.admit import Admission
+from gateway.proxy.authenticate import Authentication
+from gateway.proxy.decoding import decoder
+from gateway.proxy.headers import request_headers, response_headers
+from gateway.proxy.hold import Hold
+from gateway.proxy.meter import Meter, count_prompt
+from gateway.proxy.observation import Observation, elapsed_s
+from gateway.proxy.providers import Provider
+from gateway.proxy.relay import Relay
+from gateway.proxy.running import RunningCall, RunningCalls
+from gateway.proxy.seams import Answer, Downstream, Incoming, RawHeaders
+from gateway.proxy.settlements import Settlements
+from gateway.proxy.ticket import Ticket
+from gateway.proxy.trace import Trace
+from gateway.stores.base import Ledger
+from gateway.tokens.base import TokenCounter
+
+SERVED = range(200, 300)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the configuration says about forwarding."""
+
+    dialects: Mapping[str, Dialect]
+    providers: Mapping[str, Provider]
+    default_provider: str
+    """Serves what belongs to no model: free endpoints, and unknown ones if they are forwarded."""
+    forward_unknown: bool
+    body_bytes_max: int
+    lease_ms: int
+    checkpoint_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request, the way back, and what is observed of it."""
+
+    request: Incoming
+    downstream: Downstream
+    trace: Trace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptBill:
+    """Owed while the provider has the prompt and nothing of its answer was seen."""
+
+    ticket: Ticket
+    counter: TokenCounter
+
+    def reported(self) -> UsageReport | None:
+        return None
+
+    async def counted(self) -> UsageReport:
+        tokens = await count_prompt(self.ticket, self.counter)
+        return UsageReport(Usage(input_uncached=tokens), Provenance.COUNTED)
+
+
+class Pipeline:
+    def __init__(
+        self,
+        rules: Rules,
+        *,
+        authentication: Authentication,
+        admission: Admission,
+        ledger: Ledger,
+        settlements: Settlements,
+        counter: TokenCounter,
+        running: RunningCalls,
+        observation: Observation,
+    ) -> None:
+        self._rules = rules
+        self._authentication = authentication
+        self._admission = admission
+        self._ledger = ledger
+        self._settlements = settlements
+        self._counter = counter
+        self._running = running
+        self._observation = observation
+        self.draining = False
+
+    async def run(self, exchange: Exchange) -> None:
+        """Serve one call. Raises GatewayError for whatever was refused before an answer began."""
+        request, trace = exchange.request, exchange.trace
+        endpoint = self._match(request)
+        dialect = self._rules.dialects[endpoint.dialect]
+        trace.dialect = dialect.name
+        caller = await self._authentication.caller(request, dialect)
+        trace.key_id, trace.account_id = caller.key.key_id, caller.account.account_id
+        body = await request.body(bytes_max=self._rules.body_bytes_max)
+        if not endpoint.metered:
+            await self._pass(exchange, body)
+            return
+        call = dialect.read_call(body)
+        trace.model = call.model
+        ticket = await self._admission.admit(
+            call, caller=caller, dialect=dialect, request_id=trace.request_id
+        )
+        trace.provider = ticket.provider
+        prepared = dialect.prepare_body(call, body, upstream_model=ticket.model)
+        with self._hold(ticket, trace) as hold:
+            watched = RunningCall(exchange.downstream, hold, checkpoint_s=self._rules.checkpoint_s)
+            self._running.add(watched)
+            try:
+                answer = await self._forward(exchange, prepared, hold, watched=watched)
+                if answer.status in SERVED:
+                    hold.end = await self._relay(
+                        answer, exchange, prepared, hold=hold, watched=watched
+                    )
+                else:
+                    await self._pass_on(answer, exchange, hold=hold, watched=watched)
+            finally:
+                self._running.discard(watched)
+
+    def _match(self, request: Incoming) -> Endpoint:
+        if self.draining:
+            raise Draining("The gateway is shutting down. Send the call again.", retry_after_s=1)
+        endpoint = match(request.method, request.path)
+        if endpoint is not None:
+            return endpoint
+        if self._rules.forward_unknown:
+            self._observation.unknown_endpoint()
+            default_dialect = next(iter(self._rules.dialects))
+            return Endpoint(request.method, request.path, default_dialect, metered=False)
+        raise UnknownEndpoint(
+            f"There is nothing at {request.method} {request.path[:200]} that this gateway can "
+            "meter. Check the path; the operator can allow it with `unknown_endpoints`."
+        )
+
+    def _hold(self, ticket: Ticket, trace: Trace) -> Hold:
+        def concluded(event: UsageEvent) -> UsageEvent:
+            duration_s = elapsed_s(trace)
+            self._observation.metered(trace, event, duration_s=duration_s)
+            first_byte_s = trace.first_byte_s or trace.started_s
+            return replace(
+                event,
+                ttfb_ms=int((first_byte_s - trace.started_s) * 1000),
+                duration_ms=int(duration_s * 1000),
+            )
+
+        return Hold(
+            ticket,
+            ledger=self._ledger,
+            settlements=self._settlements,
+            lease_ms=self._rules.lease_ms,
+            concluded=concluded,
+        )
+
+    async def _forward(
+        self, exchange: Exchange, prepared: PreparedBody, hold: Hold, *, watched: RunningCall
+    ) -> Answer:
+        """Send the call to its provider and wait for the head of the answer.
+
+        Left or cut while waiting, the call owes its prompt: the provider has it and bills it.
+        A provider that could not be reached or answered nothing is owed nothing.
+        """
+        request, trace = exchange.request, exchange.trace
+        provider = self._rules.providers[hold.ticket.provider]
+        headers = _outgoing(exchange, provider, len(prepared.body), plain=prepared.hide_usage)
+        trace.forwarded_s = trace.started_s + elapsed_s(trace)
+        hold.owes(PromptBill(ticket=hold.ticket, counter=self._counter))
+        try:
+            answer = await watched.opening(
+                provider.upstream.request(
+                    request.method, _target(request), headers=headers, body=prepared.body
+                )
+            )
+        except (UpstreamFailed, Draining):
+            hold.owes(None)
+            raise
+        except ClientLeft:
+            hold.end = End.CLIENT_LEFT
+            raise
+        trace.first_byte_s = trace.started_s + elapsed_s(trace)
+        trace.status = hold.http_status = answer.status
+        return answer
+
+    async def _relay(
+        self,
+        answer: Answer,
+        exchange: Exchange,
+        prepared: PreparedBody,
+        *,
+        hold: Hold,
+        watched: RunningCall,
+    ) -> End:
+        """The provider serves the call: its bytes to the client, a meter watching."""
+        ticket = hold.ticket
+        content_type, encoding = _content(answer.headers)
+        meter = Meter(
+            ticket,
+            ticket.dialect.answer_reader(ticket.call, content_type=content_type),
+            counter=self._counter,
+            decode=decoder(encoding),
+        )
+        hold.owes(meter)
+        # A stream that came compressed all the same passes as it is: we cannot cut into it.
+        hide = prepared.hide_usage and not encoding
+        extra = ticket.dialect.limit_headers(
+            standings(ticket.charges, ticket.rooms, now_ms=ticket.started_ms)
+        )
+        _begin(answer, exchange, extra=extra, keep_length=not hide)
+        relay = Relay(
+            answer,
+            exchange.downstream,
+            meter=meter,
+            hold=hold,
+            body_filter=ticket.dialect.usage_filter() if hide else None,
+        )
+        try:
+            return await watched.relaying(relay, meter)
+        finally:
+            exchange.trace.relayed_bytes = relay.relayed_bytes
+
+    async def _pass_on(
+        self, answer: Answer, exchange: Exchange, *, hold: Hold | None, watched: RunningCall | None
+    ) -> None:
+        """An answer nobody is charged for: the provider's error, or a free endpoint."""
+        if hold is not None:
+            hold.owes(None)
+        _begin(answer, exchange, extra=(), keep_length=True)
+        relay = Relay(answer, exchange.downstream)
+        if watched is None:
+            await relay.run()
+        else:
+            await watched.relaying(relay, None)
+        exchange.trace.relayed_bytes = relay.relayed_bytes
+        self._observation.passed(exchange.trace, duration_s=elapsed_s(exchange.trace))
+
+    async def _pass(self, exchange: Exchange, body: bytes) -> None:
+        """A free endpoint: authenticated, forwarded, not charged."""
+        request, trace = exchange.request, exchange.trace
+        provider = self._rules.providers[self._rules.default_provider]
+        trace.provider = provider.name
+        watched = RunningCall(exchange.downstream, None, checkpoint_s=self._rules.checkpoint_s)
+        self._running.add(watched)
+        try:
+            answer = await watched.opening(
+                provider.upstream.request(
+                    request.method,
+                    _target(request),
+                    headers=_outgoing(exchange, provider, len(body), plain=False),
+                    body=body,
+                )
+            )
+            trace.status = answer.status
+            await self._pass_on(answer, exchange, hold=None, watched=watched)
+        finally:
+            self._running.discard(watched)
+
+
+def _outgoing(
+    exchange: Exchange, provider: Provider, body_bytes: int, *, plain: bool
+) -> list[tuple[bytes, bytes]]:
+    return request_headers(
+        exchange.request.raw_headers,
+        host=provider.host,
+        credential=provider.credential,
+        body_bytes=body_bytes,
+        request_id=exchange.trace.request_id.encode(),
+        identity_only=plain,
+    )
+
+
+def _begin(answer: Answer, exchange: Exchange, *, extra: RawHeaders, keep_length: bool) -> None:
+    headers = response_headers(
+        answer.headers,
+        request_id=exchange.trace.request_id.encode(),
+        extra=extra,
+        keep_length=keep_length,
+    )
+    exchange.downstream.begin(answer.status, answer.reason, headers=headers)
+
+
+def _target(request: Incoming) -> str:
+    """Path and query for the provider; a virtual key in the query stays here."""
+    if not request.query_string:
+        return request.path
+    kept = "&".join(part for part in request.query_string.split("&") if not part.startswith("key="))
+    return f"{request.path}?{kept}" if kept else request.path
+
+
+def _content(headers: RawHeaders) -> tuple[str, str]:
+    """Content-Type without parameters, and Content-Encoding; lower case, empty if absent."""
+    content_type = encoding = b""
+    for name, value in headers:
+        lowered = name.lower()
+        if lowered == b"content-type":
+            content_type = value.partition(b";")[0]
+        elif lowered == b"content-encoding":
+            encoding = value
+    encoding = encoding.strip().lower()
+    plain = encoding in (b"", b"identity")
+    return (
+        content_type.strip().lower().decode("latin-1"),
+        "" if plain else encoding.decode("latin-1"),
+    )

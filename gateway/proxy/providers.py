@@ -1,0 +1,15 @@
+"""A provider as the data plane knows it: connections, and who we are to it."""
+
+from dataclasses import dataclass, field
+
+from gateway.proxy.seams import Upstream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """`host` goes into the Host header; `credential` replaces the caller's key."""
+
+    name: str
+    upstream: Upstream
+    host: bytes
+    credential: tuple[tuple[bytes, bytes], ...] = field(repr=False)
