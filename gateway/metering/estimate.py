@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from gateway.metering.call import Call
 from gateway.metering.limits import Need
 from gateway.metering.plans import Enforcement, Plan
-from gateway.metering.pricing import ModelPrice, affordable_output_tokens, worst_case_ucr
+from gateway.metering.pricing import ModelPrice, worst_case_ucr
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +47,16 @@ def estimate(
 def need(estimated: Estimate, price: ModelPrice, call: Call) -> Need:
     """The estimate in the units of balance and limits."""
     prompt = estimated.input_tokens
+    full, least = estimated.output_full_tokens, estimated.output_least_tokens
+    full_ucr = worst_case_ucr(price, input_tokens=prompt, output_tokens=full, audio=call.audio)
+    least_ucr = full_ucr
+    if least < full:
+        least_ucr = worst_case_ucr(
+            price, input_tokens=prompt, output_tokens=least, audio=call.audio
+        )
     return Need(
-        least_ucr=worst_case_ucr(
-            price,
-            input_tokens=prompt,
-            output_tokens=estimated.output_least_tokens,
-            audio=call.audio,
-        ),
-        full_ucr=worst_case_ucr(
-            price,
-            input_tokens=prompt,
-            output_tokens=estimated.output_full_tokens,
-            audio=call.audio,
-        ),
-        least_tokens=prompt + estimated.output_least_tokens,
-        full_tokens=prompt + estimated.output_full_tokens,
-    )
-
-
-def allowance_tokens(price: ModelPrice, *, held_ucr: int, input_tokens: int, audio: bool) -> int:
-    """Output tokens that a hold of that size pays for, whatever classes they turn out to be."""
-    return affordable_output_tokens(
-        price, available_ucr=held_ucr, input_tokens=input_tokens, audio=audio
+        least_ucr=least_ucr,
+        full_ucr=full_ucr,
+        least_tokens=prompt + least,
+        full_tokens=prompt + full,
     )

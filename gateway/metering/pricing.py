@@ -44,17 +44,32 @@ MEDIA_OUTPUT = (TokenClass.OUTPUT_AUDIO, TokenClass.OUTPUT_IMAGE)
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """µcr per million tokens for every class, parents already filled in."""
+    """µcr per million tokens for every class, parents already filled in; made by `of`.
+
+    `dearest_text` and `dearest_any` are the highest input and output rate among the text classes
+    and among all: each admission asks for them.
+    """
 
     by_class: Mapping[TokenClass, int]
+    dearest_text: tuple[int, int]
+    dearest_any: tuple[int, int]
 
     @classmethod
     def of(cls, given: Mapping[TokenClass, int]) -> "Rates":
         """Fill each missing class from its parent; INPUT_UNCACHED and OUTPUT_TEXT default to 0."""
-        return cls({token_class: _rate(token_class, given) for token_class in TokenClass})
+        rates = {token_class: _rate(token_class, given) for token_class in TokenClass}
+        return cls(
+            rates,
+            dearest_text=(_dearest(rates, TEXT_INPUT), _dearest(rates, TEXT_OUTPUT)),
+            dearest_any=(
+                _dearest(rates, TEXT_INPUT + MEDIA_INPUT),
+                _dearest(rates, TEXT_OUTPUT + MEDIA_OUTPUT),
+            ),
+        )
 
-    def dearest(self, classes: tuple[TokenClass, ...]) -> int:
-        return max(self.by_class[token_class] for token_class in classes)
+
+def _dearest(rates: Mapping[TokenClass, int], classes: tuple[TokenClass, ...]) -> int:
+    return max(rates[token_class] for token_class in classes)
 
 
 def _rate(token_class: TokenClass, given: Mapping[TokenClass, int]) -> int:
@@ -154,15 +169,10 @@ def _worst_prompts(
     A bound above a threshold does not mean that the prompt is, and nothing makes a card's long
     prompts dearer than its short ones, so the last tier alone would not be a bound.
     """
-    classes_in = TEXT_INPUT + MEDIA_INPUT if audio else TEXT_INPUT
-    classes_out = TEXT_OUTPUT + MEDIA_OUTPUT if audio else TEXT_OUTPUT
+    last = len(price.tiers) - 1
     for index, tier in enumerate(price.tiers):
         if index and tier.above_input_tokens >= input_tokens:
             return
-        ends = index + 1 < len(price.tiers)
-        end = price.tiers[index + 1].above_input_tokens if ends else input_tokens
-        yield (
-            min(end, input_tokens),
-            tier.rates.dearest(classes_in),
-            tier.rates.dearest(classes_out),
-        )
+        end = price.tiers[index + 1].above_input_tokens if index < last else input_tokens
+        rate_in, rate_out = tier.rates.dearest_any if audio else tier.rates.dearest_text
+        yield min(end, input_tokens), rate_in, rate_out
