@@ -8,7 +8,8 @@
     chunk_tokens=N       tokens in one chunk (default 1)
     chunk_chars=N        cut chunks by characters instead, across tokens
     split_bytes=N        write the answer N bytes at a time
-    status=N             answer this error instead; with retry_after=N (seconds)
+    status=N             answer this error instead
+    retry_after=N        say so on an error, in seconds
     fail=reset_after:N   reset the connection after N chunks
     fail=close_after:N   close it after N chunks, without a proper end
     fail=silent_after:N  say nothing more after N chunks, and keep the connection
