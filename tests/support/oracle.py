@@ -328,7 +328,8 @@ class Oracle:
         self._debt += missing
         return missing
 
-    def balance(self) -> Balance:
+    def balance(self, account_id: str = "") -> Balance:
+        assert account_id in ("", self._account_id)
         self._catch_up()
         return Balance(
             account_id=self._account_id,

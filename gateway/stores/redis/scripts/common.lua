@@ -13,8 +13,9 @@ local clock = call('TIME')
 local NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local total, total_read, grants, journal = {}, {}, {}, {}
 
--- Adding 0 turns a negative zero into zero, which HSET would keep as "-0".
-local function int(number) return string.format('%.0f', number + 0) end
+-- Exact below 2^53: '%d' prints a C long. ('%.0f' costs twice that, and knows a "-0".)
+local format = string.format
+local function int(number) return format('%d', number) end
 
 local function open_account()
   local values = call('HMGET', ACCOUNT, 'st', unpack(TOTALS))
@@ -37,7 +38,9 @@ local function load_grants(ids)
   for _, id in ipairs(ids) do
     if not grants[id] then
       missing[#missing + 1] = id
-      for _, field in ipairs({':m', ':r', ':h', ':c', ':x'}) do fields[#fields + 1] = id .. field end
+      local at = #fields
+      fields[at + 1], fields[at + 2], fields[at + 3] = id .. ':m', id .. ':r', id .. ':h'
+      fields[at + 4], fields[at + 5] = id .. ':c', id .. ':x'
     end
   end
   if #missing == 0 then return end
@@ -140,9 +143,11 @@ local function spendable(overdraft, running)
   return free
 end
 
+local FIELDS = {left = ':r', held = ':h', consumed = ':c', expired = ':x'}
+
 local function commit_grant(grant)
   local read, changed = grant.read, {}
-  for name, field in pairs({left = ':r', held = ':h', consumed = ':c', expired = ':x'}) do
+  for name, field in pairs(FIELDS) do
     if grant[name] ~= read[name] then
       changed[#changed + 1] = grant.id .. field
       changed[#changed + 1] = int(grant[name])

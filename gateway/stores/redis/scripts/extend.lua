@@ -27,7 +27,7 @@ for i = 1, (#ARGV - FIRST + 1) / WIDTH do
   local room = tonumber(ARGV[at + 2]) - tonumber(v[2] or 0) - held
   checkpoint[3 + i] = tonumber(ARGV[at + 1])
   buckets[i], rooms[i] = {held = held, add = more}, max(0, room)
-  if more > room and more > 0 and not (reason or observe or ARGV[at + 3] == '1') then
+  if more > rooms[i] and not (reason or observe or ARGV[at + 3] == '1') then
     reason, index = 'limit', i - 1
   end
 end
@@ -44,7 +44,7 @@ if reason then
 end
 
 local covered = min(add, total.available)
-for _, slice in ipairs(take(covered, 'held')) do hold.slices[#hold.slices + 1] = slice end
+add_slices(hold.slices, take(covered, 'held'))
 total.overdraft_held = total.overdraft_held + add - covered
 for i, bucket in ipairs(buckets) do
   hold.in_bucket[i] = (hold.in_bucket[i] or 0) + bucket.add

@@ -14,7 +14,7 @@ turn()
 
 if expires == 0 then expires = NEVER end
 if effective == 0 then effective = NOW end
-local member = string.format('%03.0f|%015.0f|%s|%015.0f|%s', tonumber(ARGV[4]), expires, ARGV[6],
+local member = string.format('%03d|%015d|%s|%015d|%s', tonumber(ARGV[4]), expires, ARGV[6],
                              effective, OPERATION)
 local grant = parse_grant(OPERATION, member, 0, 0, 0, 0)
 grants[OPERATION] = grant

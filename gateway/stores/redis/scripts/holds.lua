@@ -29,6 +29,15 @@ local function read_hold()
   return hold
 end
 
+-- A call that extends often, or overruns, keeps one slice per grant as long as grants last.
+local function add_slices(list, more)
+  for _, slice in ipairs(more) do
+    local last = list[#list]
+    if last and last.id == slice.id then last.amount = last.amount + slice.amount
+    else list[#list + 1] = slice end
+  end
+end
+
 -- Charge what no hold covers: free credit, then debt (or merely observed). Answers what paid.
 local function charge_directly(charge, observe)
   local slices = take(min(charge, total.available), 'consumed')
@@ -67,7 +76,7 @@ local function resolve(hold, charge, observe)
     pay_debt()
   end
   local more, debt, observed = charge_directly(missing, observe)
-  for _, slice in ipairs(more) do paid[#paid + 1] = slice end
+  add_slices(paid, more)
   return paid, debt, observed
 end
 
@@ -80,14 +89,13 @@ local function book_bucket(key, held, used, expires)
   if not v[1] and expires ~= '0' then call('PEXPIREAT', key, expires) end
 end
 
--- Usage of one UTC day by model; kept for 400 days after it began to be written.
+-- Usage of one UTC day by model; kept for 400 days after the model was first used on it.
 local function roll_up(key, model, calls, input, output, charge)
-  call('HINCRBY', key, 'input ' .. model, int(input))
-  call('HINCRBY', key, 'output ' .. model, int(output))
-  call('HINCRBY', key, 'charge ' .. model, int(charge))
-  if call('HINCRBY', key, 'calls ' .. model, int(calls)) == 1 then
-    call('PEXPIRE', key, '34560000000')
-  end
+  local names = {'calls ' .. model, 'input ' .. model, 'output ' .. model, 'charge ' .. model}
+  local v = call('HMGET', key, unpack(names))
+  call('HSET', key, names[1], int((v[1] or 0) + calls), names[2], int((v[2] or 0) + input),
+       names[3], int((v[3] or 0) + output), names[4], int((v[4] or 0) + charge))
+  if not v[1] then call('PEXPIRE', key, '34560000000') end
 end
 
 -- Ended holds answer for a day; of an expired one a late settle must know what it charged.

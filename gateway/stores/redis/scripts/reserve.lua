@@ -46,7 +46,7 @@ if total.status and total.status ~= 'active' then return refuse('account', 0) en
 local amount = ample and full or least
 for i, bucket in ipairs(buckets) do
   bucket.add = ample and bucket.full or bucket.least
-  if bucket.add > bucket.room and not (bucket.shadow or observe) then return refuse('limit', i - 1) end
+  if bucket.add > rooms[i] and not (bucket.shadow or observe) then return refuse('limit', i - 1) end
 end
 if observe then amount = min(amount, max(0, total.available)) end
 if amount > spendable(overdraft, false) and not observe then return refuse('balance', 0) end
