@@ -31,7 +31,7 @@ MODELS_MAX = 1_024
 MODEL_CHARS_MAX = 128
 # Below this a digest costs as much as the count it saves.
 REMEMBERED_CHARS_MIN = 256
-# About 1 MB of digests; a conversation adds one or two with each turn.
+# Some 2 MB of digests; a conversation adds one or two with each turn.
 REMEMBERED_MAX = 8_192
 
 
