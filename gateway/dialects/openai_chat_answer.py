@@ -20,6 +20,8 @@ from gateway.metering.usage import Usage
 DONE = b"[DONE]"
 # A usage event with all its details takes less than 1 KB, but the last chunk may carry text.
 TAIL_BYTES = 16 * 1024
+# The terminator's line, with room for trailing line ends.
+DONE_LINE_BYTES = 64
 # What is fed and never asked for is turned into its texts here: a tenth of the size.
 UNREAD_BYTES_MAX = 8 * 1024 * 1024
 # One JSON answer: hundreds of choices with spoken output stay below it.
@@ -35,7 +37,7 @@ _LINE_END = re.compile(rb"[\r\n]|$")
 class StreamReader:
     """Reads `text/event-stream`."""
 
-    __slots__ = ("_call", "_closed", "_events", "_read_bytes", "_story")
+    __slots__ = ("_call", "_closed", "_ended", "_events", "_read_bytes", "_story")
 
     def __init__(self, call: Call) -> None:
         self._call = call
@@ -44,6 +46,7 @@ class StreamReader:
         # Bytes already parsed whose texts nobody has taken yet.
         self._read_bytes = 0
         self._closed = False
+        self._ended = False
 
     @property
     def pending_bytes(self) -> int:
@@ -61,7 +64,13 @@ class StreamReader:
 
     def close(self) -> Usage | None:
         self._closed = True
-        usage = _last_usage(self._events.tail(TAIL_BYTES))
+        tail = self._events.tail(TAIL_BYTES)
+        # With one choice, its finish reason says as much as the terminator.
+        self._ended = bool(
+            _DONE_LINE.search(tail[-DONE_LINE_BYTES:])
+            or (self._call.choices == 1 and _FINISH.search(tail))
+        )
+        usage = _last_usage(tail)
         if usage is None:
             self._read()
             usage = self._story.usage
@@ -69,10 +78,7 @@ class StreamReader:
 
     @property
     def finished(self) -> bool:
-        if self._story.finished:
-            return True
-        tail = self._events.tail(TAIL_BYTES)
-        if _DONE_LINE.search(tail[-64:]) or (self._call.choices == 1 and _FINISH.search(tail)):
+        if self._ended or self._story.finished:
             return True
         self._read()
         return self._story.finished
@@ -175,7 +181,8 @@ class JsonReader:
 
 def _last_usage(tail: bytes) -> object:
     """The last usage object among these bytes, if it can be read without cutting events."""
-    at = max(tail.rfind(b'"usage":{'), tail.rfind(b'"usage": {'))
+    at = tail.rfind(b'"usage":{')
+    at = max(at, tail.rfind(b'"usage": {', max(at, 0)))
     if at < 0:
         at = max((found.start() for found in _USAGE.finditer(tail)), default=-1)
     if at < 0:

@@ -6,16 +6,18 @@ usage: it passes. All other bytes pass unchanged, cut wherever they were cut.
 """
 
 import re
+from collections.abc import Iterator
 
 import orjson
 
-from gateway.dialects.sse import BLANK_LINE, BOM, payload
+from gateway.dialects.sse import BOM, first_event_end, last_event_end, payload
 
 # The event we look for takes less than 1 KB; a larger one is another, and is not held back.
 EVENT_BYTES_MAX = 16 * 1024
 
-# Every usage object has it, and inside a JSON string its quotes would be escaped.
-_MARK = b'"prompt_tokens"'
+# Every usage object has it, inside a JSON string its quotes would be escaped, and of all such
+# marks this one is found absent the fastest.
+_MARK = b'"completion_tokens"'
 _HAS_CHOICE = re.compile(rb'"choices"\s*:\s*\[\s*[^\s\]]')
 _LINE_END_BYTES_MAX = 2
 
@@ -56,26 +58,24 @@ class UsageFilter:
                 data = data[1:]
             self._after_cr = None
         text = self._held + data
-        self._held = b""
-        at = 0
-        for blank in BLANK_LINE.finditer(text):
-            keep = self._passing or not _is_usage_event(text[at : blank.start()])
-            self._passing = False
-            if keep:
-                passed.append(text[at : blank.end()])
-            else:
-                passed.append(_leading_line_ends(text[at : blank.start()]))
-            at = blank.end()
-            if at == len(text) and text.endswith(b"\r"):
-                self._after_cr = keep
-        passed.append(self._release(text[at:]))
+        end = last_event_end(text, len(text))
+        # The rest of an event that was let through in part is not judged again.
+        start = first_event_end(text, 0) if self._passing and end else 0
+        self._passing = self._passing and not end
+        at, keep = 0, True
+        for first, last in _usage_events(text, start=start, end=end):
+            passed.append(text[at:first])
+            at, keep = last, last != end
+        passed.append(text[at:end])
+        if end == len(text) and text.endswith(b"\r"):
+            self._after_cr = keep
+        passed.append(self._release(text[end:]))
         return b"".join(passed)
 
     def _release(self, rest: bytes) -> bytes:
         """As much of an incomplete event as may go now."""
-        room = EVENT_BYTES_MAX + _LINE_END_BYTES_MAX
-        if not self._passing and len(rest) <= room and not _HAS_CHOICE.search(rest):
-            self._held = rest
+        self._held = rest
+        if not (self._passing or len(rest) > EVENT_BYTES_MAX or _HAS_CHOICE.search(rest)):
             return b""
         self._passing = True
         # A lone line end may be the first half of a blank line.
@@ -85,8 +85,19 @@ class UsageFilter:
         return rest[:cut]
 
 
+def _usage_events(text: bytes, *, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """First and last offset of each usage event, its blank line included, in text[start:end]."""
+    at = text.find(_MARK, start, end)
+    while at >= 0:
+        first = max(start, last_event_end(text, at))
+        last = first_event_end(text, at)
+        if _is_usage_event(text[first:last]):
+            yield first, last
+        at = text.find(_MARK, last, end)
+
+
 def _is_usage_event(event: bytes) -> bool:
-    if _MARK not in event or len(event) > EVENT_BYTES_MAX or _HAS_CHOICE.search(event):
+    if len(event) > EVENT_BYTES_MAX or _HAS_CHOICE.search(event):
         return False
     lines = event.removeprefix(BOM).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     try:
@@ -98,8 +109,3 @@ def _is_usage_event(event: bytes) -> bool:
         and document.get("choices") == []
         and isinstance(document.get("usage"), dict)
     )
-
-
-def _leading_line_ends(event: bytes) -> bytes:
-    """Blank lines before an event's first line are no part of it."""
-    return event[: len(event) - len(event.lstrip(b"\r\n"))]

@@ -82,8 +82,9 @@ class Story:
         if not self.header and "id" in document:
             self.header = {name: document[name] for name in _HEADER if name in document}
         choices = document.get("choices")
-        if isinstance(document.get("usage"), dict):
-            self.usage = document["usage"]
+        usage = document.get("usage")
+        if isinstance(usage, dict):
+            self.usage = usage
             self.usage_told = self.usage_told or choices == []
         if isinstance(choices, list):
             for choice in choices:
@@ -100,15 +101,20 @@ class Story:
         if not isinstance(said, dict):
             return
         for name, value in said.items():
-            if value:
+            if not value:
+                continue
+            if name == "content" and isinstance(value, str):
+                self._say(f"{index}.content", value)
+            elif name != "role":
                 self._add_field(index, name, value=value, said=said)
 
     def _add_field(
         self, index: int, name: str, *, value: object, said: Mapping[str, object]
     ) -> None:
         match name:
-            case "content":
-                self._add_content(index, value)
+            case "content" if isinstance(value, list):
+                for text in _part_texts(value):
+                    self._say(f"{index}.content", text)
             case "refusal":
                 self._say(f"{index}.refusal", value)
             case "reasoning_content":
@@ -126,11 +132,10 @@ class Story:
 
     def _say(self, name: str, text: object) -> None:
         if text and isinstance(text, str):
-            self._texts.setdefault(name, []).append(text)
-
-    def _add_content(self, index: int, content: object) -> None:
-        for text in _part_texts(content) if isinstance(content, list) else (content,):
-            self._say(f"{index}.content", text)
+            if name in self._texts:
+                self._texts[name].append(text)
+            else:
+                self._texts[name] = [text]
 
     def _add_tool_calls(self, index: int, calls: list[object]) -> None:
         for position, call in enumerate(calls):

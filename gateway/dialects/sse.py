@@ -7,16 +7,14 @@ they come and cut only when asked: most streams are never looked at but for thei
 nothing of what a payload means.
 """
 
-import re
 from itertools import chain
 
 # The longest event seen from a vendor (a large image in one event) stays below this.
 EVENT_BYTES_MAX = 8 * 1024 * 1024
 
 BOM = b"\xef\xbb\xbf"
-# The group is atomic so that one CRLF is never taken for two line ends.
-BLANK_LINE = re.compile(rb"(?>\r\n|\r|\n){2}")
 _LINE_ENDS_MAX = 4
+_BLANK_PAIRS = (b"\n\n", b"\n\r", b"\r\r")
 
 
 def payload(event: bytes) -> bytes | None:
@@ -31,10 +29,43 @@ def payload(event: bytes) -> bytes | None:
     return b"\n".join(data) if data else None
 
 
+def _plain_payloads(complete: bytes) -> list[bytes] | None:
+    """The payloads if every event is one `data: ` line, as nearly all are: one split for all."""
+    if not (complete.startswith(b"data: ") and complete.endswith(b"\n\n")):
+        return None
+    payloads = complete[6:-2].split(b"\n\ndata: ")
+    short = len(complete) <= EVENT_BYTES_MAX
+    return payloads if short and complete.count(b"\n") == 2 * len(payloads) else None
+
+
 def ends_event(tail: bytes) -> bool:
     """Whether a stream that ends in these bytes (at least the last four) ends in a blank line."""
     lines = tail[-_LINE_ENDS_MAX:].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     return lines.endswith(b"\n\n")
+
+
+def first_event_end(text: bytes, start: int) -> int:
+    """Where the first blank line at or after `start` ends; -1 without one."""
+    end = text.find(b"\n\n", start)
+    if b"\r" not in text:
+        return end + 2 if end >= 0 else -1
+    # Every blank line holds one of these pairs, whatever the line ends are.
+    ends = [end for pair in _BLANK_PAIRS if (end := text.find(pair, start)) >= 0]
+    return _after_pair(text, min(ends)) if ends else -1
+
+
+def last_event_end(text: bytes, stop: int) -> int:
+    """Where the last blank line before `stop` ends; 0 without one."""
+    end = text.rfind(b"\n\n", 0, stop)
+    if b"\r" not in text:
+        return end + 2 if end >= 0 else 0
+    end = max(text.rfind(pair, 0, stop) for pair in _BLANK_PAIRS)
+    return _after_pair(text, end) if end >= 0 else 0
+
+
+def _after_pair(text: bytes, at: int) -> int:
+    crlf = text[at + 1 : at + 3] == b"\r\n"
+    return at + 3 if crlf else at + 2
 
 
 class EventBuffer:
@@ -135,6 +166,8 @@ class EventBuffer:
         if not self._started:
             self._started = True
             complete = complete.removeprefix(BOM)
+        if not self._skipping and (plain := _plain_payloads(complete)):
+            return plain
         events = complete.split(b"\n\n")
         if self._skipping:
             self._skipping = False
