@@ -1,0 +1,203 @@
+"""Rules between settings: references that lead nowhere, combinations that cannot work.
+
+Each function looks at one subject and adds what is wrong. A rule is skipped where what it
+depends on is itself broken and reported already.
+"""
+
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+
+from gateway.metering.routes import is_exact
+from gateway.settings.checks_of_accounts import check_accounts, check_plans
+from gateway.settings.documents import Node
+from gateway.settings.problems import Problems, did_you_mean
+from gateway.settings.reading import Files
+from gateway.settings.schema import RouteBlock
+
+LOCAL_HOSTS = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound
+
+
+def check(files: Files, problems: Problems) -> None:
+    for rule in RULES:
+        rule(files, problems)
+
+
+def _listeners(files: Files, problems: Problems) -> None:
+    listen, admin, at = files.main.listen, files.main.admin, files.node.at
+    overlap = listen.host == admin.host or {listen.host, admin.host} & set(LOCAL_HOSTS)
+    if overlap and listen.port == admin.port != 0:
+        written = at("admin", "port")
+        problems.add(
+            written if written.path else at("listen", "port"),
+            f"expected two ports, came {admin.port} as listen.port and as admin.port",
+            suggestion="Choose another port for the admin listener.",
+        )
+    if listen.port == 0 and listen.workers > 1:
+        problems.add(
+            at("listen", "port"),
+            f"port 0 gives each of the {listen.workers} workers another port",
+            suggestion="Name the port, or run one worker.",
+        )
+
+
+def _store(files: Files, problems: Problems) -> None:
+    store = files.main.store
+    if store.url is not None and store.pepper is None:
+        problems.add_missing(
+            files.node.at("store"),
+            "pepper",
+            "a pepper is required with store.url: every gateway must have the same",
+            suggestion="Add pepper: env:TOLLKEEPER_PEPPER.",
+        )
+
+
+def _metering(files: Files, problems: Problems) -> None:
+    metering = files.main.metering
+    # Two missed checkpoints must not cost a running stream its lease.
+    if metering.checkpoint_s * 3 > metering.lease_s:
+        problems.add(
+            files.node.at("metering", "checkpoint_s"),
+            f"expected at most a third of lease_s ({metering.lease_s}), "
+            f"came {metering.checkpoint_s}",
+            suggestion="A lease is renewed by checkpoints: shorten checkpoint_s.",
+        )
+
+
+def _providers(files: Files, problems: Problems) -> None:
+    for name, provider in files.main.providers.items():
+        node = files.node.at("providers", name)
+        if provider.auth != "none" and provider.credential is None:
+            problems.add_missing(
+                node,
+                "credential",
+                f"a credential is required with auth: {provider.auth}",
+                suggestion="Add credential: env:NAME, or auth: none.",
+            )
+        if provider.auth == "none" and provider.credential is not None:
+            problems.add(
+                node.at("auth"),
+                "a credential is given, and auth: none does not send it",
+                suggestion="Remove the credential, or choose how it is sent.",
+            )
+        if provider.ca_file is not None and provider.base_url.startswith("http://"):
+            problems.add(
+                node.at("ca_file"),
+                "a certificate authority is given for a base_url without TLS",
+                suggestion="Write https:// in base_url, or remove ca_file.",
+            )
+    if files.main.unknown_endpoints == "forward_free" and len(files.providers) > 1:
+        problems.add(
+            files.node.at("unknown_endpoints"),
+            f"forward_free needs exactly one provider, came {len(files.providers)}",
+            suggestion="An unknown path names no model to route by: write refuse.",
+        )
+
+
+def _routes(files: Files, problems: Problems) -> None:
+    routes = files.main.models
+    for index, route in enumerate(routes):
+        node = files.node.at("models", index)
+        if route.provider not in files.providers:
+            problems.add(
+                node.at("provider"),
+                f"no provider is named {route.provider!r}",
+                suggestion=did_you_mean(route.provider, sorted(files.providers)),
+            )
+        if route.upstream_model is not None and not is_exact(route.match):
+            problems.add(
+                node.at("upstream_model"),
+                f"an alias needs one exact name, and {route.match!r} is a glob",
+                suggestion="Write one entry for each alias.",
+            )
+        _check_price(files, route, node, problems=problems)
+    _check_shadowed([route.match for route in routes], files.node.at("models"), problems)
+
+
+def _check_price(files: Files, route: RouteBlock, node: Node, *, problems: Problems) -> None:
+    named = route.price_as or route.upstream_model
+    priced = named or (route.match if is_exact(route.match) else None)
+    if priced is None or files.priced is None or priced in files.priced:
+        return
+    if route.price_as is None and files.main.default_price is not None:
+        return
+    if problems.about(files.node, "default_price") or problems.about(node, "upstream_model"):
+        return
+    key = "price_as" if route.price_as else "upstream_model" if route.upstream_model else "match"
+    close = did_you_mean(priced, sorted(files.priced))
+    offer = f"{close} Or add" if close.startswith("Did") else "Add"
+    problems.add(
+        node.at(key),
+        f"no rate card has a price for {priced!r}",
+        suggestion=f"{offer} its price to a file under prices, or name another line by price_as.",
+    )
+
+
+def _encodings(files: Files, problems: Problems) -> None:
+    matches = [rule.match for rule in files.main.encodings]
+    node = files.node.at("encodings")
+    if matches[-1] != "*" and not problems.about(files.node, "encodings"):
+        problems.add(
+            node,
+            "the last entry must match every model, so that each can be counted",
+            suggestion='Add - {match: "*", encoding: o200k_base} at the end.',
+        )
+    _check_shadowed(matches, node, problems)
+
+
+def _check_shadowed(matches: list[str], node: Node, problems: Problems) -> None:
+    """The first match wins, so a later entry that an earlier one covers is never reached."""
+    for index, match in enumerate(matches):
+        for before in range(index):
+            if _covers(matches[before], match):
+                problems.add(
+                    node.at(index),
+                    f"{match!r} is never reached: {matches[before]!r} on line "
+                    f"{node.at(before).line} matches first",
+                    suggestion="Move it up, or remove it.",
+                )
+                break
+
+
+def _covers(wide: str, narrow: str) -> bool:
+    """Whether `wide` matches all that `narrow` does, with its stars both empty and long."""
+    if "[" in narrow:
+        return wide in ("*", narrow)
+    longest = narrow.replace("*", "\0" * 300).replace("?", "\0")
+    shortest = narrow.replace("*", "").replace("?", "\0")
+    return fnmatchcase(longest, wide) and fnmatchcase(shortest, wide)
+
+
+def _prices(files: Files, problems: Problems) -> None:
+    versions: dict[str, Node] = {}
+    models: dict[str, Node] = {}
+    for card in files.cards:
+        here = card.node.at("version")
+        if card.block.version in versions:
+            _elsewhere(here, card.block.version, versions[card.block.version], problems)
+        versions.setdefault(card.block.version, here)
+        for model in card.block.models:
+            line = card.node.at("models", model)
+            if model in models:
+                _elsewhere(line, model, models[model], problems)
+            models.setdefault(model, line)
+
+
+def _elsewhere(node: Node, name: str, first: Node, problems: Problems) -> None:
+    problems.add(
+        node,
+        f"{name!r} stands in {first.file}:{first.line} as well",
+        suggestion="Keep it in one rate card only.",
+    )
+
+
+RULES: tuple[Callable[[Files, Problems], None], ...] = (
+    _listeners,
+    _store,
+    _metering,
+    _providers,
+    _routes,
+    _encodings,
+    check_plans,
+    check_accounts,
+    _prices,
+)

@@ -1,0 +1,108 @@
+"""All files of a configuration, read and validated one by one.
+
+`declared` names are taken before validation: what refers to a plan that is there but wrong is
+not a second mistake.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.settings.documents import Node
+from gateway.settings.problems import Problems
+from gateway.settings.schema import GatewayFile
+from gateway.settings.schema_plans import PlanBlock, PlansFile
+from gateway.settings.schema_prices import PricesFile
+from gateway.settings.sources import Sources
+from gateway.settings.validation import validated
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plans:
+    """`node` is the mapping of plans, wherever it stands."""
+
+    blocks: dict[str, PlanBlock]
+    node: Node
+    declared: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    block: PricesFile
+    node: Node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """A whole configuration as written. `plans` None: not readable, so not to be judged by.
+    `priced`: every name with a line on a card; None when a card could not be read."""
+
+    main: GatewayFile
+    node: Node
+    providers: frozenset[str]
+    plans: Plans | None
+    cards: tuple[Card, ...]
+    priced: frozenset[str] | None
+
+
+def read_files(path: Path, sources: Sources, problems: Problems) -> Files | None:
+    """The configuration at `path`; None when the main file yields nothing to go on with."""
+    asked_by = Node(str(path), 1, "", None)
+    root = sources.document(path, asked_by=asked_by)
+    if root is None:
+        return None
+    providers = frozenset(root.at("providers").keys())
+    inline_plans = frozenset(root.at("plans").keys())
+    main = validated(root, GatewayFile, problems)
+    if main is None:
+        return None
+    cards, priced = _cards(main, root, sources, problems=problems)
+    return Files(
+        main=main,
+        node=root,
+        providers=providers,
+        plans=_plans(main, root, sources, problems=problems, inline=inline_plans),
+        cards=cards,
+        priced=priced,
+    )
+
+
+def _plans(
+    main: GatewayFile,
+    root: Node,
+    sources: Sources,
+    *,
+    problems: Problems,
+    inline: frozenset[str],
+) -> Plans | None:
+    asked_by = root.at("plans")
+    if not isinstance(main.plans, str):
+        return Plans(blocks=main.plans, node=asked_by, declared=inline)
+    document = sources.document(sources.beside(main.plans), asked_by=asked_by)
+    if document is None:
+        return None
+    declared = frozenset(document.at("plans").keys())
+    file = validated(document, PlansFile, problems)
+    if file is None:
+        return None
+    return Plans(blocks=file.plans, node=document.at("plans"), declared=declared)
+
+
+def _cards(
+    main: GatewayFile, root: Node, sources: Sources, *, problems: Problems
+) -> tuple[tuple[Card, ...], frozenset[str] | None]:
+    cards: list[Card] = []
+    priced: set[str] = set()
+    complete = True
+    for index, name in enumerate(main.prices):
+        asked_by = root.at("prices", index)
+        document = sources.document(sources.beside(name), asked_by=asked_by)
+        if document is None:
+            complete = False
+            continue
+        priced.update(document.at("models").keys())
+        card = validated(document, PricesFile, problems)
+        if card is None:
+            complete = False
+        else:
+            cards.append(Card(block=card, node=document))
+    return tuple(cards), frozenset(priced) if complete else None

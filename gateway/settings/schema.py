@@ -1,0 +1,249 @@
+"""config/gateway.yaml as it is written: every key, its unit, its range and its default.
+
+The docstring below a field is its line in the reference and in the editor. Rules between
+fields live in `checks.py`, the way into domain values in `build.py`.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from gateway.settings.fields import (
+    AS_FLOAT,
+    BaseUrl,
+    Block,
+    Credits,
+    Host,
+    InstantMs,
+    ModelGlob,
+    ModelName,
+    Name,
+    PlainDecimal,
+    Port,
+    Reference,
+    StoreUrl,
+)
+from gateway.settings.schema_plans import KeyLimitBlock, PlanBlock
+from gateway.settings.schema_prices import PriceBlock
+
+
+class ListenBlock(Block):
+    """Where callers connect."""
+
+    host: Host = "0.0.0.0"  # noqa: S104 - a gateway is there to be reached
+    """Address to bind; 0.0.0.0 is every IPv4 interface."""
+    port: Port = 8080
+    """TCP port; 0 lets the system choose one (a single worker only)."""
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
+    """Processes sharing the port; one per core."""
+    drain_s: Annotated[float, Field(ge=0, le=3600), AS_FLOAT] = 30.0
+    """Seconds running calls may take to finish after SIGTERM, before they are cut and settled."""
+    body_bytes_max: Annotated[int, Field(ge=1024, le=1 << 30)] = 33_554_432
+    """Largest request body, in bytes; 32 MiB carries a dozen images."""
+    head_timeout_s: Annotated[float, Field(gt=0, le=300), AS_FLOAT] = 10.0
+    """Seconds a client may take to send its request head."""
+    body_timeout_s: Annotated[float, Field(gt=0, le=3600), AS_FLOAT] = 60.0
+    """Seconds a client may take to send its body."""
+
+
+class AdminBlock(Block):
+    """Health, readiness and metrics, apart from callers."""
+
+    host: Host = "127.0.0.1"
+    """Address to bind; loopback unless a scraper lives elsewhere."""
+    port: Port = 9090
+    """TCP port; 0 lets the system choose one."""
+
+
+class StoreBlock(Block):
+    """Where balances, holds and keys live."""
+
+    url: StoreUrl | None = None
+    """redis://, rediss:// or unix:// URL; with a password only as env:NAME or file:PATH. null: an
+    embedded Valkey server, started or adopted."""
+    data_dir: Annotated[str, Field(min_length=1, max_length=1024)] = "./tollkeeper-data"
+    """Directory for the embedded server and the settlement spool, from the working directory."""
+    admission_timeout_ms: Annotated[int, Field(ge=10, le=60_000)] = 200
+    """Milliseconds to wait for the ledger before a call is refused with 503."""
+    pepper: Reference | None = None
+    """Secret (32 characters or more) that keys the stored digests. null, with the embedded server
+    only: made once and kept in data_dir."""
+
+
+class MeteringBlock(Block):
+    """How calls are held and charged."""
+
+    lease_s: Annotated[float, Field(ge=5, le=3600), AS_FLOAT] = 30.0
+    """Seconds without a sign of life after which a hold expires: a crash costs no more."""
+    checkpoint_s: Annotated[float, Field(ge=0.05, le=60), AS_FLOAT] = 0.5
+    """Seconds between checkpoints of a running stream: what a killed process may lose."""
+    credit_usd: Annotated[
+        PlainDecimal, Field(gt=0, le=1_000_000, max_digits=15, decimal_places=9)
+    ] = Decimal("0.01")
+    """US dollars one credit is worth. Changing it reprices every call, not existing balances."""
+
+
+class RefusalsBlock(Block):
+    """How a call is turned away."""
+
+    quota_status: Literal["native", 402, 429] = "native"
+    """HTTP status when credit is gone: native is what the dialect's vendor sends."""
+
+
+class ProviderBlock(Block):
+    """One upstream API."""
+
+    elsewhere_called: ClassVar[Mapping[str, str]] = {
+        "api_key": "credential",
+        "key": "credential",
+        "token": "credential",
+        "url": "base_url",
+        "api_base": "base_url",
+    }
+
+    base_url: BaseUrl
+    """Scheme, host and optional path prefix; the call's own path is added."""
+    credential: Reference | None = None
+    """The provider's API key, as env:NAME or file:PATH; null only with auth: none."""
+    auth: Literal["bearer", "x-api-key", "api-key", "x-goog-api-key", "none"] = "bearer"
+    """How the credential is sent: Authorization: Bearer, or in the header of that name."""
+    connect_timeout_s: Annotated[float, Field(gt=0, le=300), AS_FLOAT] = 5.0
+    """Seconds to connect, TLS included."""
+    first_byte_timeout_s: Annotated[float, Field(gt=0, le=3600), AS_FLOAT] = 300.0
+    """Seconds until the answer's head; reasoning models think for minutes before it."""
+    idle_timeout_s: Annotated[float, Field(gt=0, le=3600), AS_FLOAT] = 120.0
+    """Seconds of silence in the middle of an answer."""
+    connections_max: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    """Open connections per worker; further calls wait for one."""
+    keepalive_s: Annotated[float, Field(ge=0, le=3600), AS_FLOAT] = 30.0
+    """Seconds an unused connection is kept; below what most load balancers allow (60)."""
+    ca_file: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    """PEM file of the authorities to trust instead of the system's."""
+
+
+class RouteBlock(Block):
+    """Which provider serves a model. The first match wins."""
+
+    match: ModelGlob
+    """Model name as the caller writes it, or a glob (*, ?, [abc])."""
+    provider: Name
+    """A name under providers."""
+    upstream_model: ModelName | None = None
+    """What the provider is asked for instead; for exact names only."""
+    price_as: ModelName | None = None
+    """The line of the rate card to charge by; else upstream_model, else the name itself."""
+
+
+class EncodingBlock(Block):
+    """Which vocabulary counts a model's tokens. The first match wins."""
+
+    match: ModelGlob
+    """Model name or glob, as asked of the provider."""
+    encoding: Literal["o200k_base", "cl100k_base"]
+    """A vocabulary shipped with Tollkeeper."""
+    percent: Annotated[int, Field(ge=10, le=1000)] = 100
+    """Scales the count for vendors whose vocabulary is not public; 100 is the count itself."""
+
+
+class KeyBlock(Block):
+    """A virtual key."""
+
+    id: Annotated[str, Field(pattern="^[0-9A-Za-z]{12}$")]
+    """The 12 characters after tk_ in the key."""
+    secret: Reference
+    """The whole key (tk_…), as env:NAME or file:PATH."""
+    name: Annotated[str, Field(max_length=200)] = ""
+    """Shown in lists."""
+    models: tuple[ModelGlob, ...] = ()
+    """Models this key may use, within what the plan allows; empty for all of those."""
+    limits: tuple[KeyLimitBlock, ...] = ()
+    """Limits of this key alone."""
+    expires: InstantMs | None = None
+    """Day or moment from which the key is refused; null for never."""
+
+
+class GrantBlock(Block):
+    """Credit put into the account once, however often the configuration is loaded."""
+
+    id: Name
+    """Unique within the account; the same id is never granted twice."""
+    credits: Annotated[Credits, Field(gt=0)]
+    """Credits to put in, more than 0."""
+    kind: Literal["prepaid", "allowance", "promo", "correction"] = "prepaid"
+    """Decides the burn order: allowance, then promo, then prepaid and correction."""
+    priority: Annotated[int, Field(ge=0, le=100)] | None = None
+    """Burn order, lower first; null for the kind's own."""
+    effective: InstantMs | None = None
+    """Day or moment from which it counts; null for at once."""
+    expires: InstantMs | None = None
+    """Day or moment at which what is left lapses; null for never."""
+    note: Annotated[str, Field(max_length=500)] = ""
+    """Shown on the statement."""
+
+
+class AccountBlock(Block):
+    """Who pays."""
+
+    id: Name
+    """Unique; never reuse one."""
+    plan: Name
+    """A name under plans."""
+    name: Annotated[str, Field(max_length=200)] = ""
+    """Shown in lists."""
+    keys: tuple[KeyBlock, ...] = ()
+    """Virtual keys that vanish with their declaration; others are made by command."""
+    grants: tuple[GrantBlock, ...] = ()
+    """Credit to start with."""
+
+
+def _plans_form(value: object) -> str:
+    return "<inline>" if isinstance(value, dict) else "<file>"
+
+
+# Tags in angle brackets, so that they cannot be mistaken for a plan's name in an error's place.
+PlansField = Annotated[
+    Annotated[str, Field(min_length=1, max_length=1024), Tag("<file>")]
+    | Annotated[dict[Name, PlanBlock], Field(min_length=1), Tag("<inline>")],
+    Discriminator(_plans_form),
+]
+
+DEFAULT_ENCODINGS = (
+    EncodingBlock(match="gpt-3.5*", encoding="cl100k_base"),
+    EncodingBlock(match="gpt-4", encoding="cl100k_base"),
+    EncodingBlock(match="gpt-4-*", encoding="cl100k_base"),
+    EncodingBlock(match="text-embedding-*", encoding="cl100k_base"),
+    EncodingBlock(match="*", encoding="o200k_base"),
+)
+
+
+class GatewayFile(Block):
+    """Tollkeeper's configuration."""
+
+    listen: ListenBlock = ListenBlock()
+    """Where callers connect."""
+    admin: AdminBlock = AdminBlock()
+    """Health, readiness and metrics, apart from callers."""
+    store: StoreBlock = StoreBlock()
+    """Where balances, holds and keys live."""
+    metering: MeteringBlock = MeteringBlock()
+    """How calls are held and charged."""
+    refusals: RefusalsBlock = RefusalsBlock()
+    """How a call is turned away."""
+    unknown_endpoints: Literal["refuse", "forward_free"] = "refuse"
+    """A path no dialect knows: refuse it, or forward it unmetered (one provider only)."""
+    providers: Annotated[dict[Name, ProviderBlock], Field(min_length=1)]
+    """Upstream APIs by name."""
+    models: Annotated[tuple[RouteBlock, ...], Field(min_length=1)]
+    """Which provider serves a model; the first match wins."""
+    encodings: Annotated[tuple[EncodingBlock, ...], Field(min_length=1)] = DEFAULT_ENCODINGS
+    """Which vocabulary counts a model's tokens; the first match wins."""
+    prices: tuple[Annotated[str, Field(min_length=1, max_length=1024)], ...] = ()
+    """Rate card files, from this file's directory."""
+    default_price: PriceBlock | None = None
+    """Price of models without a line on the card; null refuses them."""
+    plans: PlansField
+    """Plans by name, or the file with them, from this file's directory."""
+    accounts: tuple[AccountBlock, ...] = ()
+    """Accounts, keys and grants kept by configuration; others are made by command."""

@@ -1,0 +1,147 @@
+"""The settings of one gateway, as frozen values: complete, checked, secrets resolved.
+
+They say nothing of YAML. Whoever composes the gateway hands each part what it needs; nothing
+below this package imports it. Secrets are kept out of every `repr`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from gateway.metering.accounts import Account, VirtualKey, digest
+from gateway.metering.ledger import Grant
+from gateway.metering.limits import Limit
+from gateway.metering.plans import Plan
+from gateway.metering.pricing import RateCard
+from gateway.metering.routes import Route
+from gateway.tokens.base import EncodingRule
+
+
+class Auth(StrEnum):
+    """How the provider wants its credential: a bearer token, or the header of that name."""
+
+    BEARER = "bearer"
+    X_API_KEY = "x-api-key"
+    API_KEY = "api-key"
+    X_GOOG_API_KEY = "x-goog-api-key"
+    NONE = "none"
+
+
+class UnknownEndpoints(StrEnum):
+    """What happens to a path no dialect knows."""
+
+    REFUSE = "refuse"
+    FORWARD_FREE = "forward_free"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listen:
+    host: str
+    port: int
+    workers: int
+    drain_s: float
+    body_bytes_max: int
+    head_timeout_s: float
+    body_timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admin:
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """`url` None: the embedded server under `data_dir`. `pepper` None (only then): the runtime
+    makes one and keeps it in `data_dir`."""
+
+    url: str | None = field(repr=False)
+    data_dir: Path
+    admission_timeout_ms: int
+    pepper: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metering:
+    """`usd_nanos_per_credit`: the peg in 10⁻⁹ US dollars, an integer like all money here."""
+
+    lease_s: float
+    checkpoint_s: float
+    usd_nanos_per_credit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusals:
+    """`quota_status` None: whatever the caller's dialect does natively."""
+
+    quota_status: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """`base_url` has no trailing slash; `credential` is empty under `Auth.NONE`."""
+
+    name: str
+    base_url: str
+    credential: str = field(repr=False)
+    auth: Auth
+    connect_timeout_s: float
+    first_byte_timeout_s: float
+    idle_timeout_s: float
+    connections_max: int
+    keepalive_s: float
+    ca_file: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredKey:
+    """A virtual key from the configuration; `presented` is the whole key as callers send it."""
+
+    key_id: str
+    presented: str = field(repr=False)
+    name: str
+    models: tuple[str, ...]
+    limits: tuple[Limit, ...]
+    expires_ms: int
+
+    def stored(self, account_id: str, pepper: bytes) -> VirtualKey:
+        """The record for the key store: everything but the secret."""
+        return VirtualKey(
+            key_id=self.key_id,
+            account_id=account_id,
+            digest=digest(pepper, self.presented),
+            name=self.name,
+            models=self.models,
+            limits=self.limits,
+            expires_ms=self.expires_ms,
+            source="config",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredAccount:
+    account: Account
+    keys: tuple[DeclaredKey, ...]
+    grants: tuple[Grant, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """`digest` changes with any file or secret that was read; `files` are those files."""
+
+    listen: Listen
+    admin: Admin
+    store: Store
+    metering: Metering
+    refusals: Refusals
+    unknown_endpoints: UnknownEndpoints
+    providers: Mapping[str, Provider]
+    routes: tuple[Route, ...]
+    encodings: tuple[EncodingRule, ...]
+    rate_card: RateCard
+    plans: Mapping[str, Plan]
+    accounts: tuple[DeclaredAccount, ...]
+    digest: str
+    files: tuple[Path, ...]
