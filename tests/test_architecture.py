@@ -135,6 +135,12 @@ def report(breaches: list[str]) -> None:
         pytest.fail("\n".join(breaches), pytrace=False)
 
 
+def test_there_is_a_source_to_judge() -> None:
+    imported = {target for module in modules() for target, _ in module.imports()}
+
+    assert {"gateway.errors", "gateway.stores.base", "aiohttp"} <= imported
+
+
 def test_every_module_has_a_place_in_the_layers() -> None:
     homes = {module.home for module in modules()} - {""}
 

@@ -26,6 +26,7 @@ OUTPUT_TEXT = CLASS_OFFSET[TokenClass.OUTPUT_TEXT]
 RARE_CLASSES = tuple(
     name for name in TokenClass if name not in (TokenClass.INPUT_UNCACHED, TokenClass.OUTPUT_TEXT)
 )
+RARE_OFFSETS = tuple(CLASS_OFFSET[name] for name in RARE_CLASSES)
 rare_tokens = attrgetter(*RARE_CLASSES)
 NO_RARE_TOKENS = (0,) * len(RARE_CLASSES)
 
@@ -226,8 +227,9 @@ def _count_tokens(cells: Cells, first: int, usage: Usage) -> None:
     cells[first + OUTPUT_TEXT] += usage.output_text
     rare = rare_tokens(usage)
     if rare != NO_RARE_TOKENS:
-        for name, tokens in zip(RARE_CLASSES, rare, strict=True):
-            cells[first + CLASS_OFFSET[name]] += tokens
+        for offset, tokens in zip(RARE_OFFSETS, rare, strict=True):
+            if tokens:
+                cells[first + offset] += tokens
 
 
 def _route(layout: Layout, dialect: str, provider: str) -> _Route:
