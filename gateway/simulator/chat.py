@@ -37,7 +37,7 @@ SHORTEST_TOKENS = 16
 LENGTH_SPREAD_TOKENS = 48
 
 
-class RefusedRequest(Exception):  # noqa: N818 - it is the API's refusal, not a fault of ours
+class RefusedRequest(Exception):
     """What the real API answers with an error; `kind`, `param` and `code` as in its object."""
 
     def __init__(

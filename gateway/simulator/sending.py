@@ -24,7 +24,7 @@ GZIP_WBITS = 31
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-class BrokenOff(Exception):  # noqa: N818 - scripted, not an error
+class BrokenOff(Exception):
     """The script ended the connection; there is nothing left to answer on."""
 
 
