@@ -195,7 +195,7 @@ class Connection(asyncio.Protocol):
         self._stirred = True
         answer.status = self._reader.status
         answer.reason = self._reader.reason
-        answer.headers = self._reader.take_headers()
+        answer.headers = self._reader.headers
         resolve(arrival, None)
 
     def _deliver(self, answer: Answer) -> Exception | None:

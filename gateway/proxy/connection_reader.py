@@ -29,6 +29,7 @@ class ResponseReader:
 
     __slots__ = (
         "_barren_bytes",
+        "_fields",
         "_head_bytes_max",
         "_head_only",
         "_interim",
@@ -73,6 +74,7 @@ class ResponseReader:
         self._reason = b""
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
+        self._fields: list[tuple[bytes, bytes]] = []
         self.complete = False
         self.persistent = False
 
@@ -98,11 +100,6 @@ class ResponseReader:
             if self._head_only:
                 self.pieces.clear()
                 self.persistent = False
-
-    def take_headers(self) -> list[tuple[bytes, bytes]]:
-        """The fields of the head, once it is complete; what comes later is no part of it."""
-        headers, self.headers = self.headers, []
-        return headers
 
     def close(self) -> bool:
         """The provider sends no more: does that complete the response?"""
@@ -134,20 +131,21 @@ class ResponseReader:
         self._reason += reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # Trailers land here too, in a list that nobody looks at: see `take_headers`.
-        self.headers.append((name, value))
+        self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
         if status < _FINAL_STATUS_MIN:
-            check_interim(status, self.headers)
+            check_interim(status, self._fields)
             self._interim = True
             self._reason = b""
-            self.headers = []
+            self._fields = []
             return
         version = self._parser.get_http_version()
-        self._until_close, self.persistent = read_framing(status, version, self.headers)
+        self._until_close, self.persistent = read_framing(status, version, self._fields)
         self.status = status
+        # What comes from now on are trailers: they end in a list that nobody looks at.
+        self.headers, self._fields = self._fields, []
         if self._head_only:
             self.complete = True
             self.persistent = self.persistent and self._parser.should_keep_alive()

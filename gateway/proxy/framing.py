@@ -64,7 +64,7 @@ class Framing(NamedTuple):
     until_close: bool
     """Neither a length nor chunks: everything up to the end of the connection."""
     persistent: bool
-    """Nothing in the fields speaks against another exchange on this connection."""
+    """Another exchange may follow, if the parser agrees."""
 
 
 def read_framing(status: int, version: str, headers: RawHeaders) -> Framing:
@@ -90,7 +90,7 @@ def read_framing(status: int, version: str, headers: RawHeaders) -> Framing:
                 raise MalformedAnswer("its transfer coding is not plainly `chunked`")
             chunked = True
             until_close = False
-    return Framing(until_close, persistent)
+    return Framing(until_close, persistent and not until_close)
 
 
 def printable_reason(reason: bytes) -> str:
