@@ -274,10 +274,20 @@ class Gateway:
         self._listener = await loop.create_server(
             self._server, listen.host, listen.port, reuse_port=True, backlog=LISTEN_BACKLOG
         )
-        runner = web.AppRunner(admin_app(self._metrics, self.readiness), access_log=None)
-        await runner.setup()
-        self._cleanup.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, admin.host, admin.port, reuse_port=True).start()
+        self._admin = web.AppRunner(admin_app(self._metrics, self.readiness), access_log=None)
+        await self._admin.setup()
+        self._cleanup.push_async_callback(self._admin.cleanup)
+        await web.TCPSite(self._admin, admin.host, admin.port, reuse_port=True).start()
+
+    @property
+    def port(self) -> int:
+        """Where callers connect; of interest when the system chose it."""
+        assert self._listener is not None
+        return int(self._listener.sockets[0].getsockname()[1])
+
+    @property
+    def admin_port(self) -> int:
+        return int(self._admin.addresses[0][1])
 
     def readiness(self) -> Readiness:
         reasons: dict[str, str] = {}

@@ -29,7 +29,7 @@ def create(account_id: str, plan: str, name: str, config_path: Path, *, as_json:
         _known_plan(session, plan)
         if not valid_name(account_id):
             raise BadCall(
-                f"{account_id!r} cannot be an account id: use 1 to 64 letters, digits, '.', '-', '_'."
+                f"{account_id!r} cannot be an account id: 1 to 64 letters, digits, '.', '-' or '_'."
             )
         if await session.stores.keys.account(account_id) is not None:
             raise Conflict(f"The account {account_id!r} exists already. `accounts list` shows it.")

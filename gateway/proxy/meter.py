@@ -20,6 +20,7 @@ class Meter:
     """What an answer has used so far, and in the end."""
 
     __slots__ = (
+        "_answer_bytes",
         "_counter",
         "_cut",
         "_decode",
@@ -50,6 +51,7 @@ class Meter:
         self._counter = counter
         self._decode = decode
         self._undecodable = False
+        self._answer_bytes = 0
         self._streams: dict[str, StreamCount] = {}
         self._large: list[str] = []
         self._large_bytes = 0
@@ -73,6 +75,7 @@ class Meter:
     def feed(self, data: bytes) -> None:
         if self._decode is not None:
             data = self._decoded(data)
+        self._answer_bytes += len(data)
         self._reader.feed(data)
         if self._reader.pending_bytes > UNDIGESTED_BYTES_MAX:
             self.digest()
@@ -121,15 +124,21 @@ class Meter:
         usage = None if self._cut else self._reader.close()
         if usage is None:
             return None
-        call, price = self.ticket.call, self.ticket.price
-        if not self._streams and plausible(
-            usage, call=call, price=price, counted_output_tokens=None
-        ):
+        if not self._streams and self._plausible(usage, counted_output_tokens=None):
             return UsageReport(usage, Provenance.REPORTED)
         self.digest()
-        if plausible(usage, call=call, price=price, counted_output_tokens=self.counted_tokens):
+        if self._plausible(usage, counted_output_tokens=self.counted_tokens):
             return UsageReport(usage, Provenance.REPORTED)
         return None
+
+    def _plausible(self, usage: Usage, *, counted_output_tokens: int | None) -> bool:
+        return plausible(
+            usage,
+            call=self.ticket.call,
+            price=self.ticket.price,
+            counted_output_tokens=counted_output_tokens,
+            answer_bytes=self._answer_bytes,
+        )
 
     async def counted(self) -> UsageReport:
         """Our own count of the prompt and of all that was relayed; the fallback for `reported`."""

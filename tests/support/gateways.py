@@ -1,0 +1,322 @@
+"""Gateways for tests: in this process, started as production starts them, or as a process."""
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+
+from gateway.app import Gateway, Inherited, StoreAddress
+from gateway.cli.keys import issue
+from gateway.cli.session import Session
+from gateway.metering.accounts import Account, VirtualKey
+from gateway.metering.ledger import Balance, Grant
+from gateway.metering.pricing import UCR_PER_CREDIT
+from gateway.settings import load
+from gateway.simulator.provider import SimulatedProvider
+from gateway.stores.redis.ledger import RedisLedger
+from gateway.telemetry.logs import Log
+
+PEPPER = "a pepper for tests, long enough to be accepted"
+MODEL = "gpt-4.1-mini"
+ACCOUNT = "acme"
+# 0.40 and 1.60 US$ per million tokens: 40 and 160 µcr per token.
+INPUT_UCR, OUTPUT_UCR = 40, 160
+
+CONFIG = """\
+listen: {{host: 127.0.0.1, port: {port}, workers: {workers}, drain_s: {drain_s}}}
+admin: {{host: 127.0.0.1, port: {admin_port}}}
+store: {{url: "{store_url}", data_dir: {data_dir}, pepper: env:TEST_PEPPER}}
+metering: {{lease_s: {lease_s}, checkpoint_s: {checkpoint_s}}}
+providers:
+  simulated: {{base_url: "{provider_url}", auth: none, first_byte_timeout_s: {first_byte_s},
+               idle_timeout_s: {idle_s}}}
+models:
+  - {{match: fast, provider: simulated, upstream_model: gpt-4.1-mini}}
+  - {{match: "gpt-*", provider: simulated}}
+prices: [prices.yaml]
+plans: {{test: {plan}}}
+"""
+PRICES = """\
+version: test
+effective_from: 2026-11-23
+source: tests
+models:
+  gpt-4.1-mini: {input: "0.40", output: "1.60", context_tokens: 100000, max_output_tokens: 32768,
+                 checked: 2026-11-23}
+"""
+
+
+@dataclass
+class Lines:
+    """The gateway's log, as it is written."""
+
+    path: Path
+
+    def calls(self) -> list[dict[str, Any]]:
+        return [line for line in self.all() if line["event"] in ("call", "refusal")]
+
+    def all(self) -> list[dict[str, Any]]:
+        return [orjson.loads(line) for line in self.path.read_bytes().splitlines()]
+
+    def text(self) -> str:
+        return self.path.read_text()
+
+
+@dataclass
+class TestGateway:
+    """A gateway in this process, its provider and an account with a key."""
+
+    __test__ = False
+
+    gateway: Gateway
+    provider: SimulatedProvider
+    session: Session
+    key: str
+    http: aiohttp.ClientSession
+    lines: Lines
+    granted_ucr: int = 0
+    account: str = ACCOUNT
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.gateway.port}/v1"
+
+    @property
+    def ledger(self) -> RedisLedger:
+        return self.session.stores.ledger
+
+    def chat(self, *, simulate: str = "", headers: dict[str, str] | None = None, **body: Any) -> Any:
+        """A chat completion request; a context manager like aiohttp's `post`."""
+        body.setdefault("model", MODEL)
+        body.setdefault("messages", [{"role": "user", "content": "Tell me about toll roads."}])
+        sent = {"Authorization": f"Bearer {self.key}"} | (headers or {})
+        if simulate:
+            sent["x-simulate"] = simulate
+        return self.http.post(f"{self.base_url}/chat/completions", json=body, headers=sent)
+
+    async def balance(self) -> Balance:
+        return await self.ledger.balance(self.account)
+
+    async def settled(self, *, charged: Callable[[int], bool] = lambda ucr: True) -> Balance:
+        """The balance once no call is held any more."""
+        async with asyncio.timeout(10):
+            while True:
+                found = await self.balance()
+                if not found.live_holds and charged(found.charged_ucr):
+                    return found
+                await asyncio.sleep(0.01)
+
+    async def assert_books_balance(self) -> Balance:
+        """Σ usage events = Σ charges = grants - balance; nothing held; nothing negative."""
+        found = await self.settled()
+        events = [
+            event
+            for event in await self.ledger.events(self.account)
+            if event.kind in ("settled", "late", "expired")
+        ]
+        remaining = sum(grant.remaining_ucr for grant in found.grants)
+        assert found.charged_ucr == sum(event.amount_ucr for event in events)
+        assert found.charged_ucr == found.granted_ucr - remaining + found.debt_ucr + found.observed_ucr
+        assert 0 == found.held_ucr
+        assert all(grant.remaining_ucr >= 0 for grant in found.grants)
+        return found
+
+    async def events(self) -> list[dict[str, Any]]:
+        """The usage events of all settlements, oldest first."""
+        return [
+            stored.event for stored in await self.ledger.events(self.account) if stored.event
+        ]
+
+
+def write_config(
+    folder: Path,
+    *,
+    store_url: str,
+    provider_url: str,
+    port: int = 0,
+    admin_port: int = 0,
+    workers: int = 1,
+    plan: str = "{enforcement: rolling}",
+    lease_s: float = 30,
+    checkpoint_s: float = 0.5,
+    drain_s: float = 5,
+    first_byte_s: float = 30,
+    idle_s: float = 30,
+) -> Path:
+    """A complete configuration in `folder`, as an operator would write it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "gateway.yaml"
+    config.write_text(
+        CONFIG.format(
+            store_url=store_url,
+            provider_url=provider_url,
+            port=port,
+            admin_port=admin_port,
+            workers=workers,
+            plan=plan,
+            lease_s=lease_s,
+            checkpoint_s=checkpoint_s,
+            drain_s=drain_s,
+            first_byte_s=first_byte_s,
+            idle_s=idle_s,
+            data_dir=orjson.dumps(str(folder / "data")).decode(),
+        )
+    )
+    (folder / "prices.yaml").write_text(PRICES)
+    return config
+
+
+@asynccontextmanager
+async def running_gateway(
+    folder: Path, store_url: str, *, credits: float = 100, **options: Any
+) -> AsyncIterator[TestGateway]:
+    """A gateway with a simulated provider behind it and an account with `credits` credit."""
+    provider = SimulatedProvider()
+    provider_port = await provider.start()
+    config = write_config(
+        folder,
+        store_url=store_url,
+        provider_url=f"http://127.0.0.1:{provider_port}",
+        **options,
+    )
+    settings = load(config, {"TEST_PEPPER": PEPPER})
+    address = StoreAddress(store_url, PEPPER.encode())
+    log_path = folder / "log.jsonl"
+    descriptor = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    log = Log(descriptor)
+    log.start()
+    gateway = Gateway(Inherited.prepare(settings, address), worker_index=0, log=log)
+    try:
+        await gateway.start()
+        session = Session(settings, gateway.stores, address.pepper)
+        granted_ucr = round(credits * UCR_PER_CREDIT)
+        key = await account_with_key(session, granted_ucr=granted_ucr)
+        async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0), auto_decompress=False
+        ) as http:
+            yield TestGateway(
+                gateway=gateway,
+                provider=provider,
+                session=session,
+                key=key,
+                http=http,
+                lines=Lines(log_path),
+                granted_ucr=granted_ucr,
+            )
+        await gateway.drain()
+    finally:
+        await gateway.close()
+        log.close()
+        os.close(descriptor)
+        await provider.stop()
+
+
+async def account_with_key(
+    session: Session, *, granted_ucr: int, account: str = ACCOUNT, plan: str = "test"
+) -> str:
+    stores = session.stores
+    await stores.keys.put_account(Account(account_id=account, plan=plan))
+    if granted_ucr:
+        await stores.ledger.grant(
+            Grant(
+                grant_id=f"g{secrets.token_hex(4)}", account_id=account, amount_ucr=granted_ucr
+            )
+        )
+    template = VirtualKey(key_id="", account_id=account, digest="", name="test")
+    return (await issue(session, template))[1]
+
+
+@dataclass
+class GatewayProcess:
+    """`tollkeeper serve` as a process of its own."""
+
+    config: Path
+    port: int
+    admin_port: int
+    log_path: Path
+    process: asyncio.subprocess.Process | None = None
+    environ: dict[str, str] = field(default_factory=lambda: {"TEST_PEPPER": PEPPER})
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    async def start(self) -> None:
+        """Start and wait until it is ready."""
+        with self.log_path.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "gateway",
+                "serve",
+                "--config",
+                str(self.config),
+                stdout=log,
+                stderr=log,
+                env=os.environ | self.environ,
+                start_new_session=True,
+            )
+        async with aiohttp.ClientSession() as http, asyncio.timeout(20):
+            while True:
+                try:
+                    async with http.get(f"http://127.0.0.1:{self.admin_port}/readyz") as answer:
+                        if answer.status == 200:
+                            return
+                except aiohttp.ClientError:
+                    assert self.process.returncode is None, self.log_path.read_text()
+                await asyncio.sleep(0.05)
+
+    def kill(self) -> None:
+        """SIGKILL to the supervisor and all its workers at once."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGKILL)
+
+    async def stop(self) -> int:
+        """SIGTERM; answers the exit code."""
+        assert self.process is not None
+        if self.process.returncode is None:
+            self.process.terminate()
+        async with asyncio.timeout(30):
+            return await self.process.wait()
+
+    def lines(self) -> Lines:
+        return Lines(self.log_path)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def gateway_process(
+    folder: Path, store_url: str, provider_url: str, **options: Any
+) -> AsyncIterator[GatewayProcess]:
+    port, admin_port = free_port(), free_port()
+    config = write_config(
+        folder,
+        store_url=store_url,
+        provider_url=provider_url,
+        port=port,
+        admin_port=admin_port,
+        **options,
+    )
+    gateway = GatewayProcess(config, port, admin_port, folder / "process.log")
+    await gateway.start()
+    try:
+        yield gateway
+    finally:
+        if gateway.process is not None and gateway.process.returncode is None:
+            gateway.kill()
+            await gateway.process.wait()
