@@ -88,8 +88,7 @@ async def test_many_texts_that_are_large_together_count_alike(counter):
 async def test_a_hostile_megabyte_leaves_the_event_loop_turning(counter, unit):
     """How: a ticker notes the longest time between two of its turns while the count runs.
 
-    Measured stalls are 1 to 12 ms; one encode of the whole takes 250 to 450 ms. The bound leaves
-    room for a busy machine.
+    On an idle machine that is 1 to 12 ms of some 300; counted on the loop it would be all of it.
     """
     text = unit * (1_000_000 // len(unit))
     gaps = []
@@ -106,8 +105,7 @@ async def test_a_hostile_megabyte_leaves_the_event_loop_turning(counter, unit):
     ticking.cancel()
 
     assert 0 < tokens <= len(text.encode())
-    assert len(gaps) > 10
-    assert max(gaps) < 0.2
+    assert max(gaps) < sum(gaps) / 2
 
 
 async def test_a_caller_who_leaves_stops_the_work(counter, monkeypatch):
