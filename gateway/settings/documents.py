@@ -91,7 +91,7 @@ class Flaw:
     suggestion: str
 
 
-class _Unreadable(Exception):  # noqa: N818 - leaves the recursion, never this module
+class _Unreadable(Exception):
     """Nothing behind this flaw can be trusted."""
 
     def __init__(self, flaw: Flaw) -> None:

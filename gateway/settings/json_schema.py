@@ -20,8 +20,12 @@ FILES: Mapping[str, type[Block]] = {
 BEGIN, END = "<!-- reference: begin -->", "<!-- reference: end -->"
 
 
-def schemas() -> dict[str, dict[str, Any]]:
+def schemas() -> Mapping[str, Mapping[str, object]]:
     """File name → JSON Schema."""
+    return _schemas()
+
+
+def _schemas() -> dict[str, dict[str, Any]]:
     return {
         name: {"$schema": DIALECT, **block.model_json_schema()} for name, block in FILES.items()
     }
@@ -37,7 +41,7 @@ def with_reference(page: str) -> str:
 def reference() -> str:
     """One Markdown table for each block that can be written."""
     blocks: dict[str, Mapping[str, Any]] = {}
-    for schema in schemas().values():
+    for schema in _schemas().values():
         blocks.setdefault(schema["title"], schema)
         for name, block in schema.get("$defs", {}).items():
             blocks.setdefault(name, block)

@@ -12,7 +12,7 @@ from support.settings_env import ENVIRON
 from gateway.errors import ConfigError
 from gateway.settings import examine, load
 
-CORPUS = Path(__file__).parents[2] / "config_corpus"
+CORPUS = Path(__file__).parents[1] / "config_corpus"
 CASES = sorted(path.name for path in CORPUS.iterdir())
 # What stands in clear in the bad files, where a reference should.
 IN_CLEAR = ("sk-live-0123456789", "hunter2secret", "TEAM_KEY_IN_CLEAR", "in-clear")
