@@ -45,14 +45,14 @@ class Problems:
         self._found.setdefault((node.file, node.line, node.path), problem)
 
     def add_missing(self, block: Node, key: str, reason: str, *, suggestion: str) -> None:
-        """A key a rule asks for; unless it is there and wrong, which was said already."""
+        """A key that should be there; unless it is, and wrong, which was said already."""
         if not self.about(block, key):
-            here = Node(block.file, block.line, f"{block.path}.{key}", None)
+            here = Node(block.file, block.line, _below(block, key), None)
             self.add(here, reason, suggestion=suggestion)
 
     def about(self, block: Node, key: str) -> bool:
         """Whether something is known to be wrong with that key, or with anything below it."""
-        path = f"{block.path}.{key}" if block.path else key
+        path = _below(block, key)
         return any(
             problem.file == block.file
             and (problem.path == path or problem.path.startswith((f"{path}.", f"{path}[")))
@@ -64,6 +64,10 @@ class Problems:
         found = self._found.values()
         files = list(dict.fromkeys(problem.file for problem in found))
         return tuple(sorted(found, key=lambda p: (files.index(p.file), p.line, p.path)))
+
+
+def _below(block: Node, key: str) -> str:
+    return f"{block.path}.{key}" if block.path else key
 
 
 def did_you_mean(name: str, known: list[str]) -> str:

@@ -91,7 +91,7 @@ def _report(
     elif kind == "missing":
         field = _field_at(schema, steps)
         suggestion = f"Add {name}: {_what(field)}"
-        problems.add(node, f"the key {name!r} is required", suggestion=suggestion)
+        problems.add_missing(node, name, "this key is required", suggestion=suggestion)
     else:
         context = detail.get("ctx", {})
         expected = EXPECTED.get(kind, detail["msg"]).format_map(context)
