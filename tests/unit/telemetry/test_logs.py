@@ -54,30 +54,24 @@ class Pipe:
         return [orjson.loads(line) for line in data.splitlines()]
 
     def close(self) -> None:
-        self.log.close(timeout_s=2)
+        # A test may have left the pipe full: read on, so that the writer comes to its end.
+        reading = threading.Thread(target=self.read_on)
+        reading.start()
+        self.log.close(timeout_s=10)
         os.close(self.writer)
+        reading.join()
         os.close(self.reader)
+
+    def read_on(self) -> None:
+        while os.read(self.reader, 65_536):
+            pass
 
 
 @pytest.fixture
 def pipe() -> Iterator[Pipe]:
     pipe = Pipe()
     yield pipe
-    # A test may have left the pipe full: let the writer come to its end.
-    os.set_blocking(pipe.reader, False)
-    threading.Thread(target=drain, args=(pipe.reader,), daemon=True).start()
     pipe.close()
-
-
-def drain(reader: int) -> None:
-    while True:
-        try:
-            if not os.read(reader, 65_536):
-                return
-        except BlockingIOError:
-            time.sleep(0.001)
-        except OSError:
-            return
 
 
 def test_a_call_is_one_line_with_every_key_and_a_time(pipe) -> None:
