@@ -35,8 +35,7 @@ def _audit_grants(balance: Balance) -> None:
     open_now = [
         grant.remaining_ucr
         for grant in balance.grants
-        if grant.effective_ms <= balance.now_ms
-        and not 0 < grant.expires_ms <= balance.now_ms
+        if grant.effective_ms <= balance.now_ms and not 0 < grant.expires_ms <= balance.now_ms
     ]
     assert balance.available_ucr == sum(open_now)
     assert 0 in (balance.debt_ucr, balance.available_ucr)

@@ -179,9 +179,7 @@ class Oracle:
         if ask.observe:
             amount = min(amount, self._available)
         spendable = self._spendable(ask.overdraft_ucr, running=False)
-        if refused := self._refuse(
-            ask, units, fits=amount <= spendable, spendable=spendable
-        ):
+        if refused := self._refuse(ask, units, fits=amount <= spendable, spendable=spendable):
             return refused
         slices = self._hold(min(amount, self._available))
         overdraft = amount - sum(part for _, part in slices)
