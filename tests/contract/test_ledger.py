@@ -42,6 +42,12 @@ async def bucket(ledger: RedisLedger, charge: Charge) -> tuple[int, int]:
     return int(held or 0), int(used or 0)
 
 
+async def until(ledger: RedisLedger, moment_ms: int) -> None:
+    """Return when the server's own clock has come to that ms."""
+    while (await ledger.balance(asks.ACCOUNT)).now_ms < moment_ms:  # noqa: ASYNC110 - a clock
+        await asyncio.sleep(0.005)
+
+
 # Grants
 
 
@@ -96,8 +102,7 @@ async def test_a_grant_that_lapses_during_a_call_still_pays_for_it(ledger: Redis
     await fund(ledger, 100, expires_ms=expires_ms)
     reserved = await ledger.reserve(asks.reserve(ledger, "r1", 80))
     assert isinstance(reserved, Reserved)
-    while (await ledger.balance(asks.ACCOUNT)).now_ms < expires_ms:
-        await asyncio.sleep(0.005)
+    await until(ledger, expires_ms)
 
     assert await ledger.settle(asks.settle("r1", 50)) == Settled(
         charged_ucr=50, debt_ucr=0, late=False
@@ -115,8 +120,7 @@ async def test_a_grant_whose_time_comes_pays_debt_first(ledger: RedisLedger) -> 
     await fund(ledger, 100, effective_ms=effective_ms)
     await ledger.settle(asks.settle("lost", 30))
     assert 30 == (await audit_account(ledger, asks.ACCOUNT)).debt_ucr
-    while (await ledger.balance(asks.ACCOUNT)).now_ms < effective_ms:
-        await asyncio.sleep(0.005)
+    await until(ledger, effective_ms)
 
     balance = await audit_account(ledger, asks.ACCOUNT)
 

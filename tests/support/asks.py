@@ -1,4 +1,4 @@
-"""Short spellings of what tests ask the ledger, with everything they do not care about filled in."""
+"""Short spellings of what tests ask the ledger: what they do not care about is filled in."""
 
 from collections.abc import Sequence
 from typing import Protocol

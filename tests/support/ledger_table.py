@@ -31,7 +31,7 @@ class Story:
         return "\n" + "\n".join([lines[0], *[await self._line(line) for line in lines[1:]]]) + "\n"
 
     async def _line(self, line: str) -> str:
-        asked = line.split("|")[0]
+        asked, _, _ = line.partition("|")
         operation, name, amount = asked.split()
         verb, _, manner = operation.partition("/")
         answer = await _now(self._ask(verb, manner, name, 0 if amount == "-" else int(amount)))
@@ -70,7 +70,7 @@ class Story:
             ),
             "settle": lambda: ledger.settle(asks.settle(name, amount, observe=observe)),
             "release": lambda: ledger.release(asks.release(name)),
-            "expire": lambda: ledger.expire_holds(),
+            "expire": ledger.expire_holds,
         }
         return verbs[verb]()
 

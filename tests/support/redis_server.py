@@ -40,7 +40,7 @@ class Server:
         return f"unix://{self.socket_path}"
 
     def start(self) -> "Server":
-        self._process = subprocess.Popen(  # noqa: S603 - a binary this module chose
+        self._process = subprocess.Popen(
             self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         deadline = time.monotonic() + START_S

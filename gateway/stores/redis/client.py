@@ -93,7 +93,7 @@ class RedisClient:
             raise
         if not wire.connected:
             raise unavailable("the connection broke while it was being set up")
-        wire.timeout_s = self._timeout_s
+        wire.expect_answers_within(self._timeout_s)
         return wire
 
     async def _introduce(self, wire: Wire) -> None:

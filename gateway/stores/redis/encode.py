@@ -169,7 +169,7 @@ def expire(hold: StoredHold) -> Parts:
     """The checkpoint's event becomes the one that is written, its end and charge set."""
     event = hold.event | {"end": End.HOLD_EXPIRED, "charge_ucr": hold.charge_ucr}
     started_ms = event.get("started_ms", 0)
-    assert isinstance(started_ms, int)  # noqa: S101 - written by extend(), from a UsageEvent
+    assert isinstance(started_ms, int), "extend() wrote it from a UsageEvent"
     names = [name for name, _ in hold.buckets]
     keys = _hold_keys(hold.account_id, hold.hold_id, names, day_ms=day_of(started_ms))
     return _parts(

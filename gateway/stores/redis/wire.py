@@ -45,7 +45,7 @@ class Wire(asyncio.Protocol):
 
     def __init__(self, *, timeout_s: float, lost: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()
-        self.timeout_s = timeout_s
+        self._timeout_s = timeout_s
         self._lost = lost
         self._reader = Reader()
         self._transport: asyncio.Transport | None = None
@@ -58,6 +58,13 @@ class Wire(asyncio.Protocol):
     @property
     def connected(self) -> bool:
         return self._transport is not None
+
+    def expect_answers_within(self, timeout_s: float) -> None:
+        """From now on; the first calls, which set the connection up, had longer."""
+        self._timeout_s = timeout_s
+        if self._watch_timer is not None:
+            self._watch_timer.cancel()
+            self._watch_at(self._loop.time() + timeout_s)
 
     def command(self, parts: tuple[Part, ...], decode: Decode) -> asyncio.Future[Any]:
         """Queue a command; its future gets `decode(reply)` or a GatewayError."""
@@ -94,7 +101,7 @@ class Wire(asyncio.Protocol):
         self._outgoing.append(packed)
         self._pending.append(call)
         if self._watch_timer is None:
-            self._watch_at(call.sent_at + self.timeout_s)
+            self._watch_at(call.sent_at + self._timeout_s)
 
     def _flush(self) -> None:
         if self._transport is not None and self._outgoing:
@@ -156,7 +163,7 @@ class Wire(asyncio.Protocol):
     # The watchdog
 
     def _overdue(self, now: float) -> bool:
-        return bool(self._pending) and now - self._pending[0].sent_at >= self.timeout_s
+        return bool(self._pending) and now - self._pending[0].sent_at >= self._timeout_s
 
     def _watch_at(self, when: float) -> None:
         self._watch_timer = self._loop.call_at(when, self._watch, when)
@@ -176,8 +183,8 @@ class Wire(asyncio.Protocol):
     def _fail_overdue(self, now: float) -> float:
         """Fail what waited too long; answer when to look again."""
         for call in self._pending:
-            if now - call.sent_at < self.timeout_s:
-                return max(call.sent_at + self.timeout_s, now + LATE_S / 2)
+            if now - call.sent_at < self._timeout_s:
+                return max(call.sent_at + self._timeout_s, now + LATE_S / 2)
             if not call.future.done():
                 call.future.set_exception(unavailable("no answer in time; outcome unknown"))
         return now + SILENCE_S / 4
