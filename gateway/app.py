@@ -34,6 +34,7 @@ from gateway.stores.redis.keys import RedisKeyStore
 from gateway.stores.redis.ledger import RedisLedger
 from gateway.stores.spool import FileSpool
 from gateway.tasks import TaskSet
+from gateway.telemetry.lag import watch_loop_lag
 from gateway.telemetry.logs import Log
 from gateway.telemetry.metrics import MetricLabels, Metrics
 from gateway.tokens.counter import TiktokenCounter
@@ -250,6 +251,7 @@ class Gateway:
         self._background.start(
             reaper.run(self.stores.ledger, observer=self._metrics), name="reaper"
         )
+        self._background.start(watch_loop_lag(self._metrics), name="loop lag")
         self._background.start(replay.run(self._spool, self.stores.ledger), name="replay")
 
     def _report(self) -> None:
@@ -313,8 +315,10 @@ class Gateway:
         await self._settlements.answered(timeout_s=LAST_ANSWERS_S)
 
     async def close(self) -> None:
-        """After `drain`: stop everything, stores last."""
-        await self._server.shutdown(timeout=1.0)
+        """Stop everything, stores last; after `drain`, unless starting failed."""
+        if self._listener is not None:
+            self._listener.close()
+            await self._server.shutdown(timeout=1.0)
         await self._background.cancel()
         self._log.state("stopped", worker=self._worker_index)
         await self._cleanup.aclose()

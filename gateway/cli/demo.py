@@ -37,7 +37,7 @@ listen: {{host: 127.0.0.1, port: {port}}}
 admin: {{host: 127.0.0.1, port: {admin_port}}}
 store: {{data_dir: {data_dir}}}
 providers:
-  simulated: {{base_url: "http://127.0.0.1:{provider_port}", auth: none}}
+  simulated: {{base_url: "http://127.0.0.1:{provider_port}", credential: file:provider.key}}
 models:
   - {{match: "gpt-4.1*", provider: simulated}}
 prices: [prices.yaml]
@@ -54,13 +54,14 @@ PRICES = """\
 version: demo-2026-11-23
 effective_from: 2026-11-23
 source: https://openai.com/api/pricing
+checked: 2026-11-23
 models:
   gpt-4.1:
     {input: "2.00", cache_read: "0.50", output: "8.00", context_tokens: 1047576,
-     max_output_tokens: 32768, checked: 2026-11-23}
+     max_output_tokens: 32768}
   gpt-4.1-mini:
     {input: "0.40", cache_read: "0.10", output: "1.60", context_tokens: 1047576,
-     max_output_tokens: 32768, checked: 2026-11-23}
+     max_output_tokens: 32768}
 """
 WELCOME = """
 Tollkeeper is running, in front of a simulated provider. Nothing leaves this machine.
@@ -169,6 +170,7 @@ def _write_config(port: int, admin_port: int, data_dir: Path, *, provider_port: 
         )
     )
     (data_dir / "prices.yaml").write_text(PRICES)
+    (data_dir / "provider.key").write_text("simulated")
     return config
 
 

@@ -1,8 +1,9 @@
 """What a call may come to, before it is forwarded: the size of its hold.
 
 The prompt's size is given, exact or as a bound. The output is unknown, so its worst case is what
-the caller, the model or the plan caps it at, for each answer asked for; and under every
-enforcement but STRICT the call may start with one slice of that.
+the caller, the model or the plan caps it at, for each answer asked for. A stream may start with
+one slice of that, under every enforcement but STRICT: it can be extended, and cut. An answer that
+comes in one piece can be neither, so it needs its worst case.
 
 Knows neither tokenizer nor ledger. Framing of prompts belongs to the dialects.
 """
@@ -39,8 +40,8 @@ def estimate(
     call: Call, *, price: ModelPrice, plan: Plan, input_tokens: int, exact: bool
 ) -> Estimate:
     full = output_cap(call, price, plan) * call.choices
-    strict = plan.enforcement is Enforcement.STRICT
-    least = full if strict else min(full, plan.slice_tokens)
+    in_slices = call.stream and plan.enforcement is not Enforcement.STRICT
+    least = min(full, plan.slice_tokens) if in_slices else full
     return Estimate(input_tokens, full, least, exact)
 
 

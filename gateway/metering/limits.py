@@ -86,6 +86,18 @@ class Charge:
         return self.limit.ceiling
 
 
+def effective_limits(plan: tuple[Limit, ...], key: tuple[Limit, ...]) -> tuple[Limit, ...]:
+    """The plan's limits and the key's own, which replaces the plan's limit of the same kind."""
+    if not key:
+        return plan
+    own = {_kind(limit) for limit in key}
+    return tuple(limit for limit in plan if _kind(limit) not in own) + key
+
+
+def _kind(limit: Limit) -> tuple[Unit, Window, Scope, bool]:
+    return limit.unit, limit.window, limit.scope, limit.shadow
+
+
 def charges_for(
     limits: tuple[Limit, ...], need: Need, *, account_id: str, key_id: str, now_ms: int
 ) -> tuple[Charge, ...]:

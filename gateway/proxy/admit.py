@@ -14,7 +14,7 @@ from gateway.metering.admission import Asked, refusal, standings
 from gateway.metering.call import Call
 from gateway.metering.estimate import Estimate, estimate, need
 from gateway.metering.ledger import ClockSkewed, Reason, Refused, Release, Reserve, Reserved
-from gateway.metering.limits import Charge, Unit, charges_for
+from gateway.metering.limits import Charge, Unit, charges_for, effective_limits
 from gateway.metering.plans import Enforcement, model_allowed
 from gateway.metering.pricing import ModelPrice, RateCard
 from gateway.metering.routes import Route, find_route
@@ -115,7 +115,7 @@ class Admission:
     async def _reserve(
         self, sized: Estimate, call: Call, *, line: Line, caller: Caller, request_id: str
     ) -> "Attempt":
-        limits = caller.plan.limits + caller.key.limits
+        limits = effective_limits(caller.plan.limits, caller.key.limits)
         needed = need(sized, price=line.price, call=call)
         account_id, key_id = caller.account.account_id, caller.key.key_id
         for _ in range(CLOCK_RETRIES):

@@ -70,7 +70,7 @@ class Answer:
         """Hand body bytes to `sink`, at once those that came before this call.
 
         The sink runs inside the event loop's read callback: it must not wait. What it raises
-        breaks the answer off and comes out of `ended`.
+        there breaks the answer off and comes out of `ended`.
         """
         early = b"".join(self._early)
         self._early.clear()

@@ -24,6 +24,7 @@ class Meter:
         "_counter",
         "_cut",
         "_decode",
+        "_disbelieved",
         "_input_tokens",
         "_large",
         "_large_bytes",
@@ -42,14 +43,19 @@ class Meter:
         *,
         counter: TokenCounter,
         decode: Callable[[bytes], bytes] | None,
+        disbelieved: Callable[[], None],
     ) -> None:
-        """`decode` undoes the answer's Content-Encoding on our copy; it raises ValueError."""
+        """`decode` undoes the answer's Content-Encoding on our copy; it raises ValueError.
+
+        `disbelieved` is told when a reported usage was not plausible and ours takes its place.
+        """
         self.ticket = ticket
         self.input_exact = ticket.input_exact
         self._input_tokens = ticket.input_tokens
         self._reader = reader
         self._counter = counter
         self._decode = decode
+        self._disbelieved = disbelieved
         self._undecodable = False
         self._answer_bytes = 0
         self._streams: dict[str, StreamCount] = {}
@@ -129,6 +135,7 @@ class Meter:
         self.digest()
         if self._plausible(usage, counted_output_tokens=self.counted_tokens):
             return UsageReport(usage, Provenance.REPORTED)
+        self._disbelieved()
         return None
 
     def _plausible(self, usage: Usage, *, counted_output_tokens: int | None) -> bool:

@@ -87,6 +87,10 @@ class Observation:
             at=" > ".join(frames),
         )
 
+    def usage_disbelieved(self) -> None:
+        """A provider reported what cannot be; the call is charged by our own count."""
+        self._metrics.usage_disbelieved()
+
     def settled(self, ask: Settle, outcome: Settled | AlreadyEnded) -> None:
         if isinstance(outcome, Settled) and outcome.late:
             self._metrics.settled_late()

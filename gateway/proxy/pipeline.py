@@ -207,6 +207,7 @@ class Pipeline:
             ticket.dialect.answer_reader(ticket.call, content_type=content_type),
             counter=self._counter,
             decode=decoder(encoding),
+            disbelieved=self._observation.usage_disbelieved,
         )
         hold.owes(meter)
         # A stream that came compressed all the same passes as it is: we cannot cut into it.

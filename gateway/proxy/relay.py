@@ -87,7 +87,7 @@ class Relay:
 
     def _sink(self, data: bytes) -> None:
         """Called by the upstream connection for each piece of body, synchronously."""
-        if self._unpaid or not self._covered(len(data)):
+        if self._unpaid or self._partial or not self._covered(len(data)):
             self._unpaid.append(data)
             self._answer.pause()
             self._wake()

@@ -26,7 +26,9 @@ from gateway.simulator.provider import SimulatedProvider
 from gateway.stores.redis.ledger import RedisLedger
 from gateway.telemetry.logs import Log
 
-PEPPER = "a pepper for tests, long enough to be accepted"
+PEPPER = "a-pepper-for-tests-long-enough-to-be-accepted"
+PROVIDER_CREDENTIAL = "sk-provider-secret-canary"
+SECRETS = {"TEST_PEPPER": PEPPER, "TEST_CREDENTIAL": PROVIDER_CREDENTIAL}
 MODEL = "gpt-4.1-mini"
 ACCOUNT = "acme"
 # 0.40 and 1.60 US$ per million tokens: 40 and 160 µcr per token.
@@ -38,7 +40,7 @@ admin: {{host: 127.0.0.1, port: {admin_port}}}
 store: {{url: "{store_url}", data_dir: {data_dir}, pepper: env:TEST_PEPPER}}
 metering: {{lease_s: {lease_s}, checkpoint_s: {checkpoint_s}}}
 providers:
-  simulated: {{base_url: "{provider_url}", auth: none, first_byte_timeout_s: {first_byte_s},
+  simulated: {{base_url: "{provider_url}", credential: env:TEST_CREDENTIAL, first_byte_timeout_s: {first_byte_s},
                idle_timeout_s: {idle_s}}}
 models:
   - {{match: fast, provider: simulated, upstream_model: gpt-4.1-mini}}
@@ -50,9 +52,9 @@ PRICES = """\
 version: test
 effective_from: 2026-11-23
 source: tests
+checked: 2026-11-23
 models:
-  gpt-4.1-mini: {input: "0.40", output: "1.60", context_tokens: 100000, max_output_tokens: 32768,
-                 checked: 2026-11-23}
+  gpt-4.1-mini: {input: "0.40", output: "1.60", context_tokens: 100000, max_output_tokens: 32768}
 """
 
 
@@ -95,7 +97,9 @@ class TestGateway:
     def ledger(self) -> RedisLedger:
         return self.session.stores.ledger
 
-    def chat(self, *, simulate: str = "", headers: dict[str, str] | None = None, **body: Any) -> Any:
+    def chat(
+        self, *, simulate: str = "", headers: dict[str, str] | None = None, **body: Any
+    ) -> Any:
         """A chat completion request; a context manager like aiohttp's `post`."""
         body.setdefault("model", MODEL)
         body.setdefault("messages", [{"role": "user", "content": "Tell me about toll roads."}])
@@ -126,16 +130,16 @@ class TestGateway:
         ]
         remaining = sum(grant.remaining_ucr for grant in found.grants)
         assert found.charged_ucr == sum(event.amount_ucr for event in events)
-        assert found.charged_ucr == found.granted_ucr - remaining + found.debt_ucr + found.observed_ucr
+        assert (
+            found.charged_ucr == found.granted_ucr - remaining + found.debt_ucr + found.observed_ucr
+        )
         assert 0 == found.held_ucr
         assert all(grant.remaining_ucr >= 0 for grant in found.grants)
         return found
 
     async def events(self) -> list[dict[str, Any]]:
         """The usage events of all settlements, oldest first."""
-        return [
-            stored.event for stored in await self.ledger.events(self.account) if stored.event
-        ]
+        return [stored.event for stored in await self.ledger.events(self.account) if stored.event]
 
 
 def write_config(
@@ -189,7 +193,7 @@ async def running_gateway(
         provider_url=f"http://127.0.0.1:{provider_port}",
         **options,
     )
-    settings = load(config, {"TEST_PEPPER": PEPPER})
+    settings = load(config, SECRETS)
     address = StoreAddress(store_url, PEPPER.encode())
     log_path = folder / "log.jsonl"
     descriptor = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -228,9 +232,7 @@ async def account_with_key(
     await stores.keys.put_account(Account(account_id=account, plan=plan))
     if granted_ucr:
         await stores.ledger.grant(
-            Grant(
-                grant_id=f"g{secrets.token_hex(4)}", account_id=account, amount_ucr=granted_ucr
-            )
+            Grant(grant_id=f"g{secrets.token_hex(4)}", account_id=account, amount_ucr=granted_ucr)
         )
     template = VirtualKey(key_id="", account_id=account, digest="", name="test")
     return (await issue(session, template))[1]
@@ -245,7 +247,7 @@ class GatewayProcess:
     admin_port: int
     log_path: Path
     process: asyncio.subprocess.Process | None = None
-    environ: dict[str, str] = field(default_factory=lambda: {"TEST_PEPPER": PEPPER})
+    environ: dict[str, str] = field(default_factory=lambda: dict(SECRETS))
 
     @property
     def base_url(self) -> str:

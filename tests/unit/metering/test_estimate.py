@@ -50,9 +50,9 @@ def test_the_smallest_cap_wins(caller, plan, cap):
         (Enforcement.OBSERVE, 1_024),
     ],
 )
-def test_strict_holds_all_and_the_others_a_slice(enforcement, least):
+def test_strict_holds_all_and_the_others_a_slice_of_a_stream(enforcement, least):
     sized = estimate(
-        Call(model="m", choices=3),
+        Call(model="m", choices=3, stream=True),
         price=PRICE,
         plan=Plan(name="p", enforcement=enforcement),
         input_tokens=10,
@@ -60,6 +60,14 @@ def test_strict_holds_all_and_the_others_a_slice(enforcement, least):
     )
 
     assert Estimate(10, 49_152, least, exact=True) == sized
+
+
+def test_an_answer_in_one_piece_cannot_be_cut_and_is_held_whole():
+    sized = estimate(
+        Call(model="m"), price=PRICE, plan=Plan(name="p"), input_tokens=10, exact=True
+    )
+
+    assert Estimate(10, 16_384, 16_384, exact=True) == sized
 
 
 def test_a_small_answer_is_held_whole_even_when_rolling():

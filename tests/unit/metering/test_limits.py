@@ -14,6 +14,7 @@ from gateway.metering.limits import (
     Unit,
     Window,
     charges_for,
+    effective_limits,
     used,
     window_bounds,
 )
@@ -140,3 +141,14 @@ def test_keys_of_one_account_share_its_bucket_and_keep_their_own():
 )
 def test_settlement_books_what_was_used(unit, amount):
     assert amount == used(unit, charge_ucr=700, tokens=50)
+
+
+def test_a_keys_own_limit_replaces_the_plans_of_the_same_kind():
+    plan = (
+        Limit(unit=Unit.REQUESTS, ceiling=60, window=Window.MINUTE, scope=Scope.KEY),
+        Limit(unit=Unit.REQUESTS, ceiling=900, window=Window.MINUTE),
+    )
+    own = Limit(unit=Unit.REQUESTS, ceiling=5, window=Window.MINUTE, scope=Scope.KEY)
+
+    assert plan == effective_limits(plan, ())
+    assert (plan[1], own) == effective_limits(plan, (own,))
