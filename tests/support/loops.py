@@ -1,12 +1,41 @@
 """Both event loops the gateway runs on, for tests of what sits directly on them."""
 
 import asyncio
+import functools
+import gc
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 import uvloop
 
-EVENT_LOOPS = [
-    pytest.param(asyncio.DefaultEventLoopPolicy(), id="asyncio"),
-    pytest.param(uvloop.EventLoopPolicy(), id="uvloop"),
-]
-"""Parameters for a fixture named `event_loop_policy`."""
+
+def on_every_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run an async test on asyncio and on uvloop; it may ask for no async fixtures.
+
+    A complaint of the loop (an exception never retrieved, a callback that raised) fails the test.
+    """
+
+    @functools.wraps(test)
+    def run(*args: object, new_loop: Callable[[], Any], **kwargs: object) -> None:
+        complaints: list[dict[str, Any]] = []
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.get_loop().set_exception_handler(lambda _, context: complaints.append(context))
+            runner.run(test(*args, **kwargs))
+            # Complaints about lost exceptions come when the future is collected.
+            gc.collect(1)
+        assert not complaints, complaints
+
+    asked = inspect.signature(test).parameters.values()
+    loop = inspect.Parameter("new_loop", inspect.Parameter.KEYWORD_ONLY)
+    run.__signature__ = inspect.Signature([*asked, loop])  # type: ignore[attr-defined]
+    del run.__wrapped__
+    loops = pytest.mark.parametrize(
+        "new_loop",
+        [
+            pytest.param(asyncio.new_event_loop, id="asyncio"),
+            pytest.param(uvloop.new_event_loop, id="uvloop"),
+        ],
+    )
+    return loops(run)

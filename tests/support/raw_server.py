@@ -116,7 +116,8 @@ class RawServer:
         self.connections += 1
         try:
             await self._script(Peer(reader, writer))
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            # The client left, or the test is over: streams would complain about a cancelled task.
             pass
         except Exception as fault:
             self._faults.append(fault)
