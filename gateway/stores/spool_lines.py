@@ -1,0 +1,88 @@
+"""One line of the spool: `<CRC-32, 8 hex digits> <bytes of JSON> <JSON>`, ended by a newline.
+
+Either a settlement or the note that everything before some offset is confirmed. JSON has no raw
+newline, so damage of one line leaves the others readable. Pure; knows no file.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from zlib import crc32
+
+import orjson
+
+from gateway.metering.events import End, UsageEvent
+from gateway.metering.ledger import Settle
+from gateway.metering.limits import Charge, Limit, Scope, Unit, Window
+from gateway.metering.usage import Provenance, Usage
+
+PARTS = 3
+
+
+def payload_for(ask: Settle) -> bytes:
+    # orjson writes dataclasses by their fields, and enums by their values.
+    return orjson.dumps(ask)
+
+
+def payload_for_confirmed(offset: int) -> bytes:
+    return b"%d" % offset
+
+
+def line_of(payload: bytes) -> bytes:
+    return b"%s %d %s\n" % (_checksum(payload), len(payload), payload)
+
+
+def payload_of(line: bytes) -> bytes | None:
+    """The JSON of a whole line; None if it is torn or damaged."""
+    parts = line.split(b" ", 2)
+    if len(parts) != PARTS or not line.endswith(b"\n"):
+        return None
+    payload = parts[2][:-1]
+    if parts[0] != _checksum(payload) or parts[1] != b"%d" % len(payload):
+        return None
+    return payload
+
+
+def confirmed_of(payload: bytes) -> int | None:
+    """The offset, if this is a confirmation; None for a settlement."""
+    return int(payload) if payload.isdigit() else None
+
+
+def settle_of(payload: bytes) -> Settle:
+    content = orjson.loads(payload)
+    return Settle(
+        hold_id=content["hold_id"],
+        account_id=content["account_id"],
+        charges=tuple(_charge(charge) for charge in content["charges"]),
+        amounts=tuple(content["amounts"]),
+        event=_event(content["event"]),
+        observe=content["observe"],
+    )
+
+
+def _checksum(payload: bytes) -> bytes:
+    return b"%08x" % crc32(payload)
+
+
+def _charge(content: Mapping[str, Any]) -> Charge:
+    return Charge(**{**content, "limit": _limit(content["limit"])})
+
+
+def _limit(content: Mapping[str, Any]) -> Limit:
+    return Limit(
+        unit=Unit(content["unit"]),
+        ceiling=content["ceiling"],
+        window=Window(content["window"]),
+        scope=Scope(content["scope"]),
+        shadow=content["shadow"],
+    )
+
+
+def _event(content: Mapping[str, Any]) -> UsageEvent:
+    return UsageEvent(
+        **{
+            **content,
+            "usage": Usage(**content["usage"]),
+            "provenance": Provenance(content["provenance"]),
+            "end": End(content["end"]),
+        }
+    )
