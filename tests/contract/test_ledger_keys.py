@@ -1,0 +1,104 @@
+"""Every key a script touches is declared to the server and lies in the account's shard.
+
+A cluster places scripts by their declared keys: one that reaches for another would work on a
+single server and fail, or lose atomicity, in production.
+"""
+
+import asyncio
+import re
+
+from support import asks
+from support.audit import audit_account
+from support.redis_server import Server, free_port
+
+from gateway.metering.ledger import Grant, Reserved
+from gateway.stores.redis.client import RedisClient
+from gateway.stores.redis.layout import key_record_key, shard_tag
+from gateway.stores.redis.ledger import RedisLedger
+from gateway.stores.redis.lua import SCRIPTS
+from gateway.tasks import TaskSet
+
+WORD = re.compile(r'"((?:[^"\\]|\\.)*)"')
+
+
+async def everything(ledger: RedisLedger) -> None:
+    """Run each script, down each of its branches that touches keys of its own."""
+    charges = (asks.token_charge(ledger, 1000, 60), asks.call_charge(ledger, 5))
+    record = key_record_key(asks.ACCOUNT, "k1")
+    await ledger._client.command("HSET", record, "st", "active")
+    for number, amount in enumerate((50, 60)):
+        grant_id = f"g{number}"
+        await ledger.grant(Grant(grant_id=grant_id, account_id=asks.ACCOUNT, amount_ucr=amount))
+    for hold_id in ("settled", "released", "expired"):
+        ask = asks.reserve(ledger, hold_id, 30, charges=charges, key_id="k1", lease_ms=0)
+        assert isinstance(await ledger.reserve(ask), Reserved)
+    await ledger.reserve(asks.reserve(ledger, "refused", 90, charges=charges, key_id="k1"))
+    await ledger.extend(
+        asks.extend("expired", 1, 5, charge_ucr=7, charges=charges, adds=(5, 0), lease_ms=0)
+    )
+    await ledger.settle(asks.settle("settled", 130, charges=charges, amounts=(40, 0)))
+    await ledger.release(asks.release("released", charges))
+    assert 1 == await ledger.expire_holds()
+    await ledger.settle(asks.settle("expired", 90, charges=charges, amounts=(40, 0)))
+    await ledger.grant(Grant(grant_id="g9", account_id=asks.ACCOUNT, amount_ucr=500))
+    await audit_account(ledger, asks.ACCOUNT)
+
+
+async def watched(server: Server, ledger: RedisLedger) -> list[list[str]]:
+    """The words of every command the server ran meanwhile, the scripts' own marked "lua"."""
+    reader, writer = await asyncio.open_unix_connection(str(server.socket_path), limit=2**20)
+    writer.write(b"MONITOR\r\n")
+    assert b"+OK\r\n" == await reader.readline()
+    await everything(ledger)
+    await ledger._client.command("ECHO", "the end")
+    commands: list[list[str]] = []
+    while not commands or commands[-1][1:] != ["ECHO", "the end"]:
+        line = (await reader.readline()).decode()
+        who = "lua" if line.split("]")[0].endswith(" lua") else "client"
+        commands.append([who, *WORD.findall(line)])
+    writer.close()
+    return commands
+
+
+async def test_scripts_touch_declared_keys_of_one_shard_only(
+    store_server: Server, ledger: RedisLedger
+) -> None:
+    """Watch the server run them, and hold each command of a script against its KEYS."""
+    declared: list[str] = []
+    digests, breaches, checked = set(), [], 0
+    for who, name, *words in await watched(store_server, ledger):
+        if who == "client" and name == "EVALSHA":
+            digests.add(words[0].encode())
+            declared = words[2 : 2 + int(words[1])]
+            breaches += [key for key in declared if not key.startswith(shard_tag(asks.ACCOUNT))]
+        elif who == "lua" and name != "TIME":
+            checked += 1
+            if words[0] not in declared:
+                breaches.append(f"{name} {words[0]}")
+
+    assert [] == breaches
+    assert {script.digest for script in SCRIPTS} == digests
+    assert checked > 100
+
+
+async def test_the_ledger_runs_on_a_cluster() -> None:
+    """One node that owns all slots refuses what does not hash to the declared keys' slot."""
+    port = free_port()
+    server = Server(
+        "redis",
+        *("--cluster-enabled", "yes", "--port", str(port), "--cluster-port", str(free_port())),
+    ).start()
+    try:
+        assert b"+OK\r\n" == server.ask("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+        while b"cluster_state:ok" not in server.ask("CLUSTER", "INFO"):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)  # The node announces to nobody that it is ready.
+        client = RedisClient(f"redis://127.0.0.1:{port}", tasks=TaskSet(), timeout_s=5.0)
+        await client.open()
+        ledger = RedisLedger(client)
+        await ledger.open()
+
+        await everything(ledger)
+
+        await client.close()
+    finally:
+        server.stop()
