@@ -51,7 +51,7 @@ def read_call(body: bytes) -> Call:
     document = _parsed(body)
     # Most clients write JSON as our own writer does; a text that it writes again to the byte has
     # nothing in it twice, and that is the cheapest way to know.
-    if orjson.dumps(document) != body:
+    if _written(document) != body:
         _refuse_duplicates(body, document)
     stream = _boolean(document, "stream")
     media = _media(document, len(body))
@@ -80,6 +80,14 @@ def _parsed(body: bytes) -> dict[str, object]:
     if not isinstance(document, dict):
         raise BadCall(f"The body must be a JSON object; {_type_of(document)} came.")
     return document
+
+
+def _written(document: Mapping[str, object]) -> bytes:
+    try:
+        return orjson.dumps(document)
+    except orjson.JSONEncodeError:
+        # The writer goes 254 levels deep, the parser 1024; no prompt needs more than the former.
+        raise BadCall("The body is nested too deep; 250 levels are enough.") from None
 
 
 def _refuse_duplicates(body: bytes, document: Mapping[str, object]) -> None:

@@ -91,8 +91,10 @@ def _usage_events(text: bytes, *, start: int, end: int) -> Iterator[tuple[int, i
     while at >= 0:
         first = max(start, last_event_end(text, at))
         last = first_event_end(text, at)
-        if _is_usage_event(text[first:last]):
-            yield first, last
+        event = text[first:last]
+        if _is_usage_event(event):
+            # An empty line before an event is no part of it.
+            yield last - len(event.lstrip(b"\r\n")), last
         at = text.find(_MARK, last, end)
 
 

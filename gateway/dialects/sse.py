@@ -138,8 +138,9 @@ class EventBuffer:
             self._open.clear()
             self._open_bytes = 0
             text = text[end:]
+        payloads = self._payloads(complete) if complete else []
         self._keep(text)
-        return self._payloads(complete) if complete else []
+        return payloads
 
     def _with_plain_line_ends(self, raw: bytes) -> bytes:
         if self._skip_lf and raw:

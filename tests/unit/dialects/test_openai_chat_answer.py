@@ -1,0 +1,296 @@
+import random
+
+import openai
+import orjson
+import pytest
+from openai.types.chat import ChatCompletionChunk
+from support.chunking import cuts
+from support.transcripts import Transcript, transcripts
+
+from gateway.dialects.openai_chat import OpenAIChat
+from gateway.dialects.openai_chat_answer import UNREAD_BYTES_MAX, StreamReader
+from gateway.dialects.sse import EVENT_BYTES_MAX
+from gateway.metering.call import Call
+from gateway.metering.usage import Usage
+
+TRANSCRIPTS = transcripts("openai_chat")
+STREAMS = transcripts("openai_chat", kind="sse")
+CHUNK = (
+    b'data: {"id":"c1","object":"chat.completion.chunk","created":7,"model":"m1",'
+    b'"choices":[%b]}\n\n'
+)
+TEXT = b'{"index":0,"delta":{"content":"Hi"},"finish_reason":null}'
+STOP = b'{"index":0,"delta":{},"finish_reason":"stop"}'
+
+
+def named(transcript: Transcript) -> str:
+    return transcript.name
+
+
+def told(transcript: Transcript, pieces: list[bytes], *, digest_at: frozenset[int] = frozenset()):
+    """Everything a reader says about an answer that arrived in these pieces."""
+    call = Call(model="m", stream=True, choices=transcript.choices)
+    reader = OpenAIChat().answer_reader(call, content_type=transcript.content_type)
+    texts: dict[str, str] = {}
+
+    def digest() -> None:
+        for piece in reader.digest():
+            texts[piece.stream] = texts.get(piece.stream, "") + piece.text
+
+    for number, piece in enumerate(pieces):
+        reader.feed(piece)
+        if number in digest_at:
+            digest()
+    usage = reader.close()
+    finished = reader.finished
+    digest()
+    reported = None if usage is None else usage.nonzero()
+    return {
+        "usage": reported,
+        "finished": finished,
+        "texts": texts,
+        "extra_tokens": reader.extra_tokens,
+    }
+
+
+def expected_of(transcript: Transcript):
+    return {
+        "usage": transcript.usage,
+        "finished": transcript.finished,
+        "texts": transcript.texts,
+        "extra_tokens": transcript.extra_tokens,
+    }
+
+
+@pytest.mark.parametrize("transcript", TRANSCRIPTS, ids=named)
+def test_an_answer_tells_the_same_story_however_it_is_cut(transcript):
+    expected = expected_of(transcript)
+
+    for pieces in cuts(transcript.answer):
+        assert expected == told(transcript, pieces)
+
+
+@pytest.mark.parametrize("transcript", TRANSCRIPTS, ids=named)
+def test_digesting_on_the_way_changes_nothing_of_the_story(transcript):
+    """Byte by byte with a digest after each, and at random cuts with digests at random points."""
+    expected = expected_of(transcript)
+    answer = transcript.answer
+    every_byte = [answer[at : at + 1] for at in range(len(answer))]
+
+    assert expected == told(transcript, every_byte, digest_at=frozenset(range(len(every_byte))))
+    dice = random.Random(transcript.name)  # noqa: S311 (reproducible, not secret)
+    for _ in range(50):
+        marks = sorted(dice.choices(range(len(answer) + 1), k=6))
+        pieces = [answer[a:b] for a, b in zip([0, *marks], [*marks, len(answer)], strict=True)]
+        digest_at = frozenset(n for n in range(len(pieces)) if dice.random() < 0.5)
+        assert expected == told(transcript, pieces, digest_at=digest_at)
+
+
+def reader_of(data: bytes = b"", *, choices: int = 1) -> StreamReader:
+    reader = StreamReader(Call(model="asked", stream=True, choices=choices))
+    if data:
+        reader.feed(data)
+    return reader
+
+
+@pytest.mark.parametrize("transcript", STREAMS, ids=named)
+def test_pending_bytes_bound_what_was_not_digested(transcript):
+    reader = reader_of(transcript.answer)
+
+    assert len(transcript.answer) == reader.pending_bytes
+    reader.digest()
+    assert 0 <= reader.pending_bytes <= len(transcript.answer)
+    reader.close()
+    reader.digest()
+    assert 0 == reader.pending_bytes
+
+
+def test_a_boundary_is_between_two_events_only():
+    reader = reader_of()
+    assert reader.at_boundary
+    for piece, expected in (
+        (b"data: 1", False),
+        (b"\n", False),
+        (b"\n", True),
+        (b"data: 2\r\n\r", True),
+        (b"\n", True),
+        (b": comment\n", False),
+        (b"\r", True),
+        (b"data: 3\r", False),
+    ):
+        reader.feed(piece)
+        assert expected == reader.at_boundary
+
+
+def test_a_boundary_survives_digesting_half_a_line_end():
+    reader = reader_of(b"data: 1\r\n\r")
+    reader.digest()
+    assert reader.at_boundary
+    reader.feed(b"\n")
+    reader.digest()
+
+    assert reader.at_boundary
+    reader.feed(b"data: 2")
+    reader.digest()
+    assert not reader.at_boundary
+
+
+def test_usage_seen_while_digesting_is_still_reported_at_the_end():
+    reader = reader_of(
+        CHUNK % TEXT + b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1}}\n\n'
+    )
+    reader.digest()
+    reader.feed(b"data: [DONE]\n\n")
+
+    assert Usage(input_uncached=3, output_text=1) == reader.close()
+    assert reader.finished
+
+
+def test_the_last_usage_decides_even_when_it_cannot_be_believed():
+    first = b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1}}\n\n'
+    second = b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":-1}}\n\n'
+
+    assert None is reader_of(first + second).close()
+
+
+def test_usage_beside_the_top_level_is_not_taken_for_the_answers():
+    nested = (
+        b'data: {"choices":[],"x_groq":{"usage":{"prompt_tokens":3,"completion_tokens":1}}}\n\n'
+    )
+
+    assert None is reader_of(CHUNK % TEXT + nested).close()
+
+
+def test_one_broken_event_does_not_spoil_its_neighbours():
+    reader = reader_of(CHUNK % TEXT + b'data: {"choices":[\n\n' + b"data: 1,2\n\n" + CHUNK % TEXT)
+
+    assert ["HiHi"] == [piece.text for piece in reader.digest()]
+
+
+def test_an_endless_event_is_dropped_and_the_next_one_read():
+    reader = reader_of()
+    piece = b"data: " + b"x" * 1_000_000
+    for _ in range(2 * EVENT_BYTES_MAX // len(piece)):
+        reader.feed(piece)
+        reader.digest()
+    assert reader.pending_bytes <= EVENT_BYTES_MAX
+    reader.feed(b"\n\n" + CHUNK % TEXT)
+
+    assert ["Hi"] == [piece.text for piece in reader.digest()]
+
+
+def test_a_stream_nobody_digests_keeps_its_texts_and_not_its_bytes():
+    reader = reader_of()
+    event = CHUNK % (b'{"index":0,"delta":{"content":"%b"}}' % (b"y" * 1000))
+    count = UNREAD_BYTES_MAX // len(event) + 10
+    for _ in range(count):
+        reader.feed(event)
+
+    assert reader._events.pending_bytes < UNREAD_BYTES_MAX
+    assert count * len(event) == reader.pending_bytes
+    assert count * 1000 == sum(len(piece.text) for piece in reader.digest())
+
+
+def chunks_of(ending: bytes) -> list[dict[str, object]]:
+    *events, done, rest = ending.split(b"\n\n")
+    assert (b"data: [DONE]", b"") == (done, rest)
+    return [orjson.loads(event.removeprefix(b"data: ")) for event in events]
+
+
+def test_the_ending_closes_the_open_choice_under_the_streams_own_name():
+    reader = reader_of(CHUNK % TEXT)
+    reader.digest()
+    (chunk,) = chunks_of(reader.ending(usage=Usage(), include_usage=False))
+
+    assert ("c1", 7, "m1") == (chunk["id"], chunk["created"], chunk["model"])
+    (choice,) = chunk["choices"]
+    assert (0, {}, "length") == (choice["index"], choice["delta"], choice["finish_reason"])
+    assert "usage" not in chunk
+
+
+def test_the_ending_of_a_stream_that_has_not_begun_closes_choice_zero():
+    (chunk,) = chunks_of(reader_of().ending(usage=Usage(), include_usage=False))
+
+    assert "asked" == chunk["model"]
+    assert [0] == [choice["index"] for choice in chunk["choices"]]
+
+
+def test_the_ending_leaves_finished_choices_alone():
+    reader = reader_of(CHUNK % STOP, choices=3)
+    reader.digest()
+    chunks = chunks_of(reader.ending(usage=Usage(), include_usage=False))
+
+    assert [1, 2] == [chunk["choices"][0]["index"] for chunk in chunks]
+
+
+def test_the_ending_tells_the_usage_to_those_who_asked():
+    reader = reader_of(CHUNK % TEXT)
+    reader.digest()
+    usage = Usage(input_uncached=5, input_cache_read=3, output_text=4, output_reasoning=2)
+    cut, told_usage = chunks_of(reader.ending(usage=usage, include_usage=True))
+
+    assert cut["usage"] is None
+    assert [] == told_usage["choices"]
+    assert (8, 6, 14) == tuple(
+        told_usage["usage"][name] for name in ("prompt_tokens", "completion_tokens", "total_tokens")
+    )
+    assert 3 == told_usage["usage"]["prompt_tokens_details"]["cached_tokens"]
+    assert 2 == told_usage["usage"]["completion_tokens_details"]["reasoning_tokens"]
+
+
+def test_nothing_follows_the_providers_own_terminator():
+    reader = reader_of(CHUNK % STOP + b"data: [DONE]\n\n")
+    reader.digest()
+
+    assert b"" == reader.ending(usage=Usage(), include_usage=True)
+
+
+def test_the_official_sdk_reads_a_stream_we_ended():
+    usage = Usage(input_uncached=5, output_text=4)
+    reader = reader_of(CHUNK % TEXT)
+    reader.digest()
+    stream = CHUNK % TEXT + reader.ending(usage=usage, include_usage=True)
+    decoder = openai._streaming.SSEDecoder()
+    seen = [
+        ChatCompletionChunk.model_validate(event.json())
+        for event in decoder.iter_bytes(iter([stream]))
+        if event.data != "[DONE]"
+    ]
+
+    assert [None, "length"] == [c.choices[0].finish_reason for c in seen if c.choices]
+    assert 9 == seen[-1].usage.total_tokens
+
+
+def test_other_content_types_are_tried_as_json_and_report_nothing_else():
+    call = Call(model="m")
+    reader = OpenAIChat().answer_reader(call, content_type="text/plain")
+    reader.feed(b"no json at all")
+    assert 14 == reader.pending_bytes
+    assert [] == reader.digest()
+
+    assert None is reader.close()
+    assert not reader.finished
+    assert not reader.at_boundary
+    assert b"" == reader.ending(usage=Usage(), include_usage=True)
+
+
+def test_spoken_answers_in_packed_formats_are_never_counted_too_low():
+    """32 kbit/s is below what is known of any format: ten seconds are then 200 tokens."""
+    document = {"audio": {"voice": "alloy", "format": "mp3"}}
+    call = Call(model="m", audio=True, document=document)
+    reader = OpenAIChat().answer_reader(call, content_type="application/json")
+    data = "A" * (40_000 * 4 // 3)
+    reader.feed(orjson.dumps({"choices": [{"message": {"audio": {"data": data}}}]}))
+    reader.close()
+    reader.digest()
+
+    assert 200 == reader.extra_tokens
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/event-stream", "Text/Event-Stream; charset=utf-8", " text/event-stream "]
+)
+def test_event_streams_are_known_by_their_content_type(content_type):
+    reader = OpenAIChat().answer_reader(Call(model="m"), content_type=content_type)
+
+    assert isinstance(reader, StreamReader)

@@ -1,0 +1,61 @@
+import pytest
+
+from gateway.dialects.openai_chat_story import Story
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        None,
+        [],
+        "x",
+        {},
+        {"choices": None, "usage": []},
+        {"choices": [None, 1, "x", []]},
+        {"choices": [{"delta": None}, {"delta": "x"}]},
+        {"choices": [{"delta": {"content": 5, "refusal": {}, "audio": 7, "tool_calls": {}}}]},
+        {"choices": [{"delta": {"content": [None, {"text": 5}, {"thinking": 5}]}}]},
+        {"choices": [{"delta": {"tool_calls": [None, 5]}}]},
+        {"choices": [{"index": "x", "delta": {"audio": {"data": 5, "transcript": []}}}]},
+    ],
+)
+def test_odd_shapes_tell_nothing(document):
+    story = Story()
+    story.add(document, part="delta")
+
+    assert [] == story.take_pieces()
+    assert 0 == story.extra_tokens
+    assert not story.finished
+
+
+@pytest.mark.parametrize("index", [True, -1, "0", 1.0, None])
+def test_an_odd_index_counts_as_the_first_choice(index):
+    story = Story()
+    story.add({"choices": [{"index": index, "delta": {"content": "x"}}]}, part="delta")
+
+    assert ["0.content"] == [piece.stream for piece in story.take_pieces()]
+
+
+def test_a_thinking_part_may_be_a_plain_text():
+    story = Story()
+    parts = [{"type": "thinking", "thinking": "Hm"}]
+    story.add({"choices": [{"message": {"content": parts}}]}, part="message")
+
+    assert ["Hm"] == [piece.text for piece in story.take_pieces()]
+
+
+def test_pieces_are_handed_out_once():
+    story = Story()
+    story.add({"choices": [{"delta": {"content": "x"}}]}, part="delta")
+    story.take_pieces()
+
+    assert [] == story.take_pieces()
+
+
+def test_a_call_whose_name_comes_without_an_id_is_one_call():
+    story = Story()
+    for made in ({"name": "f"}, {"arguments": "{"}, {"arguments": "}"}):
+        calls = [{"index": 0, "function": made}]
+        story.add({"choices": [{"delta": {"tool_calls": calls}}]}, part="delta")
+
+    assert 12 == story.extra_tokens
