@@ -18,6 +18,7 @@ NS_PER_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 # A thread that ended takes its schedstat along; the coarse clock of its process keeps its time.
 # Below this the difference is only that clock's grain.
 ENDED_THREADS_NS = 5 * NS_PER_TICK
+READY_WITHIN_S = 20.0
 # Looked up before anything is pinned; the same core twice where there is only one.
 GATEWAY_CORE, *_, REST_CORE = sorted(os.sched_getaffinity(0)) * 2
 
@@ -107,25 +108,28 @@ def running(
             cwd=Path(__file__).parent.parent,
         )
     try:
-        until(lambda: _listening(process, port, log), what=f"{command[-1]} on {port}", within_s=20)
+        until(lambda: _listening(process, port, log), what=" ".join(command), log=log)
         yield process.pid
     finally:
         _stop(process)
 
 
-def until(condition: Callable[[], bool], *, what: str, within_s: float) -> None:
-    """Poll every 20 ms; SystemExit naming `what` when the time is over."""
-    deadline = time.monotonic() + within_s
+def until(condition: Callable[[], bool], *, what: str, log: Path) -> None:
+    """Poll every 20 ms; SystemExit with the end of the log when READY_WITHIN_S are over."""
+    deadline = time.monotonic() + READY_WITHIN_S
     while not condition():
         if time.monotonic() > deadline:
-            raise SystemExit(f"{what}: not ready within {within_s:g} s")
+            raise SystemExit(f"{what}: not ready within {READY_WITHIN_S:g} s\n{_tail(log)}")
         time.sleep(0.02)
+
+
+def _tail(log: Path) -> str:
+    return log.read_text(errors="replace")[-3000:]
 
 
 def _listening(process: "subprocess.Popen[bytes]", port: int, log: Path) -> bool:
     if process.poll() is not None:
-        tail = log.read_text(errors="replace")[-3000:]
-        raise SystemExit(f"{process.args!r} ended with {process.returncode}:\n{tail}")
+        raise SystemExit(f"{process.args!r} ended with {process.returncode}:\n{_tail(log)}")
     try:
         create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:

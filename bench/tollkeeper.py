@@ -157,7 +157,7 @@ def tollkeeper(folder: Path, upstream_port: int) -> Iterator[Gateway]:
         pid = stack.enter_context(
             running(serve, log=folder / "gateway.log", port=port, environment=_SECRETS)
         )
-        until(lambda: _ready(admin_port), what="tollkeeper's /readyz", within_s=20)
+        until(lambda: _ready(admin_port), what="/readyz", log=folder / "gateway.log")
         yield Gateway(port=port, pid=pid, redis_pid=redis_pid, key=KEY, ledger=Ledger(config))
 
 
