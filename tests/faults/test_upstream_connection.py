@@ -104,11 +104,13 @@ async def test_a_provider_that_breaks_off_within_its_body_never_ends_cleanly(sen
 
 @on_every_loop
 async def test_a_reset_breaks_even_a_body_that_ends_with_the_connection():
-    async with RawServer(breaking(OK + b"\r\nhello", reset)) as server:
-        async with swept_pool(server) as pool:
-            _, error = await read(await ask(pool))
+    async with (
+        RawServer(breaking(OK + b"\r\nhello", reset)) as server,
+        swept_pool(server) as pool,
+    ):
+        _, error = await read(await ask(pool))
 
-            assert type(error) is UpstreamFailed
+        assert type(error) is UpstreamFailed
 
 
 @on_every_loop

@@ -191,26 +191,32 @@ async def test_the_replacement_of_a_stale_connection_is_not_replaced():
 
 @on_every_loop
 async def test_a_stale_connection_is_replaced_even_when_all_places_are_taken():
-    async with RawServer(closing_second_request()) as server:
-        async with pool_for(server, connections_max=1) as pool:
-            assert [b"hello"] * 3 == [await ask_all(pool) for _ in range(3)]
+    async with (
+        RawServer(closing_second_request()) as server,
+        pool_for(server, connections_max=1) as pool,
+    ):
+        assert [b"hello"] * 3 == [await ask_all(pool) for _ in range(3)]
 
 
 @on_every_loop
 async def test_more_calls_than_places_wait_for_their_turn():
-    async with RawServer(answering(HELLO)) as server:
-        async with pool_for(server, connections_max=3) as pool:
-            assert [b"hello"] * 50 == await asyncio.gather(*[ask_all(pool) for _ in range(50)])
-            assert (3, 3) == (server.connections, pool.open_count)
+    async with (
+        RawServer(answering(HELLO)) as server,
+        pool_for(server, connections_max=3) as pool,
+    ):
+        assert [b"hello"] * 50 == await asyncio.gather(*[ask_all(pool) for _ in range(50)])
+        assert (3, 3) == (server.connections, pool.open_count)
 
 
 @on_every_loop
 async def test_waiting_calls_get_the_places_of_connections_that_closed():
     closing = HELLO.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
-    async with RawServer(answering(closing)) as server:
-        async with pool_for(server, connections_max=2) as pool:
-            assert [b"hello"] * 20 == await asyncio.gather(*[ask_all(pool) for _ in range(20)])
-            assert server.connections == 20
+    async with (
+        RawServer(answering(closing)) as server,
+        pool_for(server, connections_max=2) as pool,
+    ):
+        assert [b"hello"] * 20 == await asyncio.gather(*[ask_all(pool) for _ in range(20)])
+        assert server.connections == 20
 
 
 @on_every_loop
@@ -219,41 +225,47 @@ async def test_waiting_for_a_place_is_bounded():
         await peer.request()
         await peer.gone()
 
-    async with RawServer(script) as server:
-        async with pool_for(server, connections_max=1, connect_timeout_s=0.05) as pool:
-            running = asyncio.ensure_future(ask(pool))
-            with pytest.raises(UpstreamTimeout) as caught:
-                await asyncio.gather(asyncio.sleep(0), ask(pool))
-            assert caught.value.code == "upstream_busy"
-            running.cancel()
-            await asyncio.wait([running])
+    async with (
+        RawServer(script) as server,
+        pool_for(server, connections_max=1, connect_timeout_s=0.05) as pool,
+    ):
+        running = asyncio.ensure_future(ask(pool))
+        with pytest.raises(UpstreamTimeout) as caught:
+            await asyncio.gather(asyncio.sleep(0), ask(pool))
+        assert caught.value.code == "upstream_busy"
+        running.cancel()
+        await asyncio.wait([running])
 
 
 @on_every_loop
 async def test_calls_that_give_up_waiting_leave_every_place_usable():
-    async with RawServer(answering(HELLO)) as server:
-        async with pool_for(server, connections_max=2) as pool:
-            for turns in range(12):
-                calls = [asyncio.ensure_future(ask_all(pool)) for _ in range(8)]
-                for _ in range(turns):
-                    await asyncio.sleep(0)
-                for call in calls[::2]:
-                    call.cancel()
-                await asyncio.wait(calls)
-                assert {b"hello"} == {call.result() for call in calls[1::2]}
-            assert pool._connecting == 0
-            assert not pool._waiters
+    async with (
+        RawServer(answering(HELLO)) as server,
+        pool_for(server, connections_max=2) as pool,
+    ):
+        for turns in range(12):
+            calls = [asyncio.ensure_future(ask_all(pool)) for _ in range(8)]
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            for call in calls[::2]:
+                call.cancel()
+            await asyncio.wait(calls)
+            assert {b"hello"} == {call.result() for call in calls[1::2]}
+        assert pool._connecting == 0
+        assert not pool._waiters
 
 
 @on_every_loop
 async def test_idle_connections_are_closed_after_their_time():
-    async with RawServer(answering(HELLO)) as server:
-        async with pool_for(server, keepalive_s=0.05) as pool:
-            await asyncio.gather(ask_all(pool), ask_all(pool))
-            assert pool.idle_count == 2
-            await swept_until(pool, lambda: pool.open_count == 0)
-            assert await ask_all(pool) == b"hello"
-            assert server.connections == 3
+    async with (
+        RawServer(answering(HELLO)) as server,
+        pool_for(server, keepalive_s=0.05) as pool,
+    ):
+        await asyncio.gather(ask_all(pool), ask_all(pool))
+        assert pool.idle_count == 2
+        await swept_until(pool, lambda: pool.open_count == 0)
+        assert await ask_all(pool) == b"hello"
+        assert server.connections == 3
 
 
 @on_every_loop
@@ -310,22 +322,26 @@ async def test_over_tls_name_and_protocol_are_asked_for_and_connections_reused(c
     seen = []
     large = b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + b"x" * 300_000
     tls = serving_tls(certificate, seen)
-    async with RawServer(answering(large), tls=tls) as server:
-        async with pool_for(server, tls=provider_tls(str(certificate[0]))) as pool:
-            for _ in range(3):
-                assert len(await ask_all(pool)) == 300_000
-            (connection,) = pool._open
-            handshake = connection._transport.get_extra_info("ssl_object")
-            assert handshake.selected_alpn_protocol() == "http/1.1"
-            assert (["localhost"], 1) == (seen, server.connections)
+    async with (
+        RawServer(answering(large), tls=tls) as server,
+        pool_for(server, tls=provider_tls(str(certificate[0]))) as pool,
+    ):
+        for _ in range(3):
+            assert len(await ask_all(pool)) == 300_000
+        (connection,) = pool._open
+        handshake = connection._transport.get_extra_info("ssl_object")
+        assert handshake.selected_alpn_protocol() == "http/1.1"
+        assert (["localhost"], 1) == (seen, server.connections)
 
 
 @on_every_loop
 async def test_a_certificate_nobody_vouches_for_is_refused(certificate):
-    async with RawServer(answering(HELLO), tls=serving_tls(certificate, [])) as server:
-        async with pool_for(server) as pool:
-            with pytest.raises(UpstreamFailed, match="certificate"):
-                await ask(pool)
+    async with (
+        RawServer(answering(HELLO), tls=serving_tls(certificate, [])) as server,
+        pool_for(server) as pool,
+    ):
+        with pytest.raises(UpstreamFailed, match="certificate"):
+            await ask(pool)
 
 
 @on_every_loop
