@@ -12,8 +12,9 @@ import orjson
 
 from gateway.metering.events import End, UsageEvent
 from gateway.metering.ledger import Settle
-from gateway.metering.limits import Charge, Limit, Scope, Unit, Window
+from gateway.metering.limits import Charge
 from gateway.metering.usage import Provenance, Usage
+from gateway.stores.stored_limit import limit_of
 
 PARTS = 3
 
@@ -64,17 +65,7 @@ def _checksum(payload: bytes) -> bytes:
 
 
 def _charge(content: Mapping[str, Any]) -> Charge:
-    return Charge(**{**content, "limit": _limit(content["limit"])})
-
-
-def _limit(content: Mapping[str, Any]) -> Limit:
-    return Limit(
-        unit=Unit(content["unit"]),
-        ceiling=content["ceiling"],
-        window=Window(content["window"]),
-        scope=Scope(content["scope"]),
-        shadow=content["shadow"],
-    )
+    return Charge(**{**content, "limit": limit_of(content["limit"])})
 
 
 def _event(content: Mapping[str, Any]) -> UsageEvent:

@@ -15,7 +15,12 @@ The number of shards is part of the stored format: never change it.
 | `{sNN}h:<hold>` | hash | a running call, without TTL; later its tombstone, for a day |
 | `{sNN}k:<key id>` | hash | `st` and the key's own fields (`keys.py`) |
 | `{sNN}b:<bucket>` | hash | `held` and `used` units of one limit in one window |
-| `kd:<digest>` | hash | digest of a key → where its record is (`keys.py`) |
+| `{sNN}a:<account>:k` | set | ids of the account's keys |
+| `kd:<digest>` | string | digest of a key → `<account> <key id>` |
+| `ki:<key id>` | string | id of a key → its account |
+| `accounts` | set | ids of all accounts |
+
+Channel `keys`: `k <digest>` or `a <account>` for each change, so that caches forget it.
 
 Totals in the account's hash, in µcr unless named otherwise: `available` (remaining of grants
 effective at the last turn), `granted`, `held`, `consumed`, `expired`, `voided`, `debt`,
@@ -28,6 +33,8 @@ from zlib import crc32
 
 SHARDS = 64
 DAY_MS = 86_400_000
+ACCOUNTS = "accounts"
+KEYS_CHANNEL = "keys"
 
 
 @lru_cache(maxsize=65_536)
@@ -68,6 +75,14 @@ def key_record_key(account_id: str, key_id: str) -> str:
 def key_digest_key(digest: str) -> str:
     """Outside the shards: before the look-up nobody knows whose key it is."""
     return f"kd:{digest}"
+
+
+def key_id_key(key_id: str) -> str:
+    return f"ki:{key_id}"
+
+
+def account_keys_key(account_id: str) -> str:
+    return f"{account_key(account_id)}:k"
 
 
 def day_key(account_id: str, day_ms: int) -> str:

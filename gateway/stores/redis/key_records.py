@@ -1,0 +1,64 @@
+"""Accounts and keys as the fields of their hashes, and back. Pure.
+
+`st` is the status, read by the reserve script as well; amounts of time are ms, in decimal.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import orjson
+
+from gateway.metering.accounts import Account, Status, VirtualKey
+from gateway.stores.stored_limit import limit_of
+
+ACCOUNT_FIELDS = ("st", "plan", "name", "created")
+
+# Names and values in turn, as HSET takes them.
+Fields = tuple[str | bytes | int, ...]
+
+
+def account_fields(account: Account) -> Fields:
+    return (
+        *("st", account.status, "plan", account.plan),
+        *("name", account.name, "created", account.created_ms),
+    )
+
+
+def account_of(account_id: str, values: Sequence[bytes | None]) -> Account | None:
+    """From the values of ACCOUNT_FIELDS; None if the account was never put."""
+    status, plan, name, created = values
+    # The ledger may have made the hash: without a plan there is no account in it.
+    if status is None or plan is None or name is None or created is None:
+        return None
+    return Account(
+        account_id=account_id,
+        plan=plan.decode(),
+        status=Status(status.decode()),
+        name=name.decode(),
+        created_ms=int(created),
+    )
+
+
+def key_fields(key: VirtualKey) -> Fields:
+    """Every field, always: putting a key leaves nothing of an older one behind."""
+    return (
+        *("st", key.status, "account", key.account_id, "digest", key.digest, "name", key.name),
+        *("models", orjson.dumps(key.models), "limits", orjson.dumps(key.limits)),
+        *("created", key.created_ms, "expires", key.expires_ms, "source", key.source),
+    )
+
+
+def key_of(key_id: str, fields: Mapping[bytes, bytes]) -> VirtualKey | None:
+    if b"digest" not in fields:
+        return None
+    return VirtualKey(
+        key_id=key_id,
+        account_id=fields[b"account"].decode(),
+        digest=fields[b"digest"].decode(),
+        status=Status(fields[b"st"].decode()),
+        name=fields[b"name"].decode(),
+        models=tuple(orjson.loads(fields[b"models"])),
+        limits=tuple(limit_of(limit) for limit in orjson.loads(fields[b"limits"])),
+        created_ms=int(fields[b"created"]),
+        expires_ms=int(fields[b"expires"]),
+        source=fields[b"source"].decode(),
+    )

@@ -1,0 +1,240 @@
+"""Accounts and virtual keys in the store, and the look-up of a presented key's digest.
+
+Not the hot path: `cached` answers nearly every call from this process' memory, and what it
+remembers is forgotten within a second of any change (`key_cache.py`, `key_watch.py`). Writing a
+record and telling of it are one transaction, so that no writer's death leaves a change untold.
+
+Writes of one key touch several slots of a cluster, so they are not atomic together. They are
+ordered: whatever a crash leaves, the key still works as before or not at all, and putting it again
+completes the change.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from gateway.errors import BadCall, ConfigError, Conflict
+from gateway.metering.accounts import Account, Status, VirtualKey
+from gateway.stores.base import KeyRecord
+from gateway.stores.redis.key_cache import KeyCache
+from gateway.stores.redis.key_records import (
+    ACCOUNT_FIELDS,
+    account_fields,
+    account_of,
+    key_fields,
+    key_of,
+)
+from gateway.stores.redis.key_watch import KeyWatch, account_changed, key_changed
+from gateway.stores.redis.layout import (
+    ACCOUNTS,
+    KEYS_CHANNEL,
+    account_key,
+    account_keys_key,
+    key_digest_key,
+    key_id_key,
+    key_record_key,
+)
+from gateway.stores.redis.replies import unavailable
+from gateway.tasks import TaskSet
+
+CONNECTIONS = 16
+# A look-up is part of admission, which answers within 250 ms even if the store does not.
+FIND_S = 0.2
+# Commands and start-up have more patience than calls.
+ANSWER_S = 2.0
+# Records read in one go when all are listed.
+LISTED_AT_ONCE = 500
+
+Command = tuple[str | bytes | int, ...]
+
+
+class RedisKeyStore:
+    """KeyStore over redis-py. `start` watches for changes; without it look-ups live 0.9 s."""
+
+    def __init__(self, url: str, *, find_timeout_s: float = FIND_S) -> None:
+        self._find_timeout_s = find_timeout_s
+        self._client = _client(url)
+        self._cache = KeyCache()
+        self._watch = KeyWatch(self._client, self._cache)
+        self._tasks = TaskSet()
+        self.cached = self._cache.record
+
+    async def start(self) -> None:
+        """Returns at once; a store that is away is tried again for as long as it takes."""
+        self._tasks.start(self._watch.run(), name="watch for changed keys")
+
+    async def close(self) -> None:
+        await self._tasks.cancel()
+        with suppress(RedisError, OSError):
+            await self._client.aclose()
+
+    async def find(self, digest: str) -> KeyRecord | None:
+        known = self._cache.remembered(digest)
+        if known is not None:
+            return known.record
+        reading = self._cache.begin()
+        record = await self._read(digest)
+        self._cache.remember(digest, record, reading)
+        return record
+
+    async def _read(self, digest: str) -> KeyRecord | None:
+        # Two questions, one deadline.
+        timeout_s = self._find_timeout_s / 2
+        (place,) = await self._ask(("GET", key_digest_key(digest)), timeout_s=timeout_s)
+        if place is None:
+            return None
+        account_id, _, key_id = place.decode().rpartition(" ")
+        fields, values = await self._ask(
+            ("HGETALL", key_record_key(account_id, key_id)),
+            ("HMGET", account_key(account_id), *ACCOUNT_FIELDS),
+            timeout_s=timeout_s,
+        )
+        key, account = key_of(key_id, fields), account_of(account_id, values)
+        # A digest left behind by a change that was broken off leads to another key: to nobody.
+        if key is None or account is None or key.digest != digest:
+            return None
+        return KeyRecord(key, account)
+
+    async def put_account(self, account: Account) -> None:
+        account_id = account.account_id
+        # First: an id without an account is skipped, an account nobody lists would be lost.
+        await self._ask(("SADD", ACCOUNTS, account_id))
+        await self._ask(
+            ("HSET", account_key(account_id), *account_fields(account)),
+            ("PUBLISH", KEYS_CHANNEL, account_changed(account_id)),
+            atomic=True,
+        )
+        self._cache.forget_account(account_id)
+
+    async def account(self, account_id: str) -> Account | None:
+        (values,) = await self._ask(("HMGET", account_key(account_id), *ACCOUNT_FIELDS))
+        return account_of(account_id, values)
+
+    async def accounts(self) -> Sequence[Account]:
+        """By id."""
+        found: list[Account | None] = []
+        for ids in _batches(await self._members(ACCOUNTS)):
+            rows = await self._ask(*(("HMGET", account_key(each), *ACCOUNT_FIELDS) for each in ids))
+            found += map(account_of, ids, rows)
+        return [account for account in found if account is not None]
+
+    async def put_key(self, key: VirtualKey) -> None:
+        old = await self.key(key.key_id)
+        await self._claim_digest(key)
+        await self._ask(
+            ("HSET", key_record_key(key.account_id, key.key_id), *key_fields(key)),
+            ("SADD", account_keys_key(key.account_id), key.key_id),
+            ("PUBLISH", KEYS_CHANNEL, key_changed(key.digest)),
+            atomic=True,
+        )
+        await self._ask(*_replacement(old, key))
+        self._cache.forget_key(key.digest)
+        if old is not None:
+            self._cache.forget_key(old.digest)
+
+    async def _claim_digest(self, key: VirtualKey) -> None:
+        name, place = key_digest_key(key.digest), f"{key.account_id} {key.key_id}"
+        _, owner = await self._ask(("SETNX", name, place), ("GET", name), atomic=True)
+        if owner.decode().rpartition(" ")[2] != key.key_id:
+            raise Conflict("That secret belongs to another key already: draw a new one.")
+
+    async def key(self, key_id: str) -> VirtualKey | None:
+        (account_id,) = await self._ask(("GET", key_id_key(key_id)))
+        if account_id is None:
+            return None
+        (fields,) = await self._ask(("HGETALL", key_record_key(account_id.decode(), key_id)))
+        return key_of(key_id, fields)
+
+    async def keys(self, account_id: str | None = None) -> Sequence[VirtualKey]:
+        """By account, then oldest first."""
+        accounts = await self._members(ACCOUNTS) if account_id is None else [account_id]
+        return [key for each in accounts for key in await self._keys_of(each)]
+
+    async def _keys_of(self, account_id: str) -> list[VirtualKey]:
+        found: list[VirtualKey | None] = []
+        for ids in _batches(await self._members(account_keys_key(account_id))):
+            rows = await self._ask(*(("HGETALL", key_record_key(account_id, each)) for each in ids))
+            found += map(key_of, ids, rows)
+        keys = [key for key in found if key is not None]
+        return sorted(keys, key=lambda key: (key.created_ms, key.key_id))
+
+    async def set_key_status(self, key_id: str, status: Status) -> None:
+        """Raises BadCall if there is no such key."""
+        key = await self.key(key_id)
+        if key is None:
+            raise BadCall(f"There is no key {key_id}.")
+        await self._ask(
+            ("HSET", key_record_key(key.account_id, key_id), "st", status),
+            ("PUBLISH", KEYS_CHANNEL, key_changed(key.digest)),
+            atomic=True,
+        )
+        self._cache.forget_key(key.digest)
+
+    async def _members(self, name: str) -> list[str]:
+        (members,) = await self._ask(("SMEMBERS", name))
+        return sorted(member.decode() for member in members)
+
+    async def _ask(
+        self, *commands: Command, atomic: bool = False, timeout_s: float = ANSWER_S
+    ) -> list[Any]:
+        """The replies, in one round trip; `atomic` asks for a transaction in one slot.
+
+        Errors of the library become ours, without its text: the server's may quote an argument.
+        """
+        try:
+            async with (
+                asyncio.timeout(timeout_s),
+                self._client.pipeline(transaction=atomic) as pipeline,
+            ):
+                for command in commands:
+                    pipeline.pipeline_execute_command(*command)  # type: ignore[no-untyped-call]
+                replies: list[Any] = await pipeline.execute()
+                return replies
+        except TimeoutError:
+            raise unavailable("a key or account was not answered in time") from None
+        except (RedisError, OSError) as error:
+            why = f"a key or account could not be read or written ({type(error).__name__})"
+            raise unavailable(why) from None
+
+
+def _replacement(old: VirtualKey | None, key: VirtualKey) -> Iterator[Command]:
+    """What led to the old record, away; what leads to the new one, there. In this order."""
+    if old is not None and old.account_id != key.account_id:
+        yield "DEL", key_record_key(old.account_id, key.key_id)
+        yield "SREM", account_keys_key(old.account_id), key.key_id
+    if old is not None and old.digest != key.digest:
+        yield "DEL", key_digest_key(old.digest)
+        yield "PUBLISH", KEYS_CHANNEL, key_changed(old.digest)
+    yield "SET", key_digest_key(key.digest), f"{key.account_id} {key.key_id}"
+    yield "SET", key_id_key(key.key_id), key.account_id
+    yield "PUBLISH", KEYS_CHANNEL, key_changed(key.digest)
+
+
+def _client(url: str) -> Redis:
+    try:
+        pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=CONNECTIONS,
+            timeout=ANSWER_S,
+            # The library's own retries would send a command up to eleven times.
+            retry=Retry(NoBackoff(), 0),
+            socket_connect_timeout=ANSWER_S,
+            socket_timeout=ANSWER_S,
+            protocol=2,
+        )
+    except ValueError:
+        raise ConfigError(
+            "A store URL starts with redis://, rediss:// or unix:// and names host or path."
+        ) from None
+    return Redis.from_pool(pool)
+
+
+def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(ids), LISTED_AT_ONCE):
+        yield ids[start : start + LISTED_AT_ONCE]
