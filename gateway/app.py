@@ -153,6 +153,7 @@ class Gateway:
             open_stores(settings, self._inherited.address)
         )
         self._spool = FileSpool(settings.store.data_dir / "spool", worker_index=self._worker_index)
+        self._cleanup.push_async_callback(self._spool.close)
         self._settlements = Settlements(
             self.stores.ledger, self._spool, tasks=self._bills, observer=self._observation
         )
@@ -249,16 +250,29 @@ class Gateway:
         self._running.also(self._report)
         self._background.start(self._running.run(), name="look at running calls")
         self._background.start(
-            reaper.run(self.stores.ledger, observer=self._metrics), name="reaper"
+            reaper.run(
+                self.stores.ledger,
+                observer=self._observation,
+                on_failure=self._observation.sweep_failed,
+            ),
+            name="reaper",
         )
         self._background.start(watch_loop_lag(self._metrics), name="loop lag")
-        self._background.start(replay.run(self._spool, self.stores.ledger), name="replay")
+        self._background.start(
+            replay.run(
+                self._spool,
+                self.stores.ledger,
+                on_outcome=self._observation.settled,
+                on_failure=self._observation.replay_failed,
+            ),
+            name="replay",
+        )
 
     def _report(self) -> None:
         """At each tick: gauges, and endings that wait for the store."""
         up = self.stores.client.state is State.CONNECTED
         self._metrics.set_open_calls(len(self._running))
-        self._metrics.set_store_up(up=up)
+        self._observation.store(up=up)
         self._metrics.set_spool_waiting(self._spool.waiting)
         if up and self._settlements.waiting:
             self._settlements.retry()
@@ -298,7 +312,7 @@ class Gateway:
             reasons["store"] = f"{state}: calls are refused until it answers"
         if self._pipeline.draining:
             reasons["draining"] = "shutting down: running calls end, new ones are refused"
-        if not (self._settlements.healthy and self._spool.healthy):
+        if not self._settlements.healthy:
             reasons["spool"] = "settlements have no durable place: free disk space"
         return Readiness(reasons)
 

@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+CANCEL_TRIES = 3
+CANCEL_WAIT_S = 1.0
+
 
 class TaskSet:
     """Keeps a reference to every task it starts, until that task ends."""
@@ -28,8 +31,14 @@ class TaskSet:
         return len(late)
 
     async def cancel(self) -> None:
-        """Cancel what still runs and wait until it has ended."""
-        running = set(self._tasks)
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        """Cancel what still runs and wait until it has ended, for a bounded time.
+
+        A library may swallow a cancellation that meets its own time-out; it is then asked again.
+        """
+        for _ in range(CANCEL_TRIES):
+            running = set(self._tasks)
+            if not running:
+                return
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running, timeout=CANCEL_WAIT_S)

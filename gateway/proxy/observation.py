@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gateway.errors import ClientLeft, GatewayError, UnknownEndpoint
+from gateway.errors import ClientLeft, GatewayError, StoreUnavailable, UnknownEndpoint
 from gateway.metering.events import UsageEvent
 from gateway.metering.ledger import AlreadyEnded, Settle, Settled
 from gateway.metering.usage import Provenance
@@ -15,6 +15,7 @@ class Observation:
     def __init__(self, log: Log, metrics: Metrics) -> None:
         self._log = log
         self._metrics = metrics
+        self._store_up = True
 
     def metered(self, trace: Trace, event: UsageEvent, *, duration_s: float) -> None:
         """A call that is charged came to its end."""
@@ -98,6 +99,29 @@ class Observation:
 
     def spooled(self) -> None:
         self._metrics.spooled()
+
+    def hold_expired(self, count: int) -> None:
+        self._metrics.hold_expired(count)
+        self._log.state("holds_expired", level=Level.WARNING, count=count)
+
+    def sweep_failed(self, error: GatewayError) -> None:
+        self._background_failed("sweep", error)
+
+    def replay_failed(self, error: GatewayError) -> None:
+        self._background_failed("replay", error)
+
+    def _background_failed(self, work: str, error: GatewayError) -> None:
+        # A store that is away is told once, when it goes; anything else is told each time.
+        if not isinstance(error, StoreUnavailable):
+            self._log.state("background_failed", level=Level.ERROR, work=work, reason=error.message)
+
+    def store(self, *, up: bool) -> None:
+        """The store's state at each look; told when it changes."""
+        self._metrics.set_store_up(up=up)
+        if up != self._store_up:
+            self._store_up = up
+            event, level = ("store_back", Level.INFO) if up else ("store_lost", Level.ERROR)
+            self._log.state(event, level=level)
 
     def unsettled(self, ask: Settle) -> None:
         self._metrics.unmetered()

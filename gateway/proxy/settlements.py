@@ -45,7 +45,7 @@ class Settlements:
     @property
     def healthy(self) -> bool:
         """False while a settlement has no durable place: then nothing new may be admitted."""
-        return not self._stranded
+        return not self._stranded and self._spool.healthy
 
     @property
     def open(self) -> int:

@@ -174,4 +174,9 @@ class Spool(Protocol):
     @property
     def waiting(self) -> int: ...
 
+    @property
+    def healthy(self) -> bool:
+        """False while the disk refuses or room runs out."""
+        ...
+
 

@@ -1,6 +1,7 @@
 """Gateways for tests: in this process, started as production starts them, or as a process."""
 
 import asyncio
+import contextlib
 import os
 import secrets
 import signal
@@ -18,6 +19,7 @@ import orjson
 from gateway.app import Gateway, Inherited, StoreAddress
 from gateway.cli.keys import issue
 from gateway.cli.session import Session
+from gateway.errors import StoreUnavailable
 from gateway.metering.accounts import Account, VirtualKey
 from gateway.metering.ledger import Balance, Grant
 from gateway.metering.pricing import UCR_PER_CREDIT
@@ -115,9 +117,11 @@ class TestGateway:
         """The balance once no call is held any more."""
         async with asyncio.timeout(10):
             while True:
-                found = await self.balance()
-                if not found.live_holds and charged(found.charged_ucr):
-                    return found
+                # A store that is just coming back does not answer yet.
+                with contextlib.suppress(StoreUnavailable):
+                    found = await self.balance()
+                    if not found.live_holds and charged(found.charged_ucr):
+                        return found
                 await asyncio.sleep(0.01)
 
     async def assert_books_balance(self) -> Balance:
