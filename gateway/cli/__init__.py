@@ -4,7 +4,7 @@ import click
 
 from gateway import __version__
 from gateway.cli.accounts import accounts
-from gateway.cli.check import check_config
+from gateway.cli.check import check_config, prices, schema
 from gateway.cli.demo import demo
 from gateway.cli.keys import keys
 from gateway.cli.money import balance, grant, usage
@@ -17,5 +17,9 @@ def main() -> None:
     """A transparent metering gateway for LLM APIs."""
 
 
-for command in (serve, demo, check_config, accounts, keys, grant, balance, usage):
+for command in (
+    *(serve, demo),
+    *(check_config, schema, prices),
+    *(accounts, keys, grant, balance, usage),
+):
     main.add_command(command)

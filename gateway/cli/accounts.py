@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.output import credit_text, show, show_one, utc
-from gateway.cli.session import Session, config_option, json_option, run
+from gateway.cli.output import credit, moment, show, show_one
+from gateway.cli.session import Session, config_option, display_text, json_option, run
 from gateway.errors import BadCall, Conflict
 from gateway.metering.accounts import Account, Status, valid_name
 
@@ -36,7 +36,7 @@ def create(account_id: str, plan: str, name: str, config_path: Path, *, as_json:
         account = Account(
             account_id=account_id,
             plan=plan,
-            name=name,
+            name=display_text(name),
             created_ms=session.stores.ledger.now_ms(),
         )
         await session.stores.keys.put_account(account)
@@ -58,9 +58,9 @@ def list_all(config_path: Path, *, as_json: bool) -> None:
             rows.append(
                 _facts(account)
                 | {
-                    "available": credit_text(balance.available_ucr),
-                    "held": credit_text(balance.held_ucr),
-                    "debt": credit_text(balance.debt_ucr),
+                    "available": credit(balance.available_ucr),
+                    "held": credit(balance.held_ucr),
+                    "debt": credit(balance.debt_ucr),
                 }
             )
         return rows
@@ -76,7 +76,11 @@ def list_all(config_path: Path, *, as_json: bool) -> None:
 @click.argument("account_id")
 @click.option("--plan", help="Move it to this plan.")
 @click.option("--name", help="Rename it.")
-@click.option("--status", type=click.Choice([Status.ACTIVE, Status.SUSPENDED, Status.CLOSED]))
+@click.option(
+    "--status",
+    type=click.Choice([Status.ACTIVE, Status.SUSPENDED, Status.CLOSED]),
+    help="Only an active account's calls are served.",
+)
 @config_option
 @json_option
 def change(
@@ -88,7 +92,9 @@ def change(
     *,
     as_json: bool,
 ) -> None:
-    """Change ACCOUNT_ID. A suspended account's calls are refused from the next one on."""
+    """Change ACCOUNT_ID. A suspended account's calls are refused within a second."""
+    if plan is None and name is None and status is None:
+        raise click.UsageError("Nothing to change: give --plan, --name or --status.")
 
     async def work(session: Session) -> Account:
         account = await existing(session, account_id)
@@ -97,7 +103,7 @@ def change(
         changed = replace(
             account,
             plan=plan or account.plan,
-            name=account.name if name is None else name,
+            name=account.name if name is None else display_text(name),
             status=account.status if status is None else Status(status),
         )
         await session.stores.keys.put_account(changed)
@@ -107,7 +113,9 @@ def change(
 
 
 async def existing(session: Session, account_id: str) -> Account:
-    account = await session.stores.keys.account(account_id)
+    """Raises BadCall when there is none of that id."""
+    possible = valid_name(account_id)
+    account = await session.stores.keys.account(account_id) if possible else None
     if account is None:
         raise BadCall(f"There is no account {account_id!r}. `accounts list` shows those there are.")
     return account
@@ -125,5 +133,5 @@ def _facts(account: Account) -> dict[str, object]:
         "name": account.name,
         "plan": account.plan,
         "status": account.status.value,
-        "created": utc(account.created_ms),
+        "created": moment(account.created_ms),
     }

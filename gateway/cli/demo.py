@@ -6,9 +6,13 @@ is ours. What it prints about each call it reads from the gateway's own log, as 
 
 import asyncio
 import os
+import shutil
 import signal
-from collections.abc import AsyncIterator
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -16,86 +20,74 @@ import orjson
 import uvloop
 
 from gateway.app import Gateway, Inherited, store_address
+from gateway.cli.demo_files import keep_key, kept_key, write_config
 from gateway.cli.keys import issue
 from gateway.cli.output import credit_text
 from gateway.cli.session import Session, errors_as_exits, read_settings
-from gateway.errors import ConfigError
-from gateway.metering.accounts import Account, VirtualKey
+from gateway.errors import ConfigError, GatewayError
+from gateway.metering.accounts import Account, Status, VirtualKey, digest
 from gateway.metering.ledger import Grant
 from gateway.metering.pricing import UCR_PER_CREDIT
 from gateway.simulator.provider import SimulatedProvider
 from gateway.simulator.script import Script
+from gateway.tasks import TaskSet
 from gateway.telemetry.logs import Log
 
 ACCOUNT = "demo"
 CREDITS = 100
 MODEL = "gpt-4.1-mini"
+HOST = "127.0.0.1"
 
-CONFIG = """\
-# Written by `tollkeeper demo` at each start.
-listen: {{host: 127.0.0.1, port: {port}}}
-admin: {{host: 127.0.0.1, port: {admin_port}}}
-store: {{data_dir: {data_dir}}}
-providers:
-  simulated: {{base_url: "http://127.0.0.1:{provider_port}", credential: file:provider.key}}
-models:
-  - {{match: "gpt-4.1*", provider: simulated}}
-prices: [prices.yaml]
-plans:
-  demo:
-    enforcement: rolling
-    limits:
-      - {{unit: requests, per: minute, ceiling: 600}}
-      - {{unit: tokens, per: minute, ceiling: 1000000}}
-      - {{unit: calls, ceiling: 50}}
-"""
-PRICES = """\
-# US dollars per million tokens, as the provider publishes them. 1 credit = US$0.01.
-version: demo-2026-11-23
-effective_from: 2026-11-23
-source: https://openai.com/api/pricing
-checked: 2026-11-23
-models:
-  gpt-4.1:
-    {input: "2.00", cache_read: "0.50", output: "8.00", context_tokens: 1047576,
-     max_output_tokens: 32768}
-  gpt-4.1-mini:
-    {input: "0.40", cache_read: "0.10", output: "1.60", context_tokens: 1047576,
-     max_output_tokens: 32768}
-"""
-WELCOME = """
+WELCOME = """\
 Tollkeeper is running, in front of a simulated provider. Nothing leaves this machine.
 
   Base URL   {base_url}
-  Key        {key}   (only shown now; the account {account!r} has {available} credits)
-  Metrics    http://127.0.0.1:{admin_port}/metrics
+  Key        {key}
+  Credit     {available} credits in the account {account!r}; 1 credit = US$0.01
+  Metrics    http://{host}:{admin_port}/metrics
 
-Try it:
+Try it, in another terminal (without "stream" the answer comes in one piece):
 
-  curl {base_url}/chat/completions \\
-    -H "Authorization: Bearer {key}" -H "Content-Type: application/json" \\
+  curl -N {base_url}/chat/completions \\
+    -H "Authorization: Bearer {key}" \\
+    -H "Content-Type: application/json" \\
     -d '{{"model": "{model}", "stream": true,
          "messages": [{{"role": "user", "content": "Tell me about toll roads"}}]}}'
 
-Or with the OpenAI SDK:
+Or in Python, with the official SDK (pip install openai):
 
   from openai import OpenAI
   client = OpenAI(base_url="{base_url}", api_key="{key}")
-  print(client.chat.completions.create(
+  answer = client.chat.completions.create(
       model="{model}", messages=[{{"role": "user", "content": "Hello"}}]
-  ).choices[0].message.content)
+  )
+  print(answer.choices[0].message.content)
 
-In another terminal:
+What is left, and where it went:
 
-  tollkeeper balance {account} --config {config}
+  {command} balance {account} --config {config}
+  {command} usage {account} --config {config}
 
-Each call's charge appears below. Ctrl-C ends it.
-"""
+Each call appears below with what it cost. Ctrl-C ends the demo and keeps the balance.
+
+  time      model         tokens in   out  counted by  end               credits        left"""
 
 
 @click.command()
-@click.option("--port", default=8080, show_default=True, help="Where the gateway listens.")
-@click.option("--admin-port", default=9090, show_default=True, help="Health and metrics.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    help="Where the gateway listens; 0 lets the system choose.",
+)
+@click.option(
+    "--admin-port",
+    type=click.IntRange(0, 65535),
+    default=9090,
+    show_default=True,
+    help="Health and metrics; 0 lets the system choose.",
+)
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path, file_okay=False),
@@ -103,11 +95,33 @@ Each call's charge appears below. Ctrl-C ends it.
     show_default=True,
     help="Configuration and ledger; delete it to start over.",
 )
-@click.option("--delay-ms", default=20, show_default=True, help="The simulated model's pace.")
+@click.option(
+    "--delay-ms",
+    type=click.IntRange(0, 60_000),
+    default=20,
+    show_default=True,
+    help="The simulated model's pace, for each token.",
+)
 def demo(port: int, admin_port: int, data_dir: Path, delay_ms: int) -> None:
     """Try it: a gateway, a simulated provider, an account with credit and a key."""
     with errors_as_exits():
-        uvloop.run(_demo(port, admin_port, data_dir.resolve(), delay_ms=delay_ms))
+        _refuse_taken(port, "--port")
+        _refuse_taken(admin_port, "--admin-port")
+        uvloop.run(_demo(port, admin_port, data_dir, delay_ms=delay_ms))
+    click.echo(f"\nEnded. The balance is kept in {data_dir}; start again to go on.")
+
+
+def _refuse_taken(port: int, option: str) -> None:
+    """Asked without SO_REUSEPORT, which would let two gateways share the port unnoticed."""
+    with socket.socket() as probe:
+        # Connections of an earlier run that are still closing do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise ConfigError(
+                f"Cannot listen on port {port}: {error.strerror}. Choose another with {option}."
+            ) from error
 
 
 async def _demo(port: int, admin_port: int, data_dir: Path, *, delay_ms: int) -> None:
@@ -117,7 +131,7 @@ async def _demo(port: int, admin_port: int, data_dir: Path, *, delay_ms: int) ->
     provider = SimulatedProvider(script=Script(delay_ms=delay_ms))
     try:
         provider_port = await provider.start()
-        config = _write_config(port, admin_port, data_dir, provider_port=provider_port)
+        config = write_config(port, admin_port, data_dir, provider_port=provider_port)
         settings = read_settings(config)
         with store_address(settings) as address:
             await _run(Inherited.prepare(settings, address), config, stop)
@@ -126,56 +140,49 @@ async def _demo(port: int, admin_port: int, data_dir: Path, *, delay_ms: int) ->
 
 
 async def _run(inherited: Inherited, config: Path, stop: asyncio.Event) -> None:
-    listen = inherited.settings.listen
+    telling = TaskSet()
     async with _call_log() as (log, lines):
         gateway = Gateway(inherited, worker_index=0, log=log)
         try:
             await gateway.start()
             session = Session(inherited.settings, gateway.stores, inherited.address.pepper)
-            key = await _account_with_key(session)
-            balance = await gateway.stores.ledger.balance(ACCOUNT)
-            click.echo(
-                WELCOME.format(
-                    base_url=f"http://{listen.host}:{listen.port}/v1",
-                    key=key,
-                    account=ACCOUNT,
-                    available=credit_text(balance.available_ucr),
-                    admin_port=inherited.settings.admin.port,
-                    model=MODEL,
-                    config=config,
-                )
-            )
-            telling = asyncio.gather(_tell(lines, session), return_exceptions=True)
+            key = await _account_with_key(session, config.parent)
+            await _welcome(gateway, key, config)
+            telling.start(_tell(lines, session), name="tell of calls")
             await stop.wait()
-            telling.cancel()
             await gateway.drain()
-        except OSError as error:
-            raise ConfigError(
-                f"Cannot listen on port {listen.port}: {error.strerror}. Choose others with --port "
-                "and --admin-port."
-            ) from error
         finally:
+            await telling.cancel()
             await gateway.close()
 
 
-def _write_config(port: int, admin_port: int, data_dir: Path, *, provider_port: int) -> Path:
-    data_dir.mkdir(parents=True, exist_ok=True)
-    config = data_dir / "gateway.yaml"
-    config.write_text(
-        CONFIG.format(
-            port=port,
-            admin_port=admin_port,
-            provider_port=provider_port,
-            data_dir=orjson.dumps(str(data_dir)).decode(),
+async def _welcome(gateway: Gateway, key: str, config: Path) -> None:
+    balance = await gateway.stores.ledger.balance(ACCOUNT)
+    click.echo(
+        WELCOME.format(
+            base_url=f"http://{HOST}:{gateway.port}/v1",
+            host=HOST,
+            admin_port=gateway.admin_port,
+            key=key,
+            account=ACCOUNT,
+            available=credit_text(balance.available_ucr),
+            model=MODEL,
+            command=_command(),
+            config=config,
         )
     )
-    (data_dir / "prices.yaml").write_text(PRICES)
-    (data_dir / "provider.key").write_text("simulated")
-    return config
 
 
-async def _account_with_key(session: Session) -> str:
-    """The demo's account, its credit granted once, and a new key."""
+def _command() -> str:
+    """How to call us from the shell that called us."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return f"{sys.executable} -m gateway"
+    return called.name if shutil.which(called.name) else str(called)
+
+
+async def _account_with_key(session: Session, data_dir: Path) -> str:
+    """The demo's account, its credit granted once, and its key: the one of the last run, if any."""
     stores = session.stores
     if await stores.keys.account(ACCOUNT) is None:
         await stores.keys.put_account(Account(account_id=ACCOUNT, plan="demo", name="Demo"))
@@ -187,8 +194,14 @@ async def _account_with_key(session: Session) -> str:
             note="to try it out",
         )
     )
+    kept = kept_key(data_dir)
+    if kept is not None:
+        record = await stores.keys.find(digest(session.pepper, kept))
+        if record is not None and record.key.status is Status.ACTIVE:
+            return kept
     template = VirtualKey(key_id="", account_id=ACCOUNT, digest="", name="demo")
     _, presented = await issue(session, template)
+    keep_key(data_dir, presented)
     return presented
 
 
@@ -211,16 +224,38 @@ async def _call_log() -> AsyncIterator[tuple[Log, asyncio.StreamReader]]:
 
 
 async def _tell(lines: asyncio.StreamReader, session: Session) -> None:
-    """Print a line for each call as the log tells of it."""
+    """Print a line for each call, and for what an operator would have to know."""
     while line := await lines.readline():
         facts = orjson.loads(line)
-        if facts["event"] == "refusal":
-            click.echo(f"  {facts['status']} {facts['reason']}")
-        elif facts["event"] == "call" and facts["end"]:
-            balance = await session.stores.ledger.balance(ACCOUNT)
-            click.echo(
-                f"  {facts['model']}: {facts['input_tokens']} in + {facts['output_tokens']} out "
-                f"tokens ({facts['provenance']}), {facts['end']}: "
-                f"{credit_text(facts['cost_ucr'])} credits; "
-                f"{credit_text(balance.available_ucr)} left"
-            )
+        # The log's clock is UTC; people look at their own.
+        at = datetime.fromisoformat(facts["time"]).astimezone().strftime("%H:%M:%S")
+        match facts["event"]:
+            case "refusal":
+                click.echo(f"  {at}  refused: {facts['status']} {facts['reason']}")
+            case "call" if facts["end"]:
+                click.echo(f"  {at}  {_charged(facts)}  {await _left(session):>10}")
+            case "call":
+                click.echo(f"  {at}  not charged: the provider answered {facts['status']}")
+            case event if facts["level"] != "info":
+                click.echo(f"  {at}  {event}")
+
+
+def _charged(facts: Mapping[str, object]) -> str:
+    cost_ucr = facts["cost_ucr"]
+    assert isinstance(cost_ucr, int)
+    return (
+        f"{facts['model']:<12}  {facts['input_tokens']:>9} {facts['output_tokens']:>5}  "
+        f"{WHO[str(facts['provenance'])]:<10}  {facts['end']:<14} {credit_text(cost_ucr):>10}"
+    )
+
+
+WHO = {"reported": "provider", "counted": "us", "held": "nobody"}
+
+
+async def _left(session: Session) -> str:
+    """What the account has, with what running calls hold of it."""
+    try:
+        balance = await session.stores.ledger.balance(ACCOUNT)
+    except GatewayError:
+        return "unknown"
+    return credit_text(balance.available_ucr + balance.held_ucr)

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from gateway.cli.accounts import existing
-from gateway.cli.output import show, show_one, utc
-from gateway.cli.session import Session, config_option, json_option, run
+from gateway.cli.output import moment, show, show_one
+from gateway.cli.session import Session, config_option, display_text, json_option, run
 from gateway.errors import BadCall
 from gateway.metering.accounts import (
     ALPHABET,
@@ -21,8 +21,11 @@ from gateway.metering.accounts import (
     format_key,
 )
 
-SPAN = re.compile(r"(\d+)([smhd])")
+SPAN = re.compile(r"([0-9]{1,9})([smhd])")
 SPAN_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+# A century: whoever wants longer wants no end.
+SPAN_MAX_MS = 36_500 * SPAN_MS["d"]
+KEEP_IT = "Copy the key now: only a digest of it is kept, and it is not shown again."
 
 
 @click.group()
@@ -57,15 +60,14 @@ def create(
                 key_id="",
                 account_id=account_id,
                 digest="",
-                name=name,
-                models=models,
+                name=display_text(name),
+                models=tuple(_model_glob(model) for model in models),
                 created_ms=now_ms,
                 expires_ms=now_ms + span_ms(expires_in) if expires_in else 0,
             ),
         )
 
-    key, presented = run(config_path, work)
-    show_one({"key": presented} | _facts(key), as_json=as_json)
+    _show_made(*run(config_path, work), as_json=as_json)
 
 
 @keys.command("list")
@@ -76,7 +78,10 @@ def list_all(account_id: str | None, config_path: Path, *, as_json: bool) -> Non
     """All keys, without their secrets."""
 
     async def work(session: Session) -> list[dict[str, object]]:
-        return [_facts(key) for key in await session.stores.keys.keys(account_id)]
+        if account_id is not None:
+            await existing(session, account_id)
+        now_ms = session.stores.ledger.now_ms()
+        return [_facts(key, now_ms=now_ms) for key in await session.stores.keys.keys(account_id)]
 
     show(run(config_path, work), as_json=as_json, empty="No keys yet: `keys create` makes one.")
 
@@ -102,8 +107,7 @@ def rotate(key_id: str, overlap: str, config_path: Path, *, as_json: bool) -> No
             await session.stores.keys.put_key(replace(old, expires_ms=ends_ms))
         return fresh
 
-    key, presented = run(config_path, work)
-    show_one({"key": presented} | _facts(key), as_json=as_json)
+    _show_made(*run(config_path, work), as_json=as_json)
 
 
 @keys.command()
@@ -113,12 +117,13 @@ def rotate(key_id: str, overlap: str, config_path: Path, *, as_json: bool) -> No
 def revoke(key_id: str, config_path: Path, *, as_json: bool) -> None:
     """End KEY_ID for good, everywhere, within a second."""
 
-    async def work(session: Session) -> VirtualKey:
+    async def work(session: Session) -> dict[str, object]:
         key = await _existing_key(session, key_id)
         await session.stores.keys.set_key_status(key_id, Status.REVOKED)
-        return replace(key, status=Status.REVOKED)
+        revoked = replace(key, status=Status.REVOKED)
+        return _facts(revoked, now_ms=session.stores.ledger.now_ms())
 
-    show_one(_facts(run(config_path, work)), as_json=as_json)
+    show_one(run(config_path, work), as_json=as_json)
 
 
 async def issue(session: Session, template: VirtualKey) -> tuple[VirtualKey, str]:
@@ -131,7 +136,8 @@ async def issue(session: Session, template: VirtualKey) -> tuple[VirtualKey, str
 
 
 async def _existing_key(session: Session, key_id: str) -> VirtualKey:
-    key = await session.stores.keys.key(key_id)
+    possible = len(key_id) == KEY_ID_CHARS and set(key_id) <= set(ALPHABET)
+    key = await session.stores.keys.key(key_id) if possible else None
     if key is None:
         raise BadCall(f"There is no key {key_id!r}. `keys list` shows those there are.")
     return key
@@ -146,16 +152,32 @@ def span_ms(text: str) -> int:
     match = SPAN.fullmatch(text)
     if match is None:
         raise BadCall(f"Expected a time span such as 90s, 15m, 12h or 30d, not {text!r}.")
-    return int(match[1]) * SPAN_MS[match[2]]
+    span = int(match[1]) * SPAN_MS[match[2]]
+    if span > SPAN_MAX_MS:
+        raise BadCall(f"A time span has at most 36500d, not {text!r}; leave it out for no end.")
+    return span
 
 
-def _facts(key: VirtualKey) -> dict[str, object]:
+def _model_glob(text: str) -> str:
+    if not text.isprintable() or not text or " " in text:
+        raise BadCall(f"Expected a model name or glob such as gpt-4.1*, not {text!r}.")
+    return text
+
+
+def _show_made(key: VirtualKey, presented: str, *, as_json: bool) -> None:
+    show_one({"key": presented} | _facts(key, now_ms=key.created_ms), as_json=as_json)
+    if not as_json:
+        click.echo(f"\n{KEEP_IT}")
+
+
+def _facts(key: VirtualKey, *, now_ms: int) -> dict[str, object]:
+    over = key.status is Status.ACTIVE and 0 < key.expires_ms <= now_ms
     return {
         "key_id": key.key_id,
         "account": key.account_id,
         "name": key.name,
-        "status": key.status.value,
-        "models": list(key.models) or ["as the plan allows"],
-        "created": utc(key.created_ms),
-        "expires": utc(key.expires_ms),
+        "status": "expired" if over else key.status.value,
+        "models": list(key.models),
+        "created": moment(key.created_ms),
+        "expires": moment(key.expires_ms),
     }

@@ -1,7 +1,8 @@
 """`tollkeeper grant`, `balance`, `usage`: credit in, what is left, where it went."""
 
+import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from uuid import uuid4
 
@@ -9,22 +10,37 @@ import click
 
 from gateway.cli.accounts import existing
 from gateway.cli.keys import span_ms
-from gateway.cli.output import credit_text, show, show_one, utc
-from gateway.cli.session import Session, config_option, json_option, run
+from gateway.cli.output import Row, credit, credit_text, json_text, moment, show, show_one
+from gateway.cli.session import Session, config_option, display_text, json_option, run
 from gateway.errors import BadCall
+from gateway.metering.accounts import valid_name
 from gateway.metering.ledger import DEFAULT_PRIORITY, Balance, Grant, Granted, GrantKind
 from gateway.metering.pricing import AMOUNT_MAX_UCR, UCR_PER_CREDIT
+from gateway.stores.base import DailyUsage
 
 DAY_MS = 86_400_000
+AMOUNT = re.compile(r"([0-9]{1,30})(?:\.([0-9]{1,6}))?")
 
 
-@click.command()
+# Unknown options are let through as arguments: -5 is answered as the amount it is meant to be.
+@click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("account_id")
 @click.argument("credits_text", metavar="CREDITS")
 @click.option("--id", "grant_id", help="Grant once under this id, however often it is repeated.")
-@click.option("--kind", type=click.Choice(list(GrantKind)), default=GrantKind.PREPAID)
-@click.option("--priority", type=click.IntRange(0, 100), help="Lower burns first.")
+@click.option(
+    "--kind",
+    type=click.Choice(list(GrantKind)),
+    default=GrantKind.PREPAID,
+    show_default=True,
+    help="Decides what burns first: allowance, then promo, then the others.",
+)
+@click.option("--priority", type=click.IntRange(0, 100), help="Lower burns first; else by kind.")
 @click.option("--expires-in", help="Such as 30d; never without it.")
+@click.option(
+    "--expires",
+    type=click.DateTime(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]),
+    help="A day or moment in UTC, in place of --expires-in.",
+)
 @click.option("--note", default="", help="Why, for the statement.")
 @config_option
 @json_option
@@ -35,24 +51,34 @@ def grant(  # noqa: PLR0917  click passes them by name
     kind: str,
     priority: int | None,
     expires_in: str | None,
+    expires: datetime | None,
     note: str,
     config_path: Path,
     *,
     as_json: bool,
 ) -> None:
-    """Put CREDITS into ACCOUNT_ID."""
+    """Put CREDITS into ACCOUNT_ID: `grant acme 500`, `grant acme 0.25 --kind promo`."""
+    if expires and expires_in:
+        raise click.UsageError("Give either --expires or --expires-in.")
+    if grant_id and expires_in:
+        raise click.UsageError(
+            "With --id, say --expires DATE: --expires-in is another moment at each repetition."
+        )
 
     async def work(session: Session) -> tuple[Grant, Granted, Balance]:
         await existing(session, account_id)
         ledger = session.stores.ledger
+        ends_ms = _utc_ms(expires) if expires else 0
+        if expires_in:
+            ends_ms = ledger.now_ms() + span_ms(expires_in)
         given = Grant(
-            grant_id=grant_id or f"gr_{uuid4().hex[:16]}",
+            grant_id=_grant_id(grant_id),
             account_id=account_id,
             amount_ucr=_ucr(credits_text),
             kind=GrantKind(kind),
             priority=DEFAULT_PRIORITY[GrantKind(kind)] if priority is None else priority,
-            expires_ms=ledger.now_ms() + span_ms(expires_in) if expires_in else 0,
-            note=note,
+            expires_ms=ends_ms,
+            note=display_text(note),
         )
         return given, await ledger.grant(given), await ledger.balance(account_id)
 
@@ -60,10 +86,10 @@ def grant(  # noqa: PLR0917  click passes them by name
     show_one(
         {
             "grant": given.grant_id,
-            "credits": credit_text(given.amount_ucr),
-            "repeated": "yes: nothing changed" if granted.repeated else "no",
-            "debt_paid": credit_text(granted.debt_paid_ucr),
-            "available": credit_text(balance.available_ucr),
+            "credits": credit(given.amount_ucr),
+            "repeated": granted.repeated,
+            "debt_paid": credit(granted.debt_paid_ucr),
+            "available": credit(balance.available_ucr),
         },
         as_json=as_json,
     )
@@ -83,32 +109,32 @@ def balance(account_id: str, config_path: Path, *, as_json: bool) -> None:
     found = run(config_path, work)
     facts: dict[str, object] = {
         "account": found.account_id,
-        "as_of": utc(found.now_ms),
-        "available": credit_text(found.available_ucr),
-        "held": credit_text(found.held_ucr),
+        "as_of": moment(found.now_ms),
+        "available": credit(found.available_ucr),
+        "held": credit(found.held_ucr),
         "running_calls": found.live_holds,
-        "debt": credit_text(found.debt_ucr),
-        "granted": credit_text(found.granted_ucr),
-        "charged": credit_text(found.charged_ucr),
-        "observed": credit_text(found.observed_ucr),
+        "debt": credit(found.debt_ucr),
+        "granted": credit(found.granted_ucr),
+        "charged": credit(found.charged_ucr),
+        "observed": credit(found.observed_ucr),
     }
     grants = [
         {
             "grant": state.grant_id,
             "kind": state.kind.value,
-            "credits": credit_text(state.amount_ucr),
-            "remaining": credit_text(state.remaining_ucr),
-            "held": credit_text(state.held_ucr),
-            "consumed": credit_text(state.consumed_ucr),
-            "expired": credit_text(state.expired_ucr),
-            "effective": utc(state.effective_ms),
-            "expires": utc(state.expires_ms),
+            "credits": credit(state.amount_ucr),
+            "remaining": credit(state.remaining_ucr),
+            "held": credit(state.held_ucr),
+            "consumed": credit(state.consumed_ucr),
+            "expired": credit(state.expired_ucr),
+            "effective": moment(state.effective_ms),
+            "expires": moment(state.expires_ms),
             "note": state.note,
         }
         for state in found.grants
     ]
     if as_json:
-        show_one(facts | {"grants": grants}, as_json=True)
+        click.echo(json_text(facts | {"grants": grants}))
         return
     show_one(facts, as_json=False)
     click.echo()
@@ -123,35 +149,58 @@ def balance(account_id: str, config_path: Path, *, as_json: bool) -> None:
 def usage(account_id: str, days: int, config_path: Path, *, as_json: bool) -> None:
     """What ACCOUNT_ID used, by UTC day and model."""
 
-    async def work(session: Session) -> list[dict[str, object]]:
+    async def work(session: Session) -> Sequence[DailyUsage]:
         await existing(session, account_id)
         ledger = session.stores.ledger
         today_ms = ledger.now_ms() // DAY_MS * DAY_MS
-        found = await ledger.usage_by_day(
+        return await ledger.usage_by_day(
             account_id, first_day_ms=today_ms - (days - 1) * DAY_MS, last_day_ms=today_ms
         )
-        return [
-            {
-                "day_utc": datetime.fromtimestamp(row.day_ms / 1000, UTC).strftime("%Y-%m-%d"),
-                "model": row.model,
-                "calls": row.calls,
-                "input_tokens": row.input_tokens,
-                "output_tokens": row.output_tokens,
-                "credits": credit_text(row.charge_ucr),
-            }
-            for row in found
-        ]
 
-    show(run(config_path, work), as_json=as_json, empty=f"No usage in the last {days} days.")
+    found = run(config_path, work)
+    rows = [_usage_row(_day(row.day_ms), row.model, [row]) for row in found]
+    if len(rows) > 1 and not as_json:
+        rows.append(_usage_row("total", "", found))
+    show(rows, as_json=as_json, empty=f"No usage in the last {days} days.")
+
+
+def _usage_row(day: str, model: str, used: Sequence[DailyUsage]) -> Row:
+    return {
+        "day_utc": day,
+        "model": model,
+        "calls": sum(row.calls for row in used),
+        "input_tokens": sum(row.input_tokens for row in used),
+        "output_tokens": sum(row.output_tokens for row in used),
+        "credits": credit(sum(row.charge_ucr for row in used)),
+    }
+
+
+def _day(day_ms: int) -> str:
+    return datetime.fromtimestamp(day_ms / 1000, UTC).strftime("%Y-%m-%d")
+
+
+def _grant_id(given: str | None) -> str:
+    if given is None:
+        return f"gr_{uuid4().hex[:16]}"
+    if not valid_name(given):
+        raise BadCall(f"{given!r} cannot be a grant id: 1 to 64 letters, digits, '.', '-' or '_'.")
+    return given
+
+
+def _utc_ms(moment_given: datetime) -> int:
+    return int(moment_given.replace(tzinfo=UTC).timestamp() * 1000)
 
 
 def _ucr(text: str) -> int:
-    try:
-        amount = Decimal(text) * UCR_PER_CREDIT
-    except InvalidOperation:
-        raise BadCall(f"Expected a number of credits such as 100 or 0.5, not {text!r}.") from None
-    if not amount.is_finite() or amount != amount.to_integral_value() or amount <= 0:
-        raise BadCall(f"Credits are positive and have at most six decimals; {text!r} has not.")
-    if amount > AMOUNT_MAX_UCR:
-        raise BadCall(f"At most {credit_text(AMOUNT_MAX_UCR)} credits can be granted at once.")
-    return int(amount)
+    match = AMOUNT.fullmatch(text)
+    if match is None:
+        raise BadCall(
+            "Expected a number of credits such as 100 or 0.5, more than 0 and with six decimals at "
+            f"most, not {text!r}."
+        )
+    amount_ucr = int(match[1]) * UCR_PER_CREDIT + int((match[2] or "").ljust(6, "0"))
+    if not amount_ucr:
+        raise BadCall("A grant is more than 0 credits.")
+    if amount_ucr > AMOUNT_MAX_UCR:
+        raise BadCall(f"An account takes at most {credit_text(AMOUNT_MAX_UCR)} credits.")
+    return amount_ucr

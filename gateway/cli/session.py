@@ -4,17 +4,21 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 import click
 
 from gateway.app import Stores, open_stores, store_address
-from gateway.errors import GatewayError
+from gateway.errors import BadCall, GatewayError
 from gateway.settings import Settings, load
 
 Result = TypeVar("Result")
+
+# A person waits longer than a call does, and a question about 400 days takes its time.
+ANSWER_MS = 3_000
+NAME_CHARS_MAX = 200
 
 config_option = click.option(
     "--config",
@@ -38,8 +42,9 @@ class Session:
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Session]:
     """The stores this configuration names; an embedded server is started or joined."""
-    with store_address(settings) as address:
-        async with open_stores(settings, address) as stores:
+    patient = replace(settings, store=replace(settings.store, admission_timeout_ms=ANSWER_MS))
+    with store_address(patient) as address:
+        async with open_stores(patient, address) as stores:
             yield Session(settings, stores, address.pepper)
 
 
@@ -60,8 +65,21 @@ def run(config_path: Path, work: Callable[[Session], Awaitable[Result]]) -> Resu
 
 @contextmanager
 def errors_as_exits() -> Iterator[None]:
-    """A GatewayError becomes its message on stderr and exit code 1."""
+    """What goes wrong on purpose, or in the file system, is a line on stderr and exit code 1."""
     try:
         yield
     except GatewayError as error:
         raise click.ClickException(error.message) from error
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        raise click.ClickException(f"The system refused{where}: {error.strerror}.") from error
+
+
+def display_text(text: str) -> str:
+    """A name or note that fits a line of a table; raises BadCall."""
+    if len(text) > NAME_CHARS_MAX or not text.isprintable():
+        raise BadCall(
+            f"A name or note has at most {NAME_CHARS_MAX} characters and no line breaks or "
+            "control characters."
+        )
+    return text
