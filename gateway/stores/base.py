@@ -176,7 +176,10 @@ class Spool(Protocol):
 
     @property
     def healthy(self) -> bool:
-        """False while the disk refuses or room runs out."""
+        """False while the disk refuses or room runs out: admit nothing that could not settle."""
         ...
 
-
+    @property
+    def healthy(self) -> bool:
+        """False while the disk refuses or room runs out."""
+        ...

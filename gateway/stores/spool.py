@@ -106,6 +106,8 @@ class FileSpool:
 
     async def close(self) -> None:
         """Wait for what is being written, and leave the file to whoever opens it next."""
+        if self._closed:
+            return
         self._closed = True
         while self._writing:
             # Queued behind the write, and back after its outcome was handed out.

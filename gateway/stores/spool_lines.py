@@ -5,6 +5,7 @@ newline, so damage of one line leaves the others readable. Pure; knows no file.
 """
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 from zlib import crc32
 
@@ -65,15 +66,27 @@ def _checksum(payload: bytes) -> bytes:
 
 
 def _charge(content: Mapping[str, Any]) -> Charge:
-    return Charge(**{**content, "limit": limit_of(content["limit"])})
+    return Charge(**_known(Charge, content, limit=limit_of(content["limit"])))
 
 
 def _event(content: Mapping[str, Any]) -> UsageEvent:
     return UsageEvent(
-        **{
-            **content,
-            "usage": Usage(**content["usage"]),
-            "provenance": Provenance(content["provenance"]),
-            "end": End(content["end"]),
-        }
+        **_known(
+            UsageEvent,
+            content,
+            usage=Usage(**_known(Usage, content["usage"])),
+            provenance=Provenance(content["provenance"]),
+            end=End(content["end"]),
+        )
     )
+
+
+def _known(
+    kind: type[Charge | UsageEvent | Usage], content: Mapping[str, Any], **decoded: object
+) -> dict[str, Any]:
+    """The fields we have; a newer version, rolled back since, may have written more."""
+    return {
+        each.name: decoded.get(each.name, content[each.name])
+        for each in fields(kind)
+        if each.name in content
+    }
