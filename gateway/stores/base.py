@@ -176,10 +176,5 @@ class Spool(Protocol):
 
     @property
     def healthy(self) -> bool:
-        """False while the disk refuses or room runs out: admit nothing that could not settle."""
-        ...
-
-    @property
-    def healthy(self) -> bool:
         """False while the disk refuses or room runs out."""
         ...
