@@ -78,8 +78,9 @@ class StreamReader:
 
     @property
     def finished(self) -> bool:
-        if self._ended or self._story.finished:
+        if self._ended:
             return True
+        # A choice may have begun in what was not parsed yet.
         self._read()
         return self._story.finished
 

@@ -1,28 +1,20 @@
 """How large a chat prompt is: a cheap bound from its bytes, and its parts for an exact count.
 
 Framing follows "How to count tokens with tiktoken" in the OpenAI cookbook (read 2026-11-23): 3
-tokens a message, 1 more with a name, 3 to prime the answer. Tools reach the model as a
-TypeScript-like namespace that is not published; their JSON says the same in more tokens, but
-for enum items, where the cookbook's figures make up the difference. Knows no tokenizer.
+tokens a message, 1 more with a name, 3 to prime the answer. Tools are `openai_tools.py`'s
+business. Knows no tokenizer.
 """
 
 from collections.abc import Iterator, Mapping
-from itertools import chain
-
-import orjson
 
 from gateway.dialects.base import PromptParts
+from gateway.dialects.openai_tools import add_schema, add_tools
 from gateway.metering.call import Call
 from gateway.metering.images import image_tokens
 
 MESSAGE_TOKENS = 3
 NAME_TOKENS = 1
 PRIMING_TOKENS = 3
-# The cookbook's func_init of the older models (10; 7 since gpt-4o) and func_end.
-TOOL_TOKENS = 10
-TOOLS_TOKENS = 12
-# The cookbook gives an enum item 3 tokens beside its text; JSON's own quotes may be only 1.
-ENUM_ITEM_TOKENS = 2
 # Measured by users at about 10 a call, and once 24 more when several stand in one message
 # (community.openai.com, topic 538914).
 TOOL_CALL_TOKENS = 12
@@ -45,8 +37,10 @@ def prompt_parts(call: Call) -> PromptParts:
     fixed = PRIMING_TOKENS + _image_tokens(call) + call.audio_tokens
     for message in _objects(call.document.get("messages")):
         fixed += _add_message(message, texts)
-    fixed += _add_tools(call.document, texts)
-    fixed += _add_schema(call.document.get("response_format"), texts)
+    document = call.document
+    tools = [*_objects(document.get("tools")), *_objects(document.get("functions"))]
+    fixed += add_tools(tools, texts)
+    fixed += _add_schema(document.get("response_format"), texts)
     return PromptParts(texts=texts, fixed_tokens=fixed)
 
 
@@ -84,35 +78,11 @@ def _add_calls(message: Mapping[str, object], texts: list[str]) -> int:
     return len(calls) * TOOL_CALL_TOKENS + (PARALLEL_CALLS_TOKENS if len(calls) > 1 else 0)
 
 
-def _add_tools(document: Mapping[str, object], texts: list[str]) -> int:
-    fixed = 0
-    for tool in chain(_objects(document.get("tools")), _objects(document.get("functions"))):
-        texts.append(orjson.dumps(tool).decode())
-        fixed += TOOL_TOKENS + ENUM_ITEM_TOKENS * _enum_items(tool)
-    return fixed + TOOLS_TOKENS if fixed else 0
-
-
-def _enum_items(schema: Mapping[str, object]) -> int:
-    """All enum items at any depth; a stack, because schemas nest deeper than Python calls."""
-    items = 0
-    todo: list[object] = [schema]
-    while todo:
-        node = todo.pop()
-        if isinstance(node, dict):
-            enum = node.get("enum")
-            items += len(enum) if isinstance(enum, list) else 0
-            todo.extend(node.values())
-        elif isinstance(node, list):
-            todo.extend(node)
-    return items
-
-
 def _add_schema(response_format: object, texts: list[str]) -> int:
     schema = response_format.get("json_schema") if isinstance(response_format, dict) else None
     if not isinstance(schema, dict):
         return 0
-    texts.append(orjson.dumps(schema).decode())
-    return SCHEMA_TOKENS + ENUM_ITEM_TOKENS * _enum_items(schema)
+    return SCHEMA_TOKENS + add_schema(schema, texts)
 
 
 def _objects(value: object) -> Iterator[Mapping[str, object]]:

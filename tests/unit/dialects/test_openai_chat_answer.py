@@ -146,6 +146,15 @@ def test_usage_seen_while_digesting_is_still_reported_at_the_end():
     assert reader.finished
 
 
+def test_a_choice_that_begins_late_keeps_the_stream_unfinished():
+    reader = reader_of(CHUNK % STOP, choices=2)
+    reader.digest()
+    reader.feed(CHUNK % b'{"index":1,"delta":{"content":"Hi"}}')
+    reader.close()
+
+    assert not reader.finished
+
+
 def test_the_last_usage_decides_even_when_it_cannot_be_believed():
     first = b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1}}\n\n'
     second = b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":-1}}\n\n'

@@ -5,29 +5,6 @@ from gateway.dialects.openai_chat_call import read_call
 from gateway.dialects.openai_chat_prompt import prompt_bound_tokens, prompt_parts
 from gateway.metering.images import image_tokens
 
-WEATHER = {
-    "type": "function",
-    "function": {
-        "name": "get_current_weather",
-        "description": "Get the current weather in a given location",
-        "parameters": {
-            "type": "object",
-            "properties": {
-                "location": {
-                    "type": "string",
-                    "description": "The city and state, e.g. San Francisco, CA",
-                },
-                "unit": {
-                    "type": "string",
-                    "description": "The unit of temperature to return",
-                    "enum": ["celsius", "fahrenheit"],
-                },
-            },
-            "required": ["location"],
-        },
-    },
-}
-
 
 def call_of(**fields):
     return read_call(orjson.dumps({"model": "gpt-4o", "messages": []} | fields))
@@ -108,11 +85,13 @@ def test_earlier_tool_calls_are_part_of_the_prompt():
     assert (3 + 3 + 12, 3 + 3 + 2 * 12 + 24) == (one.fixed_tokens, two.fixed_tokens)
 
 
-def test_tools_are_counted_by_their_json_and_what_the_cookbook_adds():
-    parts = prompt_parts(call_of(tools=[WEATHER, WEATHER], functions=[WEATHER["function"]]))
+def test_tools_are_part_of_the_prompt_in_both_spellings():
+    function = {"name": "f", "description": "Do it."}
+    new = prompt_parts(call_of(tools=[{"type": "function", "function": function}]))
+    old = prompt_parts(call_of(functions=[function]))
 
-    assert [orjson.dumps(WEATHER).decode()] * 2 == list(parts.texts[:2])
-    assert 3 + 12 + 3 * (10 + 2 * 2) == parts.fixed_tokens
+    assert ["f:Do it"] == new.texts == old.texts
+    assert 3 + 12 + 10 == new.fixed_tokens == old.fixed_tokens
 
 
 def test_a_response_schema_is_part_of_the_prompt():
