@@ -12,7 +12,7 @@ completes the change.
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -52,6 +52,7 @@ ANSWER_S = 2.0
 LISTED_AT_ONCE = 500
 
 Command = tuple[str | bytes | int, ...]
+Item = TypeVar("Item")
 
 
 class RedisKeyStore:
@@ -154,15 +155,16 @@ class RedisKeyStore:
     async def keys(self, account_id: str | None = None) -> Sequence[VirtualKey]:
         """By account, then oldest first."""
         accounts = await self._members(ACCOUNTS) if account_id is None else [account_id]
-        return [key for each in accounts for key in await self._keys_of(each)]
-
-    async def _keys_of(self, account_id: str) -> list[VirtualKey]:
-        found: list[VirtualKey | None] = []
-        for ids in _batches(await self._members(account_keys_key(account_id))):
-            rows = await self._ask(*(("HGETALL", key_record_key(account_id, each)) for each in ids))
-            found += map(key_of, ids, rows)
-        keys = [key for key in found if key is not None]
-        return sorted(keys, key=lambda key: (key.created_ms, key.key_id))
+        places: list[tuple[str, str]] = []
+        for some in _batches(accounts):
+            members = await self._ask(*(("SMEMBERS", account_keys_key(each)) for each in some))
+            for account, key_ids in zip(some, members, strict=True):
+                places += ((account, key_id.decode()) for key_id in key_ids)
+        keys: list[VirtualKey | None] = []
+        for batch in _batches(places):
+            rows = await self._ask(*(("HGETALL", key_record_key(*place)) for place in batch))
+            keys += (key_of(key_id, row) for (_, key_id), row in zip(batch, rows, strict=True))
+        return sorted((key for key in keys if key is not None), key=_rank)
 
     async def set_key_status(self, key_id: str, status: Status) -> None:
         """Raises BadCall if there is no such key."""
@@ -235,6 +237,10 @@ def _client(url: str) -> Redis:
     return Redis.from_pool(pool)
 
 
-def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(ids), LISTED_AT_ONCE):
-        yield ids[start : start + LISTED_AT_ONCE]
+def _rank(key: VirtualKey) -> tuple[str, int, str]:
+    return key.account_id, key.created_ms, key.key_id
+
+
+def _batches(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    for start in range(0, len(items), LISTED_AT_ONCE):
+        yield items[start : start + LISTED_AT_ONCE]
