@@ -78,7 +78,7 @@ async def _audit_buckets(
             held[name] = held.get(name, 0) + int(units)
     for key in await ledger._client.command("KEYS", bucket_key(tag, f"a:{account_id}:*")):
         bucket = pairs(await ledger._client.command("HGETALL", key))
-        assert int(bucket[b"held"]) == held.pop(key.decode().removeprefix(f"{tag}b:"), 0)
+        assert int(bucket.get(b"held", 0)) == held.pop(key.decode().removeprefix(f"{tag}b:"), 0)
         assert int(bucket.get(b"used", 0)) >= 0
     assert {name: units for name, units in held.items() if units} == {}
 

@@ -3,76 +3,68 @@
 -- State is read into memory, decided on there, and written by commit(): nothing is written
 -- before all checks have passed. Amounts are integers below 2^53; a number becomes text only
 -- through int(), because `..` and tostring print 1e+14. The clock is the server's, nobody else's.
-local call, min, max = redis.call, math.min, math.max
+-- Reading and printing a number costs as much as a quarter of a command, growing a list more:
+-- so tables are built whole, and sums nobody decides on are only added to (`counted`).
+local call, min, max, format = redis.call, math.min, math.max, string.format
 local ACCOUNT, INDEX, GRANTS, OUTBOX = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local ACCOUNT_ID, OPERATION = ARGV[1], ARGV[2]
 local NEVER = 999999999999999
-local TOTALS = {'available', 'held', 'consumed', 'charged', 'live', 'debt', 'turn_ms', 'expired',
-                'overdraft_held', 'observed', 'granted'}
 local clock = call('TIME')
 local NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local total, total_read, grants, journal = {}, {}, {}, {}
+-- total and before: as decided and as read. grants: by id, those met so far. counted: increments.
+local total, before, grants, counted, journal = nil, nil, {}, {}, {}
 
 -- Exact below 2^53: '%d' prints a C long. ('%.0f' costs twice that, and knows a "-0".)
-local format = string.format
 local function int(number) return format('%d', number) end
 
 local function open_account()
-  local values = call('HMGET', ACCOUNT, 'st', unpack(TOTALS))
-  for i, name in ipairs(TOTALS) do
-    total[name] = tonumber(values[i + 1] or 0)
-    total_read[name] = total[name]
+  local v = call('HMGET', ACCOUNT, 'available', 'held', 'live', 'debt', 'overdraft_held', 'turn_ms', 'st')
+  before = {available = tonumber(v[1] or 0), held = tonumber(v[2] or 0), live = tonumber(v[3] or 0),
+            debt = tonumber(v[4] or 0), overdraft_held = tonumber(v[5] or 0),
+            turn_ms = tonumber(v[6] or 0), status = v[7]}
+  total = {available = before.available, held = before.held, live = before.live, debt = before.debt,
+           overdraft_held = before.overdraft_held, turn_ms = before.turn_ms}
+end
+
+local function count(name, amount) counted[name] = (counted[name] or 0) + amount end
+
+-- `left` and `held` as they stand; `consumed` and `expired` are what this script adds to them.
+local function make_grant(id, member, left, held)
+  return {id = id, member = member, left = left, left_before = left, held = held, consumed = 0,
+          expired = 0, touched = false}
+end
+
+local function grant_of(id)
+  local grant = grants[id]
+  if not grant then
+    local v = call('HMGET', GRANTS, id .. ':m', id .. ':r', id .. ':h')
+    grant = make_grant(id, v[1], tonumber(v[2] or 0), tonumber(v[3] or 0))
+    grants[id] = grant
   end
-  total.status = values[1]
+  return grant
 end
 
 -- The index member spells priority|expiry|class|effective|grant id in fixed widths.
-local function parse_grant(id, member, left, held, consumed, expired)
-  return {id = id, member = member, expires = tonumber(member:sub(5, 19)),
-          effective = tonumber(member:sub(23, 37)), left = left, held = held, consumed = consumed,
-          expired = expired, read = {left = left, held = held, consumed = consumed, expired = expired}}
-end
+local function expires(grant) return tonumber(grant.member:sub(5, 19)) end
+local function effective(grant) return tonumber(grant.member:sub(23, 37)) end
 
-local function load_grants(ids)
-  local fields, missing = {}, {}
-  for _, id in ipairs(ids) do
-    if not grants[id] then
-      missing[#missing + 1] = id
-      local at = #fields
-      fields[at + 1], fields[at + 2], fields[at + 3] = id .. ':m', id .. ':r', id .. ':h'
-      fields[at + 4], fields[at + 5] = id .. ':c', id .. ':x'
-    end
-  end
-  if #missing == 0 then return end
-  local v = call('HMGET', GRANTS, unpack(fields))
-  for i, id in ipairs(missing) do
-    local at = (i - 1) * 5
-    grants[id] = parse_grant(id, v[at + 1], tonumber(v[at + 2] or 0), tonumber(v[at + 3] or 0),
-                             tonumber(v[at + 4] or 0), tonumber(v[at + 5] or 0))
-  end
-end
-
--- visit(grant) in burn order until it answers true. Small chunks first: one grant usually pays.
+-- visit(grant) in burn order until it answers true. One at first: one grant usually pays.
 local function walk(visit)
-  local from, size = 0, 2
+  local from, size = 0, 1
   while true do
-    local ids = call('ZRANGE', INDEX, int(from), int(from + size - 1))
-    for i, member in ipairs(ids) do ids[i] = member:sub(39) end
-    load_grants(ids)
-    for _, id in ipairs(ids) do
-      if visit(grants[id]) then return end
+    local members = call('ZRANGE', INDEX, int(from), int(from + size - 1))
+    for _, member in ipairs(members) do
+      if visit(grant_of(member:sub(39))) then return end
     end
-    if #ids < size then return end
+    if #members < size then return end
     from, size = from + size, 30
   end
 end
 
 local function slices_text(slices)
+  if #slices == 1 then return slices[1].id .. ' ' .. int(slices[1].amount) end
   local words = {}
-  for _, slice in ipairs(slices) do
-    words[#words + 1] = slice.id
-    words[#words + 1] = int(slice.amount)
-  end
+  for i, slice in ipairs(slices) do words[i] = slice.id .. ' ' .. int(slice.amount) end
   return table.concat(words, ' ')
 end
 
@@ -91,20 +83,23 @@ local function take(amount, into)
   if amount == 0 then return slices end
   walk(function(grant)
     -- turn() ran: what becomes effective or lapses later does so at turn_ms or after.
-    if grant.left > 0 and (total.turn_ms == 0 or grant.effective < total.turn_ms) then
+    if grant.left > 0 and (total.turn_ms == 0 or effective(grant) < total.turn_ms) then
       local part = min(grant.left, missing)
       grant.left, grant[into], missing = grant.left - part, grant[into] + part, missing - part
+      grant.touched = true
       slices[#slices + 1] = {id = grant.id, amount = part}
     end
     return missing == 0
   end)
   assert(missing == 0, 'available credit is not in the grants')
-  total.available, total[into] = total.available - amount, total[into] + amount
+  total.available = total.available - amount
+  if into == 'held' then total.held = total.held + amount else count('consumed', amount) end
   return slices
 end
 
 local function lapse(grant, amount)
-  grant.expired, total.expired = grant.expired + amount, total.expired + amount
+  grant.expired, grant.touched = grant.expired + amount, true
+  count('expired', amount)
   record('grant_expired', grant.id, amount, 0, 0, {{id = grant.id, amount = amount}})
 end
 
@@ -122,13 +117,13 @@ local function turn()
   if total.turn_ms == 0 or NOW < total.turn_ms then return end
   total.turn_ms, total.available = 0, 0
   walk(function(grant)
-    if grant.expires <= NOW then
+    if expires(grant) <= NOW then
       lapse(grant, grant.left)
       grant.left = 0
     else
-      turn_at(grant.expires)
-      if grant.effective <= NOW then total.available = total.available + grant.left
-      else turn_at(grant.effective) end
+      turn_at(expires(grant))
+      if effective(grant) <= NOW then total.available = total.available + grant.left
+      else turn_at(effective(grant)) end
     end
   end)
   pay_debt()
@@ -143,35 +138,36 @@ local function spendable(overdraft, running)
   return free
 end
 
-local FIELDS = {left = ':r', held = ':h', consumed = ':c', expired = ':x'}
-
 local function commit_grant(grant)
-  local read, changed = grant.read, {}
-  for name, field in pairs(FIELDS) do
-    if grant[name] ~= read[name] then
-      changed[#changed + 1] = grant.id .. field
-      changed[#changed + 1] = int(grant[name])
-    end
-  end
-  if #changed > 0 then call('HSET', GRANTS, unpack(changed)) end
-  if grant.left == 0 and read.left > 0 then call('ZREM', INDEX, grant.member) end
-  if grant.left > 0 and read.left == 0 then call('ZADD', INDEX, '0', grant.member) end
-  for name in pairs(read) do read[name] = grant[name] end
+  call('HSET', GRANTS, grant.id .. ':r', int(grant.left), grant.id .. ':h', int(grant.held))
+  if grant.consumed > 0 then call('HINCRBY', GRANTS, grant.id .. ':c', int(grant.consumed)) end
+  if grant.expired > 0 then call('HINCRBY', GRANTS, grant.id .. ':x', int(grant.expired)) end
+  if grant.left == 0 and grant.left_before > 0 then call('ZREM', INDEX, grant.member) end
+  if grant.left > 0 and grant.left_before == 0 then call('ZADD', INDEX, '0', grant.member) end
+  grant.left_before, grant.consumed, grant.expired, grant.touched = grant.left, 0, 0, false
 end
 
+-- May run more than once: it writes what changed since it last did.
 local function commit()
-  local changed = {}
-  for _, name in ipairs(TOTALS) do
-    if total[name] ~= total_read[name] then
-      changed[#changed + 1], changed[#changed + 2] = name, int(total[name])
-      total_read[name] = total[name]
-    end
+  local t, b = total, before
+  if t.available ~= b.available or t.held ~= b.held or t.live ~= b.live then
+    call('HSET', ACCOUNT, 'available', int(t.available), 'held', int(t.held), 'live', int(t.live))
+    b.available, b.held, b.live = t.available, t.held, t.live
   end
-  if #changed > 0 then call('HSET', ACCOUNT, unpack(changed)) end
-  for _, grant in pairs(grants) do commit_grant(grant) end
+  if t.debt ~= b.debt or t.overdraft_held ~= b.overdraft_held or t.turn_ms ~= b.turn_ms then
+    call('HSET', ACCOUNT, 'debt', int(t.debt), 'overdraft_held', int(t.overdraft_held),
+         'turn_ms', int(t.turn_ms))
+    b.debt, b.overdraft_held, b.turn_ms = t.debt, t.overdraft_held, t.turn_ms
+  end
+  for name, amount in pairs(counted) do
+    if amount > 0 then call('HINCRBY', ACCOUNT, name, int(amount)) end
+  end
+  for _, grant in pairs(grants) do
+    if grant.touched then commit_grant(grant) end
+  end
   for _, entry in ipairs(journal) do
     call('XADD', OUTBOX, '*', 'account', ACCOUNT_ID, 'kind', entry[1], 'id', entry[2], 'amount', entry[3],
          'debt', entry[4], 'observed', entry[5], 'slices', entry[6], 'event', entry[7])
   end
-  journal = {}
+  counted, journal = {}, {}
 end

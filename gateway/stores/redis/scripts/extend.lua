@@ -19,14 +19,13 @@ end
 
 local add, overdraft, observe = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == '1'
 local checkpoint = {tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])}
-local buckets, rooms, reason, index = {}, {}, nil, 0
+local adds, rooms, reason, index = {}, {}, nil, 0
 for i = 1, (#ARGV - FIRST + 1) / WIDTH do
   local at = FIRST + (i - 1) * WIDTH
   local v = call('HMGET', KEYS[6 + i], 'held', 'used')
-  local held, more = tonumber(v[1] or 0), tonumber(ARGV[at])
-  local room = tonumber(ARGV[at + 2]) - tonumber(v[2] or 0) - held
-  checkpoint[3 + i] = tonumber(ARGV[at + 1])
-  buckets[i], rooms[i] = {held = held, add = more}, max(0, room)
+  local room, more = ARGV[at + 2] - (v[1] or 0) - (v[2] or 0), tonumber(ARGV[at])
+  checkpoint[3 + i], adds[i] = tonumber(ARGV[at + 1]), more
+  rooms[i] = max(0, room)
   if more > rooms[i] and not (reason or observe or ARGV[at + 3] == '1') then
     reason, index = 'limit', i - 1
   end
@@ -46,9 +45,9 @@ end
 local covered = min(add, total.available)
 add_slices(hold.slices, take(covered, 'held'))
 total.overdraft_held = total.overdraft_held + add - covered
-for i, bucket in ipairs(buckets) do
-  hold.in_bucket[i] = (hold.in_bucket[i] or 0) + bucket.add
-  if bucket.add > 0 then call('HSET', KEYS[6 + i], 'held', int(bucket.held + bucket.add)) end
+for i, more in ipairs(adds) do
+  hold.in_bucket[i] = (hold.in_bucket[i] or 0) + more
+  if more > 0 then call('HINCRBY', KEYS[6 + i], 'held', int(more)) end
 end
 call('HSET', HOLD, 'sl', slices_text(hold.slices), 'od', int(hold.overdraft + add - covered), 'bh',
      join(hold.in_bucket))

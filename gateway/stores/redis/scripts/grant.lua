@@ -6,26 +6,26 @@
 local known = call('HGET', GRANTS, OPERATION .. ':i')
 if known == ARGV[8] then return {'granted', NOW, 1, 0} end
 if known then return {'conflict', NOW} end
-local amount, expires, effective = tonumber(ARGV[3]), tonumber(ARGV[5]), tonumber(ARGV[7])
-open_account()
+local amount, expires_ms, effective_ms = tonumber(ARGV[3]), tonumber(ARGV[5]), tonumber(ARGV[7])
 -- The largest integer a Lua number holds exactly; beyond it sums would lie.
-if total.granted + amount > 9007199254740991 then return {'overflow', NOW} end
+local granted = tonumber(call('HGET', ACCOUNT, 'granted') or 0)
+if granted + amount > 9007199254740991 then return {'overflow', NOW} end
+open_account()
 turn()
 
-if expires == 0 then expires = NEVER end
-if effective == 0 then effective = NOW end
-local member = string.format('%03d|%015d|%s|%015d|%s', tonumber(ARGV[4]), expires, ARGV[6],
-                             effective, OPERATION)
-local grant = parse_grant(OPERATION, member, 0, 0, 0, 0)
-grants[OPERATION] = grant
-total.granted = total.granted + amount
+if expires_ms == 0 then expires_ms = NEVER end
+if effective_ms == 0 then effective_ms = NOW end
+local member = format('%03d|%015d|%s|%015d|%s', ARGV[4], expires_ms, ARGV[6], effective_ms, OPERATION)
+local grant = make_grant(OPERATION, member, 0, 0)
+grants[OPERATION], grant.touched = grant, true
+count('granted', amount)
 record('funded', OPERATION, amount, 0, 0, {})
-if expires <= NOW then lapse(grant, amount)
+if expires_ms <= NOW then lapse(grant, amount)
 else
   grant.left = amount
-  turn_at(expires)
-  if effective <= NOW then total.available = total.available + amount
-  else turn_at(effective) end
+  turn_at(expires_ms)
+  if effective_ms <= NOW then total.available = total.available + amount
+  else turn_at(effective_ms) end
 end
 call('HSET', GRANTS, OPERATION .. ':i', ARGV[8], OPERATION .. ':m', member)
 commit() -- the new grant must be in the index before debt can be paid from it

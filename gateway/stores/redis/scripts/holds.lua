@@ -1,7 +1,8 @@
 -- What the scripts that touch an existing hold share; prepended to them after common.lua.
 -- KEYS  5 due zset  6 hold hash. Hold fields: st state, a account id, b buckets (JSON, for the
--- reaper), sl slices, od overdraft held, bh held per bucket, obs observe, seq and ck and ev the
--- last checkpoint (ck: charge, input tokens, output tokens, then the amount per bucket).
+-- reaper), sl slices, od overdraft held, bh held per bucket, obs observe, ans the first answer,
+-- seq and ck and ev the last checkpoint (ck: charge, input tokens, output tokens, then the
+-- amount per bucket).
 local DUE, HOLD = KEYS[5], KEYS[6]
 local TOMBSTONE_MS = '86400000'
 
@@ -40,62 +41,73 @@ end
 
 -- Charge what no hold covers: free credit, then debt (or merely observed). Answers what paid.
 local function charge_directly(charge, observe)
-  local slices = take(min(charge, total.available), 'consumed')
-  local missing = charge
-  for _, slice in ipairs(slices) do missing = missing - slice.amount end
-  local debt, observed = missing, 0
-  if observe then debt, observed = 0, missing end
-  total.debt, total.observed = total.debt + debt, total.observed + observed
-  total.charged = total.charged + charge
+  local covered, debt, observed = min(charge, total.available), 0, 0
+  if observe then observed = charge - covered else debt = charge - covered end
+  local slices = take(covered, 'consumed')
+  total.debt = total.debt + debt
+  count('observed', observed)
+  count('charged', charge)
   return slices, debt, observed
 end
 
--- Replace the hold's slices by `charge`, in order; the rest returns to the grants it came from,
--- or lapses with them. Answers what paid, the debt made and the part merely observed.
+-- One slice back to its grant, less what was consumed of it; with a lapsed grant it lapses.
+local function return_slice(slice, part)
+  local grant, back = grant_of(slice.id), slice.amount - part
+  grant.held, grant.consumed, grant.touched = grant.held - slice.amount, grant.consumed + part, true
+  total.held = total.held - slice.amount
+  if back > 0 and expires(grant) <= NOW then lapse(grant, back)
+  elseif back > 0 then
+    grant.left, total.available = grant.left + back, total.available + back
+    turn_at(expires(grant))
+  end
+end
+
+-- Replace the hold's slices by `charge`, in order; the rest goes back where it came from.
+-- Answers what paid, the debt made and the part merely observed.
 local function resolve(hold, charge, observe)
-  local ids, paid, missing = {}, {}, charge
-  for i, slice in ipairs(hold.slices) do ids[i] = slice.id end
-  load_grants(ids)
+  local paid, missing = {}, charge
   for _, slice in ipairs(hold.slices) do
-    local grant, part = grants[slice.id], min(slice.amount, missing)
-    local back = slice.amount - part
-    grant.held, total.held = grant.held - slice.amount, total.held - slice.amount
-    grant.consumed, total.consumed = grant.consumed + part, total.consumed + part
+    local part = min(slice.amount, missing)
+    return_slice(slice, part)
     missing = missing - part
-    if part > 0 then paid[#paid + 1] = {id = grant.id, amount = part} end
-    if back > 0 and grant.expires <= NOW then lapse(grant, back)
-    elseif back > 0 then
-      grant.left, total.available = grant.left + back, total.available + back
-      turn_at(grant.expires)
-    end
+    if part > 0 then paid[#paid + 1] = {id = slice.id, amount = part} end
   end
   total.overdraft_held, total.live = total.overdraft_held - hold.overdraft, total.live - 1
-  total.charged = total.charged + charge - missing
+  count('consumed', charge - missing)
+  count('charged', charge - missing)
   if total.debt > 0 and total.available > 0 then
     commit() -- what came back must be in the index before it can be taken from there
     pay_debt()
   end
+  if missing == 0 then return paid, 0, 0 end
   local more, debt, observed = charge_directly(missing, observe)
   add_slices(paid, more)
   return paid, debt, observed
 end
 
--- A bucket the store forgot with its window comes back for the rest of its time only.
-local function book_bucket(key, held, used, expires)
-  local v = call('HMGET', key, 'held', 'used')
-  local left, sum = max(0, tonumber(v[1] or 0) - held), tonumber(v[2] or 0) + used
-  if left == 0 and sum == 0 then return call('DEL', key) end
-  call('HSET', key, 'held', int(left), 'used', int(sum))
-  if not v[1] and expires ~= '0' then call('PEXPIREAT', key, expires) end
+-- Held units become used ones. A bucket the store forgot with its window comes back for the
+-- rest of its time only; one without a window goes when nothing is left in it.
+local function book_bucket(key, held, used, expires_ms)
+  local left, sum = 0, 0
+  if held > 0 then left = call('HINCRBY', key, 'held', int(-held)) end
+  if used > 0 then sum = call('HINCRBY', key, 'used', int(used)) end
+  if left < 0 then
+    call('HSET', key, 'held', '0')
+    left = 0
+  end
+  if sum == 0 and left == 0 and held > 0 and (call('HGET', key, 'used') or '0') == '0' then
+    call('DEL', key)
+  elseif sum == used and expires_ms ~= '0' then
+    call('PEXPIREAT', key, expires_ms)
+  end
 end
 
 -- Usage of one UTC day by model; kept for 400 days after the model was first used on it.
 local function roll_up(key, model, calls, input, output, charge)
-  local names = {'calls ' .. model, 'input ' .. model, 'output ' .. model, 'charge ' .. model}
-  local v = call('HMGET', key, unpack(names))
-  call('HSET', key, names[1], int((v[1] or 0) + calls), names[2], int((v[2] or 0) + input),
-       names[3], int((v[3] or 0) + output), names[4], int((v[4] or 0) + charge))
-  if not v[1] then call('PEXPIRE', key, '34560000000') end
+  if call('HINCRBY', key, 'calls ' .. model, int(calls)) == 1 then call('PEXPIRE', key, '34560000000') end
+  call('HINCRBY', key, 'input ' .. model, int(input))
+  call('HINCRBY', key, 'output ' .. model, int(output))
+  call('HINCRBY', key, 'charge ' .. model, int(charge))
 end
 
 -- Ended holds answer for a day; of an expired one a late settle must know what it charged.

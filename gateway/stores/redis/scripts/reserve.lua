@@ -20,18 +20,15 @@ open_account()
 turn()
 local least, full = tonumber(ARGV[4]), tonumber(ARGV[5])
 local overdraft, observe = tonumber(ARGV[6]), ARGV[7] == '1'
-local buckets, rooms = {}, {}
-local ample = full <= least or total.available >= AMPLE * full
+local buckets, rooms, ample = {}, {}, full <= least or total.available >= AMPLE * full
 for i = 1, charges do
   local at = FIRST + (i - 1) * WIDTH
   local v = call('HMGET', KEYS[6 + i], 'held', 'used')
-  local bucket = {held = tonumber(v[1] or 0), least = tonumber(ARGV[at]), full = tonumber(ARGV[at + 1]),
-                  shadow = ARGV[at + 3] == '1', expires = not v[1] and ARGV[at + 4] or '0'}
-  bucket.room = tonumber(ARGV[at + 2]) - tonumber(v[2] or 0) - bucket.held
-  if bucket.full > bucket.least and not bucket.shadow and bucket.room < AMPLE * bucket.full then
-    ample = false
-  end
-  buckets[i], rooms[i] = bucket, max(0, bucket.room)
+  local room = ARGV[at + 2] - (v[1] or 0) - (v[2] or 0)
+  local shadow, choice = ARGV[at + 3] == '1', ARGV[at] ~= ARGV[at + 1]
+  if choice and not shadow and room < AMPLE * ARGV[at + 1] then ample = false end
+  buckets[i] = {at = at, shadow = shadow, room = room, new = not v[1]}
+  rooms[i] = max(0, room)
 end
 
 local function refuse(reason, index)
@@ -42,11 +39,13 @@ end
 
 local record_key = KEYS[7 + charges]
 if record_key and call('HGET', record_key, 'st') ~= 'active' then return refuse('key', 0) end
-if total.status and total.status ~= 'active' then return refuse('account', 0) end
+if before.status and before.status ~= 'active' then return refuse('account', 0) end
 local amount = ample and full or least
 for i, bucket in ipairs(buckets) do
-  bucket.add = ample and bucket.full or bucket.least
-  if bucket.add > rooms[i] and not (bucket.shadow or observe) then return refuse('limit', i - 1) end
+  bucket.add = ARGV[bucket.at + (ample and 1 or 0)]
+  if tonumber(bucket.add) > rooms[i] and not (bucket.shadow or observe) then
+    return refuse('limit', i - 1)
+  end
 end
 if observe then amount = min(amount, max(0, total.available)) end
 if amount > spendable(overdraft, false) and not observe then return refuse('balance', 0) end
@@ -54,15 +53,16 @@ if amount > spendable(overdraft, false) and not observe then return refuse('bala
 local covered = min(amount, total.available)
 local slices = take(covered, 'held')
 total.overdraft_held, total.live = total.overdraft_held + amount - covered, total.live + 1
-local answer, in_bucket = {int(amount), ample and '1' or '0', int(total.available)}, {}
+local in_bucket, answer = '', int(amount) .. (ample and ' 1 ' or ' 0 ') .. int(total.available)
 for i, bucket in ipairs(buckets) do
-  call('HSET', KEYS[6 + i], 'held', int(bucket.held + bucket.add))
-  if bucket.expires ~= '0' then call('PEXPIREAT', KEYS[6 + i], bucket.expires) end
-  in_bucket[i], answer[3 + i] = int(bucket.add), int(max(0, bucket.room - bucket.add))
+  local key, expires_ms = KEYS[6 + i], ARGV[bucket.at + 4]
+  call('HINCRBY', key, 'held', bucket.add)
+  if bucket.new and expires_ms ~= '0' then call('PEXPIREAT', key, expires_ms) end
+  in_bucket = in_bucket .. bucket.add .. ' '
+  answer = answer .. ' ' .. int(max(0, bucket.room - bucket.add))
 end
-answer = table.concat(answer, ' ')
 call('HSET', HOLD, 'st', 'held', 'a', ACCOUNT_ID, 'b', ARGV[9], 'sl', slices_text(slices), 'od',
-     int(amount - covered), 'bh', table.concat(in_bucket, ' '), 'obs', ARGV[7], 'ans', answer)
-call('ZADD', DUE, int(NOW + tonumber(ARGV[8])), OPERATION)
+     int(amount - covered), 'bh', in_bucket, 'obs', ARGV[7], 'ans', answer)
+call('ZADD', DUE, int(NOW + ARGV[8]), OPERATION)
 commit()
 return {'reserved', NOW, answer}

@@ -12,19 +12,19 @@ open_account()
 turn()
 
 local late, observe = hold.state ~= 'held', ARGV[4] == '1'
-local before = late and hold.checkpoint or {}
-local charge = max(0, tonumber(ARGV[3]) - (before[1] or 0))
+local known = late and hold.checkpoint or {}
+local charge = max(0, tonumber(ARGV[3]) - (known[1] or 0))
 local paid, debt, observed
 if late then paid, debt, observed = charge_directly(charge, observe)
 else paid, debt, observed = resolve(hold, charge, observe) end
 
 for i = 1, (#ARGV - FIRST + 1) / WIDTH do
   local at = FIRST + (i - 1) * WIDTH
-  local used = max(0, tonumber(ARGV[at]) - (before[3 + i] or 0))
+  local used = max(0, tonumber(ARGV[at]) - (known[3 + i] or 0))
   book_bucket(KEYS[7 + i], late and 0 or hold.in_bucket[i] or 0, used, ARGV[at + 1])
 end
-roll_up(KEYS[7], ARGV[6], before[1] and 0 or 1, max(0, tonumber(ARGV[7]) - (before[2] or 0)),
-        max(0, tonumber(ARGV[8]) - (before[3] or 0)), charge)
+roll_up(KEYS[7], ARGV[6], known[1] and 0 or 1, max(0, tonumber(ARGV[7]) - (known[2] or 0)),
+        max(0, tonumber(ARGV[8]) - (known[3] or 0)), charge)
 record(late and 'late' or 'settled', OPERATION, charge, debt, observed, paid, ARGV[5])
 entomb('settled')
 commit()
