@@ -35,7 +35,7 @@ from gateway.stores.redis.ledger import RedisLedger
 from gateway.stores.spool import FileSpool
 from gateway.tasks import TaskSet
 from gateway.telemetry.lag import watch_loop_lag
-from gateway.telemetry.logs import Log
+from gateway.telemetry.logs import Level, Log
 from gateway.telemetry.metrics import MetricLabels, Metrics
 from gateway.tokens.counter import TiktokenCounter
 from gateway.workers import reaper, replay
@@ -91,11 +91,10 @@ def local_pepper(data_dir: Path) -> bytes:
 async def open_stores(settings: Settings, address: StoreAddress) -> AsyncIterator[Stores]:
     """Connected stores. Raises StoreUnavailable when nobody answers."""
     tasks = TaskSet()
-    client = RedisClient(
-        address.url, tasks=tasks, timeout_s=settings.store.admission_timeout_ms / 1000
-    )
+    timeout_s = settings.store.admission_timeout_ms / 1000
+    client = RedisClient(address.url, tasks=tasks, timeout_s=timeout_s)
     await client.open()
-    keys = RedisKeyStore(address.url)
+    keys = RedisKeyStore(address.url, find_timeout_s=timeout_s)
     try:
         ledger = RedisLedger(client)
         await ledger.open()
@@ -154,6 +153,8 @@ class Gateway:
         )
         self._spool = FileSpool(settings.store.data_dir / "spool", worker_index=self._worker_index)
         self._cleanup.push_async_callback(self._spool.close)
+        if self._spool.damaged:
+            self._log.state("spool_damaged", level=Level.ERROR, lost_lines=self._spool.damaged)
         self._settlements = Settlements(
             self.stores.ledger, self._spool, tasks=self._bills, observer=self._observation
         )

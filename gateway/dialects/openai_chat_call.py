@@ -151,7 +151,8 @@ def _output_cap(document: Mapping[str, object]) -> int | None:
     older = _tokens(document, "max_tokens")
     if current is None or older is None:
         return older if current is None else current
-    return min(current, older)
+    # Which of the two a server obeys is its own business: the hold must cover either.
+    return max(current, older)
 
 
 def _tokens(document: Mapping[str, object], name: str) -> int | None:

@@ -18,6 +18,7 @@ from gateway.metering.limits import Charge, Unit, charges_for, effective_limits
 from gateway.metering.plans import Enforcement, model_allowed
 from gateway.metering.pricing import ModelPrice, RateCard
 from gateway.metering.routes import Route, find_route
+from gateway.proxy.meter import count_prompt
 from gateway.proxy.settlements import Settlements
 from gateway.proxy.ticket import Ticket
 from gateway.stores.base import Ledger
@@ -61,11 +62,13 @@ class Admission:
         if not self._settlements.healthy:
             raise unavailable("Usage could not be recorded right now")
         line = self._line(call.model, caller)
-        bound = dialect.prompt_bound_tokens(call, context_tokens=line.price.context_tokens)
+        # Images are priced by model: an alias must be counted as what it stands for.
+        resolved = replace(call, model=line.route.upstream_name(call.model))
+        bound = dialect.prompt_bound_tokens(resolved, context_tokens=line.price.context_tokens)
         sized = estimate(call, price=line.price, plan=caller.plan, input_tokens=bound, exact=False)
         attempt = await self._reserve(sized, call, line=line, caller=caller, request_id=request_id)
-        if isinstance(attempt.answer, Refused) and _worth_counting(attempt):
-            exact = await self._exact_tokens(call, line, dialect)
+        if _worth_counting(attempt) and not call.opaque_inputs:
+            exact = await count_prompt(resolved, dialect, self._counter)
             if exact < bound:
                 sized = replace(sized, input_tokens=exact, exact=True)
                 attempt = await self._reserve(
@@ -153,11 +156,6 @@ class Admission:
             return answer
         # A request id is drawn at random for each call: an ended hold of that name is a bug.
         raise AssertionError(f"fresh hold answered {answer}")
-
-    async def _exact_tokens(self, call: Call, line: Line, dialect: Dialect) -> int:
-        parts = dialect.prompt_parts(call)
-        model = line.route.upstream_name(call.model)
-        return parts.fixed_tokens + await self._counter.count(model, parts.texts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ rolling hold nears its end, or at the end if the provider reported nothing belie
 
 from collections.abc import Callable
 
-from gateway.dialects.base import AnswerReader, OutputPiece
+from gateway.dialects.base import AnswerReader, Dialect, OutputPiece
+from gateway.metering.call import Call
 from gateway.metering.sanity import plausible
 from gateway.metering.usage import Provenance, Usage, UsageReport
 from gateway.proxy.ticket import Ticket
@@ -163,10 +164,11 @@ class Meter:
         """Replace the prompt's bound by its exact count."""
         if self.input_exact:
             return
-        self._input_tokens = min(
-            self._input_tokens,
-            await count_prompt(self.ticket, self._counter),
-        )
+        ticket = self.ticket
+        # What the caller only named (a file by its id) cannot be counted: the bound stands.
+        if not ticket.call.opaque_inputs:
+            counted = await count_prompt(ticket.resolved_call, ticket.dialect, self._counter)
+            self._input_tokens = min(self._input_tokens, counted)
         self.input_exact = True
 
     def ending(self, *, include_usage: bool) -> bytes:
@@ -174,6 +176,7 @@ class Meter:
         return self._reader.ending(usage=self.usage_so_far(), include_usage=include_usage)
 
 
-async def count_prompt(ticket: Ticket, counter: TokenCounter) -> int:
-    parts = ticket.dialect.prompt_parts(ticket.call)
-    return parts.fixed_tokens + await counter.count(ticket.model, parts.texts)
+async def count_prompt(resolved: Call, dialect: Dialect, counter: TokenCounter) -> int:
+    """The prompt's tokens, for a call whose model is the one the provider is asked for."""
+    parts = dialect.prompt_parts(resolved)
+    return parts.fixed_tokens + await counter.count(resolved.model, parts.texts)

@@ -67,7 +67,8 @@ class PromptBill:
         return None
 
     async def counted(self) -> UsageReport:
-        tokens = await count_prompt(self.ticket, self.counter)
+        ticket = self.ticket
+        tokens = await count_prompt(ticket.resolved_call, ticket.dialect, self.counter)
         return UsageReport(Usage(input_uncached=tokens), Provenance.COUNTED)
 
 

@@ -1,6 +1,6 @@
 """An admitted call: everything later phases need to know about it, gathered once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.dialects.base import Dialect
 from gateway.metering.accounts import Caller
@@ -35,6 +35,11 @@ class Ticket:
     """The hold covers the worst case: it never needs extending."""
     rooms: tuple[int, ...]
     started_ms: int
+
+    @property
+    def resolved_call(self) -> Call:
+        """The call under the provider's name for its model: how it is counted."""
+        return replace(self.call, model=self.model)
 
     @property
     def observe(self) -> bool:

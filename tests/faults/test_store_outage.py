@@ -51,7 +51,7 @@ async def _stream_of(tk: Any, tokens: int, *, delay_ms: int) -> "asyncio.Task[by
 async def test_a_stalled_store_refuses_within_250_ms_and_streams_go_on(
     tmp_path: Path, own_server: Server
 ) -> None:
-    async with running_gateway(tmp_path, own_server.url) as tk:
+    async with running_gateway(tmp_path, own_server.url, admission_ms=200) as tk:
         stream = await _stream_of(tk, 60, delay_ms=20)
         own_server.signal(signal.SIGSTOP)
         await _refused_quickly(tk)
@@ -70,7 +70,7 @@ async def test_a_stalled_store_refuses_within_250_ms_and_streams_go_on(
 async def test_a_killed_store_gets_the_settlement_from_the_spool_once(
     tmp_path: Path, own_server: Server
 ) -> None:
-    async with running_gateway(tmp_path, own_server.url) as tk:
+    async with running_gateway(tmp_path, own_server.url, admission_ms=200) as tk:
         stream = await _stream_of(tk, 60, delay_ms=10)
         own_server.kill()
         await _refused_quickly(tk)
@@ -94,7 +94,7 @@ async def test_a_killed_store_gets_the_settlement_from_the_spool_once(
 async def test_a_reserve_that_a_stalled_store_runs_late_holds_nothing(
     tmp_path: Path, own_server: Server
 ) -> None:
-    async with running_gateway(tmp_path, own_server.url) as tk:
+    async with running_gateway(tmp_path, own_server.url, admission_ms=200) as tk:
         own_server.signal(signal.SIGSTOP)
         await asyncio.gather(*(_status(tk) for _ in range(20)))
         own_server.signal(signal.SIGCONT)

@@ -62,7 +62,7 @@ async def test_workers_share_a_port_and_any_of_them_tells_the_totals(
         # A connection for each call: the kernel spreads them over the workers.
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as http,
     ):
-        key = await account_with_key(session, granted_ucr=100_000_000)
+        key = await account_with_key(session, granted_ucr=10_000_000_000)
         client = Client(gateway, key, http)
         statuses = await asyncio.gather(*(client.status("tokens=7") for _ in range(60)))
         assert [200] * 60 == statuses
@@ -137,6 +137,11 @@ async def test_a_dead_worker_is_replaced_and_its_counts_stay(
         key = await account_with_key(session, granted_ucr=100_000_000)
         client = Client(gateway, key, http)
         assert 200 == await client.status("tokens=1")
+        completed = r'tollkeeper_calls_total\{[^}]*end="completed"[^}]*\}'
+        async with asyncio.timeout(5):
+            # The client has its answer before the call is counted.
+            while 1 != await client.metric(completed):
+                await asyncio.sleep(0.01)
         assert gateway.process is not None
         children = Path(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children")
         [worker] = children.read_text().split()
@@ -148,7 +153,9 @@ async def test_a_dead_worker_is_replaced_and_its_counts_stay(
                         break
                 except aiohttp.ClientError:
                     await asyncio.sleep(0.05)
-        assert 2 == await client.metric(r'tollkeeper_calls_total\{[^}]*end="completed"[^}]*\}')
+        async with asyncio.timeout(5):
+            while 2 != await client.metric(completed):
+                await asyncio.sleep(0.01)
 
 
 async def test_a_gateway_that_cannot_listen_says_so_and_ends(

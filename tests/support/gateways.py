@@ -39,7 +39,8 @@ INPUT_UCR, OUTPUT_UCR = 40, 160
 CONFIG = """\
 listen: {{host: 127.0.0.1, port: {port}, workers: {workers}, drain_s: {drain_s}}}
 admin: {{host: 127.0.0.1, port: {admin_port}}}
-store: {{url: "{store_url}", data_dir: {data_dir}, pepper: env:TEST_PEPPER}}
+store: {{url: "{store_url}", data_dir: {data_dir}, pepper: env:TEST_PEPPER,
+         admission_timeout_ms: {admission_ms}}}
 metering: {{lease_s: {lease_s}, checkpoint_s: {checkpoint_s}}}
 providers:
   simulated: {{base_url: "{provider_url}", credential: env:TEST_CREDENTIAL, first_byte_timeout_s: {first_byte_s},
@@ -160,8 +161,12 @@ def write_config(
     drain_s: float = 5,
     first_byte_s: float = 30,
     idle_s: float = 30,
+    admission_ms: int = 3000,
 ) -> Path:
-    """A complete configuration in `folder`, as an operator would write it."""
+    """A complete configuration in `folder`, as an operator would write it.
+
+    Patient by default: only tests of time-outs should depend on how busy the machine is.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "gateway.yaml"
     config.write_text(
@@ -177,6 +182,7 @@ def write_config(
             drain_s=drain_s,
             first_byte_s=first_byte_s,
             idle_s=idle_s,
+            admission_ms=admission_ms,
             data_dir=orjson.dumps(str(folder / "data")).decode(),
         )
     )

@@ -61,14 +61,14 @@ def test_usage_is_wanted_only_when_asked_for_in_a_stream(fields, wants):
     [
         ({"max_tokens": 5}, 5),
         ({"max_completion_tokens": 7}, 7),
-        ({"max_tokens": 5, "max_completion_tokens": 7}, 5),
-        ({"max_tokens": 9, "max_completion_tokens": 7}, 7),
+        ({"max_tokens": 5, "max_completion_tokens": 7}, 7),
+        ({"max_tokens": 9, "max_completion_tokens": 7}, 9),
         ({"max_tokens": None, "max_completion_tokens": 7}, 7),
         ({"max_tokens": 0}, 0),
         ({"max_tokens": None}, None),
     ],
 )
-def test_the_output_cap_is_the_smaller_of_the_two(fields, cap):
+def test_the_output_cap_is_the_larger_of_the_two(fields, cap):
     assert cap == read_call(body_of(**fields)).max_output_tokens
 
 
