@@ -1,0 +1,101 @@
+"""The official Node SDK: installed once as its lock file says, then run without a network.
+
+`tests/node` has the scripts. The version is the last that runs on the Node of Debian 12 and on 20.
+"""
+
+import asyncio
+import hashlib
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+SOURCE = Path(__file__).parents[1] / "node"
+MANIFEST = ("package.json", "package-lock.json")
+INSTALL_TIMEOUT_S = 150
+RUN_TIMEOUT_S = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Talk:
+    """One conversation: with whom, and what is asked."""
+
+    request: dict[str, Any]
+    base_url: str
+    api_key: str
+    simulate: str = ""
+    max_retries: int = 0
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "client": {
+                "baseURL": self.base_url,
+                "apiKey": self.api_key,
+                "maxRetries": self.max_retries,
+            },
+            "request": self.request,
+            "headers": {"x-simulate": self.simulate},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSdk:
+    """Scripts beside the installed SDK."""
+
+    folder: Path
+
+    async def run(self, script: str, *talks: Talk) -> list[dict[str, Any]]:
+        """`{"answer": …}` or `{"error": …}` of each talk, one after the other."""
+        process = await asyncio.create_subprocess_exec(
+            "node",
+            f"{script}.mjs",
+            cwd=self.folder,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        asked = orjson.dumps([talk.document() for talk in talks])
+        try:
+            async with asyncio.timeout(RUN_TIMEOUT_S):
+                told, complaint = await process.communicate(asked)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        assert 0 == process.returncode, complaint.decode()
+        return orjson.loads(told)
+
+
+def install(cache: Path) -> NodeSdk:
+    """The SDK in a folder of `cache` named by its lock file: an older run's is used again."""
+    lock = b"".join((SOURCE / name).read_bytes() for name in MANIFEST)
+    folder = cache / hashlib.sha256(lock).hexdigest()[:16]
+    if not folder.is_dir():
+        _install_into(folder)
+    for script in SOURCE.glob("*.mjs"):
+        shutil.copy(script, folder)
+    return NodeSdk(folder)
+
+
+def _install_into(folder: Path) -> None:
+    """Complete or not there: another run may be installing at the same time."""
+    with tempfile.TemporaryDirectory(dir=folder.parent, ignore_cleanup_errors=True) as scratch:
+        building = Path(scratch) / "sdk"
+        building.mkdir()
+        for name in MANIFEST:
+            shutil.copy(SOURCE / name, building)
+        subprocess.run(
+            ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+            cwd=building,
+            check=True,
+            timeout=INSTALL_TIMEOUT_S,
+        )
+        try:
+            building.rename(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
