@@ -147,7 +147,10 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclasses of asyncio's.
         self._transport = cast("asyncio.Transport", transport)
-        self._owner.opened(self)
+        if self.closed:
+            self._transport.abort()
+        else:
+            self._owner.opened(self)
 
     def data_received(self, data: bytes) -> None:
         answer = self._answer

@@ -27,7 +27,7 @@ _SWITCHING_PROTOCOLS = 101
 _LENGTHS = frozenset({len("connection"), len("content-length"), len("transfer-encoding")})
 
 
-class MalformedAnswer(Exception):  # noqa: N818 - names what came, not what we do about it
+class MalformedAnswer(Exception):
     """The bytes are no HTTP response we are willing to interpret; says why, quotes nothing."""
 
 

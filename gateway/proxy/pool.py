@@ -241,17 +241,11 @@ class Pool:
 
     async def _connect(self) -> Connection:
         """Open a connection in a place that is already counted in `_connecting`."""
-        loop = asyncio.get_running_loop()
+        connection = Connection(self._settings, self)
         timeout_s = self._settings.connect_timeout_s
         try:
             async with asyncio.timeout(timeout_s):
-                _, connection = await loop.create_connection(
-                    lambda: Connection(self._settings, self),
-                    self._origin.host,
-                    self._origin.port,
-                    ssl=self._tls,
-                    server_hostname=self._origin.host if self._tls is not None else None,
-                )
+                await self._dial(connection)
         except TimeoutError as error:
             raise UpstreamTimeout(
                 f"The provider accepted no connection within {timeout_s:g} s.",
@@ -267,6 +261,23 @@ class Pool:
             connection.close()
             raise _pool_closed()
         return connection
+
+    async def _dial(self, connection: Connection) -> None:
+        tls = self._tls
+        try:
+            await asyncio.get_running_loop().create_connection(
+                lambda: connection,
+                self._origin.host,
+                self._origin.port,
+                ssl=tls,
+                server_hostname=None if tls is None else self._origin.host,
+            )
+        except BaseException:
+            # A cancelled attempt may have got its socket, or get it even now; uvloop then closes
+            # it without a word to the protocol.
+            connection.close()
+            self.lost(connection)
+            raise
 
 
 def _pool_closed() -> UpstreamFailed:

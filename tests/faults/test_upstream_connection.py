@@ -223,6 +223,18 @@ async def test_a_provider_that_refuses_connections_failed():
 
 
 @on_every_loop
+async def test_calls_waiting_behind_a_refused_connection_hear_of_it_at_once():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        origin = Origin(scheme="http", host="127.0.0.1", port=unused.getsockname()[1])
+        pool = Pool(origin, PoolSettings(connections_max=1))
+        outcomes = await asyncio.gather(*[ask(pool) for _ in range(5)], return_exceptions=True)
+        await pool.close()
+
+    assert [UpstreamFailed] * 5 == [type(outcome) for outcome in outcomes]
+
+
+@on_every_loop
 async def test_a_provider_that_accepts_no_connection_times_out():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 import uvloop
 
+TIMEOUT_S = 20.0
+"""Of one test: a loop that waits forever swallows the signal of the runner's own time limit."""
+
 
 def on_every_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
     """Run an async test on asyncio and on uvloop; it may ask for no async fixtures.
@@ -22,7 +25,7 @@ def on_every_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..
         complaints: list[dict[str, Any]] = []
         with asyncio.Runner(loop_factory=new_loop) as runner:
             runner.get_loop().set_exception_handler(lambda _, context: complaints.append(context))
-            runner.run(test(*args, **kwargs))
+            runner.run(asyncio.wait_for(test(*args, **kwargs), TIMEOUT_S))
             # Complaints about lost exceptions come when the future is collected.
             gc.collect(1)
         assert not complaints, complaints

@@ -253,6 +253,13 @@ def test_a_small_head_may_come_with_much_body():
     assert (50000, True) == (len(body), complete)
 
 
+def test_framing_between_pieces_of_body_may_go_on_forever():
+    reader = reader_for(head_bytes_max=256)
+    parts = [CHUNKED, *[b"10\r\n", b"x" * 16 + b"\r\n"] * 100]
+
+    assert b"x" * 1600 == read(parts, reader)[2]
+
+
 @given(body=st.binary(max_size=300), cuts=st.lists(st.integers(0, 600)), sizes=st.integers(1, 50))
 def test_any_chunking_and_any_cuts_give_the_same_body(body, cuts, sizes):
     chunks = [body[i : i + sizes] for i in range(0, len(body), sizes)]

@@ -15,6 +15,7 @@ from gateway.proxy import pool as pool_module
 from gateway.proxy.pool import Origin, Pool, PoolSettings, provider_tls
 
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+CLOSING = HELLO.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
 SETTINGS = PoolSettings(connect_timeout_s=2.0)
 
 
@@ -87,7 +88,7 @@ async def test_a_connection_is_free_again_when_its_body_is_complete_not_before()
 @pytest.mark.parametrize(
     "raw",
     [
-        HELLO.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"),
+        CLOSING,
         HELLO.replace(b"1.1", b"1.0"),
         HELLO + b"HTTP/1.1 200 OK\r\n",
     ],
@@ -210,9 +211,8 @@ async def test_more_calls_than_places_wait_for_their_turn():
 
 @on_every_loop
 async def test_waiting_calls_get_the_places_of_connections_that_closed():
-    closing = HELLO.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
     async with (
-        RawServer(answering(closing)) as server,
+        RawServer(answering(CLOSING)) as server,
         pool_for(server, connections_max=2) as pool,
     ):
         assert [b"hello"] * 20 == await asyncio.gather(*[ask_all(pool) for _ in range(20)])
@@ -238,12 +238,13 @@ async def test_waiting_for_a_place_is_bounded():
 
 
 @on_every_loop
-async def test_calls_that_give_up_waiting_leave_every_place_usable():
+@pytest.mark.parametrize("raw", [HELLO, CLOSING])
+async def test_calls_that_give_up_waiting_leave_every_place_usable(raw):
     async with (
-        RawServer(answering(HELLO)) as server,
+        RawServer(answering(raw)) as server,
         pool_for(server, connections_max=2) as pool,
     ):
-        for turns in range(12):
+        for turns in range(25):
             calls = [asyncio.ensure_future(ask_all(pool)) for _ in range(8)]
             for _ in range(turns):
                 await asyncio.sleep(0)
@@ -253,6 +254,19 @@ async def test_calls_that_give_up_waiting_leave_every_place_usable():
             assert {b"hello"} == {call.result() for call in calls[1::2]}
         assert pool._connecting == 0
         assert not pool._waiters
+
+
+@on_every_loop
+async def test_calls_cancelled_while_connecting_leave_no_socket_behind():
+    async with RawServer(answering(HELLO)) as server, pool_for(server) as pool:
+        for turns in range(8):
+            call = asyncio.ensure_future(ask(pool))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            call.cancel()
+            await asyncio.wait([call])
+            await asyncio.sleep(0.01)
+            assert pool.open_count == pool.idle_count
 
 
 @on_every_loop
@@ -294,6 +308,20 @@ async def test_closing_breaks_off_what_runs_waits_or_comes_later():
         assert [UpstreamFailed] * 2 == [type(outcome) for outcome in outcomes]
         with pytest.raises(UpstreamFailed):
             await ask(pool)
+        assert pool.open_count == 0
+
+
+@on_every_loop
+async def test_a_connection_that_comes_after_closing_is_dropped():
+    async with RawServer(answering(HELLO)) as server:
+        pool = Pool(Origin.parse(server.url), SETTINGS)
+        call = asyncio.ensure_future(ask(pool))
+        await asyncio.sleep(0)
+        await pool.close()
+
+        (outcome,) = await asyncio.gather(call, return_exceptions=True)
+        assert type(outcome) is UpstreamFailed
+        await asyncio.sleep(0.02)
         assert pool.open_count == 0
 
 
