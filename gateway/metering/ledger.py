@@ -73,9 +73,14 @@ class Reserve:
     """The caller's idea of the ledger's clock, from which the charges' windows were computed."""
     overdraft_ucr: int = 0
     observe: bool = False
+    only_if_ample: bool = False
+    """Refuse (Reason.BALANCE) instead of choosing the least, and unless available is PLENTY times
+    `full_ucr`: for a hold sized by a rough bound. Not with `observe`."""
 
 
 AMPLE = 4
+# Holds sized by a bound are too large; as long as this many would fit, nobody is refused for it.
+PLENTY = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """Admission: price the call, bound it, and have the ledger set that much aside.
 
 Cheap where cheap is right: the prompt's byte length bounds its tokens, and that is enough while
-credit is ample. Only when the bound does not fit is the prompt counted exactly.
+credit is ample. Where it is not, the prompt is counted exactly: N calls of a price are admitted on
+credit for N, not on credit for N bounds.
 """
 
 import asyncio
@@ -66,14 +67,18 @@ class Admission:
         resolved = replace(call, model=line.route.upstream_name(call.model))
         bound = dialect.prompt_bound_tokens(resolved, context_tokens=line.price.context_tokens)
         sized = estimate(call, price=line.price, plan=caller.plan, input_tokens=bound, exact=False)
-        attempt = await self._reserve(sized, call, line=line, caller=caller, request_id=request_id)
-        if _worth_counting(attempt) and not call.opaque_inputs:
-            exact = await count_prompt(resolved, dialect, self._counter)
-            if exact < bound:
-                sized = replace(sized, input_tokens=exact, exact=True)
-                attempt = await self._reserve(
-                    sized, call, line=line, caller=caller, request_id=request_id
-                )
+        rough = caller.plan.enforcement is not Enforcement.OBSERVE
+        attempt = await self._reserve(
+            sized, call, line=line, caller=caller, request_id=request_id, rough=rough
+        )
+        if rough and _worth_counting(attempt):
+            # What the caller only named (a file by its id) cannot be counted: the bound stands.
+            if not call.opaque_inputs:
+                exact = await count_prompt(resolved, dialect, self._counter)
+                sized = replace(sized, input_tokens=min(exact, bound), exact=True)
+            attempt = await self._reserve(
+                sized, call, line=line, caller=caller, request_id=request_id, rough=False
+            )
         if isinstance(attempt.answer, Refused):
             raise _refusal(attempt.answer, attempt, line.price, call=call, dialect=dialect)
         return Ticket(
@@ -116,8 +121,16 @@ class Admission:
         return Line(route, price)
 
     async def _reserve(
-        self, sized: Estimate, call: Call, *, line: Line, caller: Caller, request_id: str
+        self,
+        sized: Estimate,
+        call: Call,
+        *,
+        line: Line,
+        caller: Caller,
+        request_id: str,
+        rough: bool,
     ) -> "Attempt":
+        """`rough`: sized by a bound, which will do only while there is plenty."""
         limits = effective_limits(caller.plan.limits, caller.key.limits)
         needed = need(sized, price=line.price, call=call)
         account_id, key_id = caller.account.account_id, caller.key.key_id
@@ -137,6 +150,7 @@ class Admission:
                 now_ms=now_ms,
                 overdraft_ucr=caller.plan.overdraft_ucr,
                 observe=caller.plan.enforcement is Enforcement.OBSERVE,
+                only_if_ample=rough,
             )
             answer = await self._ask(ask)
             if isinstance(answer, (Reserved, Refused)):
@@ -170,7 +184,7 @@ class Attempt:
 
 
 def _worth_counting(attempt: Attempt) -> bool:
-    """Was it refused for an amount that an exact count would make smaller?"""
+    """Was it refused for an amount, which an exact count may make smaller?"""
     refused = attempt.answer
     if not isinstance(refused, Refused):
         return False

@@ -133,7 +133,7 @@ class LedgerMachine(RuleBasedStateMachine):
         least=amounts,
         more=amounts,
         lease_ms=leases_ms,
-        manner=st.sampled_from(["strict", "strict", "soft", "observe"]),
+        manner=st.sampled_from(["strict", "strict", "rough", "soft", "observe"]),
         skew_ms=st.sampled_from([0] * 14 + [-2_000, 2_000]),
     )
     def reserve(
@@ -182,6 +182,7 @@ class LedgerMachine(RuleBasedStateMachine):
             lease_ms=lease_ms,
             overdraft_ucr=OVERDRAFT_UCR * (manner == "soft"),
             observe=manner == "observe",
+            only_if_ample=manner == "rough",
             now_ms=self.ledger.now_ms() + skew_ms,
         )
         self._both("reserve", ask)
@@ -207,7 +208,7 @@ class LedgerMachine(RuleBasedStateMachine):
         add=amounts,
         owed=amounts,
         lease_ms=leases_ms,
-        manner=st.sampled_from(["strict", "strict", "soft", "observe"]),
+        manner=st.sampled_from(["strict", "strict", "rough", "soft", "observe"]),
     )
     def extend(
         self, *, pick: int, sequence: int, add: int, owed: int, lease_ms: int, manner: str

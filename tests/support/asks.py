@@ -46,6 +46,7 @@ def reserve(
     lease_ms: int = LEASE_MS,
     overdraft_ucr: int = 0,
     observe: bool = False,
+    only_if_ample: bool = False,
     now_ms: int | None = None,
 ) -> Reserve:
     return Reserve(
@@ -59,6 +60,7 @@ def reserve(
         now_ms=ledger.now_ms() if now_ms is None else now_ms,
         overdraft_ucr=overdraft_ucr,
         observe=observe,
+        only_if_ample=only_if_ample,
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from gateway.errors import Conflict
 from gateway.metering.ledger import (
     AMPLE,
+    PLENTY,
     AlreadyEnded,
     Balance,
     ClockSkewed,
@@ -174,6 +175,8 @@ class Oracle:
             return ClockSkewed(self.now_ms())
         self._catch_up()
         ample = self._ample(ask)
+        if refused := self._refuse_unless_ample(ask, ample=ample):
+            return refused
         units = [charge.full if ample else charge.least for charge in ask.charges]
         amount = ask.full_ucr if ample else ask.least_ucr
         if ask.observe:
@@ -199,13 +202,16 @@ class Oracle:
         return answer
 
     def _ample(self, ask: Reserve) -> bool:
-        choices = [(self._available, ask.least_ucr, ask.full_ucr)]
-        choices += [
-            (self._room(charge), charge.least, charge.full)
+        if ask.full_ucr > ask.least_ucr or ask.only_if_ample:
+            times = PLENTY if ask.only_if_ample else AMPLE
+            if self._available < times * ask.full_ucr:
+                return False
+        return all(
+            self._room(charge) >= AMPLE * charge.full
             for charge in ask.charges
+            if charge.full > charge.least or (ask.only_if_ample and charge.full != 1)
             if not charge.limit.shadow
-        ]
-        return all(room >= AMPLE * full for room, least, full in choices if full > least)
+        )
 
     def _refuse(
         self, ask: Reserve | Extend, units: list[int], *, fits: bool, spendable: int
@@ -226,6 +232,17 @@ class Oracle:
             rooms=self._rooms(ask.charges),
             now_ms=self.now_ms(),
             limit_index=over[0] if over else 0,
+        )
+
+    def _refuse_unless_ample(self, ask: Reserve, *, ample: bool) -> Refused | None:
+        if ample or not ask.only_if_ample:
+            return None
+        return Refused(
+            reason=Reason.BALANCE,
+            available_ucr=self._spendable(ask.overdraft_ucr, running=False),
+            held_ucr=self._held,
+            rooms=self._rooms(ask.charges),
+            now_ms=self.now_ms(),
         )
 
     def _hold(self, amount: int) -> list[tuple[_Credit, int]]:

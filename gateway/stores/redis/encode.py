@@ -50,9 +50,8 @@ class StoredHold:
 
 def check_amounts(*amounts: int) -> None:
     """Raises BadCall for what a Lua number could not hold exactly."""
-    for amount in amounts:
-        if not 0 <= amount <= AMOUNT_MAX_UCR:
-            raise BadCall(f"An amount lies between 0 and {AMOUNT_MAX_UCR}; {amount} came.")
+    if min(amounts) < 0 or max(amounts) > AMOUNT_MAX_UCR:
+        raise BadCall(f"Every amount lies between 0 and {AMOUNT_MAX_UCR}; one did not.")
 
 
 def grant(ask: Grant) -> Parts:
@@ -104,13 +103,13 @@ def reserve(ask: Reserve) -> Parts:
         int(ask.observe),
         ask.lease_ms,
         buckets,
+        int(ask.only_if_ample),
         *numbers,
     )
 
 
 def extend(ask: Extend) -> Parts:
-    check_amounts(ask.add_ucr, ask.overdraft_ucr, ask.event.charge_ucr)
-    check_amounts(*ask.adds, *ask.amounts)
+    check_amounts(ask.add_ucr, ask.overdraft_ucr, ask.event.charge_ucr, *ask.adds, *ask.amounts)
     numbers: list[Part] = []
     for charge, add, amount in zip(ask.charges, ask.adds, ask.amounts, strict=True):
         numbers += (add, amount, charge.ceiling, int(charge.limit.shadow))

@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from importlib.resources import files
 
-from gateway.metering.ledger import AMPLE
+from gateway.metering.ledger import AMPLE, PLENTY
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Script:
 def _load(name: str, *shared: str) -> Script:
     folder = files(__package__) / "scripts"
     parts = [(folder / f"{part}.lua").read_text("utf-8") for part in ("common", *shared, name)]
-    body = "\n".join([f"local AMPLE = {AMPLE}", *parts]).encode()
+    body = "\n".join([f"local AMPLE, PLENTY = {AMPLE}, {PLENTY}", *parts]).encode()
     # SHA-1 is the server's choice of a cache key, nothing secret hangs on it.
     digest = hashlib.sha1(body, usedforsecurity=False).hexdigest().encode()
     return Script(name=name, body=body, digest=digest)

@@ -2,12 +2,13 @@
 -- KEYS  1-4 as common.lua  5 due zset  6 hold  7.. buckets in the charges' order
 --       last: the key's record, if the reservation is bound to a key
 -- ARGV  3 the caller's idea of now  4 least  5 full  6 overdraft limit  7 observe (1/0)  8 lease ms
---       9 buckets as JSON, for the reaper  10.. per charge: least, full, ceiling, shadow, expires ms
+--       9 buckets as JSON, for the reaper  10 only if ample (1/0)
+--       11.. per charge: least, full, ceiling, shadow, expires ms
 -- Reply {'reserved', now, 'held full available room…'}
 --     | {'refused', now, reason, available, held, limit index, room…}
 --     | {'ended', now, ending} | {'clock_skew', now}
 -- No TTL on a hold: letting Redis forget it would leave its amount held for ever.
-local FIRST, WIDTH = 10, 5
+local FIRST, WIDTH = 11, 5
 local DUE, HOLD = KEYS[5], KEYS[6]
 local charges = (#ARGV - FIRST + 1) / WIDTH
 local known = call('HMGET', HOLD, 'st', 'ans')
@@ -20,12 +21,15 @@ open_account()
 turn()
 local least, full = tonumber(ARGV[4]), tonumber(ARGV[5])
 local overdraft, observe = tonumber(ARGV[6]), ARGV[7] == '1'
-local buckets, rooms, ample = {}, {}, full <= least or total.available >= AMPLE * full
+local only_ample = ARGV[10] == '1'
+local choice = only_ample or full > least
+local buckets, rooms, ample = {}, {}, not choice or total.available >= (only_ample and PLENTY or AMPLE) * full
 for i = 1, charges do
   local at = FIRST + (i - 1) * WIDTH
   local v = call('HMGET', KEYS[6 + i], 'held', 'used')
   local room = ARGV[at + 2] - (v[1] or 0) - (v[2] or 0)
-  local shadow, choice = ARGV[at + 3] == '1', ARGV[at] ~= ARGV[at + 1]
+  local shadow, single = ARGV[at + 3] == '1', ARGV[at + 1] == '1'
+  choice = ARGV[at] ~= ARGV[at + 1] or (only_ample and not single)
   if choice and not shadow and room < AMPLE * ARGV[at + 1] then ample = false end
   buckets[i] = {at = at, shadow = shadow, room = room, new = not v[1]}
   rooms[i] = max(0, room)
@@ -40,6 +44,7 @@ end
 local record_key = KEYS[7 + charges]
 if record_key and call('HGET', record_key, 'st') ~= 'active' then return refuse('key', 0) end
 if before.status and before.status ~= 'active' then return refuse('account', 0) end
+if only_ample and not ample then return refuse('balance', 0) end
 local amount = ample and full or least
 for i, bucket in ipairs(buckets) do
   bucket.add = ARGV[bucket.at + (ample and 1 or 0)]
