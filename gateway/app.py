@@ -25,6 +25,7 @@ from gateway.proxy.pool import Origin, Pool, PoolSettings, provider_tls
 from gateway.proxy.providers import Provider
 from gateway.proxy.running import RunningCalls
 from gateway.proxy.settlements import Settlements
+from gateway.proxy.slow_heads import SlowHeads
 from gateway.settings import Settings
 from gateway.settings.values import Auth, UnknownEndpoints
 from gateway.settings.values import Provider as ProviderSettings
@@ -138,6 +139,7 @@ class Gateway:
         self._metrics = inherited.metrics
         self._observation = Observation(log, inherited.metrics)
         self._running = RunningCalls(on_fault=lambda fault: self._observation.fault("tick", fault))
+        self._slow_heads = SlowHeads(timeout_s=self._settings.listen.head_timeout_s)
         self._background = TaskSet()
         self._bills = TaskSet()
         self._cleanup = AsyncExitStack()
@@ -207,6 +209,7 @@ class Gateway:
             observation=self._observation,
             dialects=known,
             default_dialect=next(iter(known.values())),
+            slow_heads=self._slow_heads,
             body_timeout_s=settings.listen.body_timeout_s,
         )
         return pipeline
@@ -288,6 +291,7 @@ class Gateway:
             access_log=None,
             keepalive_timeout=75.0,
         )
+        self._running.also(lambda: self._slow_heads.sweep(self._server))
         self._listener = await loop.create_server(
             self._server, listen.host, listen.port, reuse_port=True, backlog=LISTEN_BACKLOG
         )

@@ -42,6 +42,7 @@ CONFINED = {
     "aiohttp": (
         "gateway.proxy.handler",
         "gateway.proxy.downstream",
+        "gateway.proxy.slow_heads",
         "gateway.api",
         "gateway.simulator",
         "gateway.app",

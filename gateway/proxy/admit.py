@@ -14,7 +14,7 @@ from gateway.metering.accounts import Caller
 from gateway.metering.admission import Asked, refusal, standings
 from gateway.metering.call import Call
 from gateway.metering.estimate import Estimate, estimate, need
-from gateway.metering.ledger import ClockSkewed, Reason, Refused, Release, Reserve, Reserved
+from gateway.metering.ledger import PLENTY, ClockSkewed, Reason, Refused, Release, Reserve, Reserved
 from gateway.metering.limits import Charge, Unit, charges_for, effective_limits
 from gateway.metering.plans import Enforcement, model_allowed
 from gateway.metering.pricing import ModelPrice, RateCard
@@ -28,6 +28,7 @@ from gateway.tokens.base import TokenCounter
 # Each retry follows a resynchronised clock; a store whose clock jumps that often is not usable.
 CLOCK_RETRIES = 3
 STORE_RETRY_S = 1.0
+TIGHT_ACCOUNTS_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Admission:
         self._routes = routes
         self._rate_card = rate_card
         self._lease_ms = lease_ms
+        self._tight: set[str] = set()
 
     async def admit(
         self, call: Call, *, caller: Caller, dialect: Dialect, request_id: str
@@ -64,21 +66,26 @@ class Admission:
             raise unavailable("Usage could not be recorded right now")
         line = self._line(call.model, caller)
         # Images are priced by model: an alias must be counted as what it stands for.
-        resolved = replace(call, model=line.route.upstream_name(call.model))
+        model = line.route.upstream_name(call.model)
+        resolved = call if model == call.model else replace(call, model=model)
+        account_id = caller.account.account_id
         bound = dialect.prompt_bound_tokens(resolved, context_tokens=line.price.context_tokens)
         sized = estimate(call, price=line.price, plan=caller.plan, input_tokens=bound, exact=False)
-        rough = caller.plan.enforcement is not Enforcement.OBSERVE
+        observed = caller.plan.enforcement is Enforcement.OBSERVE
+        rough = not observed and account_id not in self._tight
+        if not rough and not observed:
+            sized = await self._counted(sized, resolved, dialect)
         attempt = await self._reserve(
             sized, call, line=line, caller=caller, request_id=request_id, rough=rough
         )
         if rough and _worth_counting(attempt):
-            # What the caller only named (a file by its id) cannot be counted: the bound stands.
-            if not call.opaque_inputs:
-                exact = await count_prompt(resolved, dialect, self._counter)
-                sized = replace(sized, input_tokens=min(exact, bound), exact=True)
+            self._note_tight(account_id)
+            sized = await self._counted(sized, resolved, dialect)
             attempt = await self._reserve(
                 sized, call, line=line, caller=caller, request_id=request_id, rough=False
             )
+        elif not rough and attempt.plenty:
+            self._tight.discard(account_id)
         if isinstance(attempt.answer, Refused):
             raise _refusal(attempt.answer, attempt, line.price, call=call, dialect=dialect)
         return Ticket(
@@ -89,7 +96,7 @@ class Admission:
             price=line.price,
             rate_version=self._rate_card.version,
             provider=line.route.provider,
-            model=line.route.upstream_name(call.model),
+            model=model,
             charges=attempt.ask.charges,
             input_tokens=attempt.sized.input_tokens,
             input_exact=attempt.sized.exact,
@@ -98,6 +105,19 @@ class Admission:
             rooms=attempt.answer.rooms,
             started_ms=attempt.ask.now_ms,
         )
+
+    async def _counted(self, sized: Estimate, resolved: Call, dialect: Dialect) -> Estimate:
+        # What the caller only named (a file by its id) cannot be counted: the bound stands.
+        if resolved.opaque_inputs:
+            return sized
+        exact = await count_prompt(resolved, dialect, self._counter)
+        return replace(sized, input_tokens=min(exact, sized.input_tokens), exact=True)
+
+    def _note_tight(self, account_id: str) -> None:
+        """Spare this account the rough question until it has plenty again."""
+        if len(self._tight) >= TIGHT_ACCOUNTS_MAX:
+            self._tight.clear()
+        self._tight.add(account_id)
 
     def _line(self, model: str, caller: Caller) -> Line:
         allowed = model_allowed(caller.plan.models, model) and (
@@ -177,6 +197,12 @@ class Attempt:
     ask: Reserve
     answer: Reserved | Refused
     sized: Estimate
+
+    @property
+    def plenty(self) -> bool:
+        """A bound would have done."""
+        available_ucr = self.answer.available_ucr
+        return isinstance(self.answer, Reserved) and available_ucr >= PLENTY * self.ask.full_ucr
 
     def covers_worst_case(self, reserved: Reserved) -> bool:
         """Nothing to extend later; under `observe` nothing is ever refused."""

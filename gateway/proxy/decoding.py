@@ -5,6 +5,7 @@ Output is bounded per piece of input: a decompression bomb costs its sender, not
 
 import zlib
 from collections.abc import Callable
+from functools import lru_cache
 
 import brotli
 
@@ -12,6 +13,18 @@ import brotli
 EXPANSION_MAX = 1_000
 PIECE_BYTES_MIN = 262_144
 GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+
+
+READABLE = frozenset({"", "identity", "gzip", "x-gzip", "deflate", "br"})
+
+
+@lru_cache(maxsize=256)
+def all_readable(accept_encoding: str) -> bool:
+    """Every coding the caller would accept is one that `decoder` can undo."""
+    return all(
+        coding.partition(";")[0].strip().lower() in READABLE
+        for coding in accept_encoding.split(",")
+    )
 
 
 def decoder(encoding: str) -> Callable[[bytes], bytes] | None:

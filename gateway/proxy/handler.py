@@ -15,6 +15,7 @@ from gateway.errors import ClientLeft, GatewayError
 from gateway.proxy.downstream import ClientRequest, ClientResponse
 from gateway.proxy.observation import Observation, elapsed_s
 from gateway.proxy.pipeline import Exchange, Pipeline
+from gateway.proxy.slow_heads import SlowHeads
 from gateway.proxy.trace import Trace
 
 REQUEST_ID_BYTES = 12
@@ -30,6 +31,7 @@ class ProxyHandler:
         observation: Observation,
         dialects: Mapping[str, Dialect],
         default_dialect: Dialect,
+        slow_heads: SlowHeads,
         body_timeout_s: float,
     ) -> None:
         """`default_dialect` words the errors of requests that match no dialect."""
@@ -37,6 +39,7 @@ class ProxyHandler:
         self._observation = observation
         self._dialects = dialects
         self._default_dialect = default_dialect
+        self._slow_heads = slow_heads
         self._body_timeout_s = body_timeout_s
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -44,6 +47,7 @@ class ProxyHandler:
             request_id=f"req_{os.urandom(REQUEST_ID_BYTES).hex()}",
             started_s=asyncio.get_running_loop().time(),
         )
+        self._slow_heads.spoke(request.protocol)
         response = ClientResponse(request)
         incoming = ClientRequest(request, body_timeout_s=self._body_timeout_s)
         try:

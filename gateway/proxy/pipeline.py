@@ -15,7 +15,7 @@ from gateway.metering.events import End, UsageEvent
 from gateway.metering.usage import Provenance, Usage, UsageReport
 from gateway.proxy.admit import Admission
 from gateway.proxy.authenticate import Authentication
-from gateway.proxy.decoding import decoder
+from gateway.proxy.decoding import all_readable, decoder
 from gateway.proxy.headers import request_headers, response_headers
 from gateway.proxy.hold import Hold
 from gateway.proxy.meter import Meter, count_prompt
@@ -275,7 +275,9 @@ def _outgoing(
         credential=provider.credential,
         body_bytes=body_bytes,
         request_id=exchange.trace.request_id.encode(),
-        identity_only=plain,
+        # An answer in a coding that cannot be read here could not be metered.
+        identity_only=plain
+        or not all_readable(exchange.request.headers.get("Accept-Encoding", "")),
     )
 
 

@@ -37,7 +37,8 @@ ACCOUNT = "acme"
 INPUT_UCR, OUTPUT_UCR = 40, 160
 
 CONFIG = """\
-listen: {{host: 127.0.0.1, port: {port}, workers: {workers}, drain_s: {drain_s}}}
+listen: {{host: 127.0.0.1, port: {port}, workers: {workers}, drain_s: {drain_s},
+          head_timeout_s: {head_s}}}
 admin: {{host: 127.0.0.1, port: {admin_port}}}
 store: {{url: "{store_url}", data_dir: {data_dir}, pepper: env:TEST_PEPPER,
          admission_timeout_ms: {admission_ms}}}
@@ -162,6 +163,7 @@ def write_config(
     first_byte_s: float = 30,
     idle_s: float = 30,
     admission_ms: int = 3000,
+    head_s: float = 10,
 ) -> Path:
     """A complete configuration in `folder`, as an operator would write it.
 
@@ -183,6 +185,7 @@ def write_config(
             first_byte_s=first_byte_s,
             idle_s=idle_s,
             admission_ms=admission_ms,
+            head_s=head_s,
             data_dir=orjson.dumps(str(folder / "data")).decode(),
         )
     )
