@@ -78,7 +78,7 @@ def list_all(config_path: Path, *, as_json: bool) -> None:
 @click.option("--name", help="Rename it.")
 @click.option(
     "--status",
-    type=click.Choice([Status.ACTIVE, Status.SUSPENDED, Status.CLOSED]),
+    type=click.Choice([each.value for each in (Status.ACTIVE, Status.SUSPENDED, Status.CLOSED)]),
     help="Only an active account's calls are served.",
 )
 @config_option
@@ -87,7 +87,7 @@ def change(
     account_id: str,
     plan: str | None,
     name: str | None,
-    status: Status | None,
+    status: str | None,
     config_path: Path,
     *,
     as_json: bool,

@@ -177,7 +177,7 @@ def _facts(key: VirtualKey, *, now_ms: int) -> dict[str, object]:
         "account": key.account_id,
         "name": key.name,
         "status": "expired" if over else key.status.value,
-        "models": list(key.models),
+        "only_models": list(key.models),
         "created": moment(key.created_ms),
         "expires": moment(key.expires_ms),
     }

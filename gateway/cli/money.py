@@ -29,8 +29,8 @@ AMOUNT = re.compile(r"([0-9]{1,30})(?:\.([0-9]{1,6}))?")
 @click.option("--id", "grant_id", help="Grant once under this id, however often it is repeated.")
 @click.option(
     "--kind",
-    type=click.Choice(list(GrantKind)),
-    default=GrantKind.PREPAID,
+    type=click.Choice([kind.value for kind in GrantKind]),
+    default=GrantKind.PREPAID.value,
     show_default=True,
     help="Decides what burns first: allowance, then promo, then the others.",
 )
@@ -143,7 +143,13 @@ def balance(account_id: str, config_path: Path, *, as_json: bool) -> None:
 
 @click.command()
 @click.argument("account_id")
-@click.option("--days", type=click.IntRange(1, 400), default=30, show_default=True)
+@click.option(
+    "--days",
+    type=click.IntRange(1, 400),
+    default=30,
+    show_default=True,
+    help="How far back, today included.",
+)
 @config_option
 @json_option
 def usage(account_id: str, days: int, config_path: Path, *, as_json: bool) -> None:

@@ -56,7 +56,7 @@ def table(rows: Sequence[Row]) -> str:
     titles = [name.replace("_", " ") for name in names]
     cells = [[title, "", *_column(values)] for title, values in zip(titles, columns, strict=True)]
     widths = [max(map(_width, column)) for column in cells]
-    right = [all(_is_number(value) or value is None for value in column) for column in columns]
+    right = [_of_numbers(column) for column in columns]
     for column, width in zip(cells, widths, strict=True):
         column[1] = "-" * width
     return "\n".join(_line(line, widths, right) for line in zip(*cells, strict=True))
@@ -107,6 +107,11 @@ def _width(text: str) -> int:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+
+
+def _of_numbers(values: Sequence[object]) -> bool:
+    known = [value for value in values if value is not None]
+    return bool(known) and all(map(_is_number, known))
 
 
 def _places(amount: Decimal) -> int:

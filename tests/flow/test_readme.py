@@ -1,0 +1,193 @@
+"""What README and docs tell a reader to type is typed here.
+
+Blocks are marked in their first line. `console run`: commands with their output, run in order in a
+directory with the sample configuration; numbers, keys and moments may differ. `python demo`: run
+against a demo, with its address and key. `yaml`: read as part of the sample configuration, or of a
+compose file. `sh`: each `tollkeeper` command must exist, with the options it is given.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+from support.commands import Demo, python, shell
+from support.settings_env import ENVIRON
+
+from gateway.cli import main
+from gateway.settings import load
+
+ROOT = Path(__file__).parents[2]
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "bench" / "README.md")
+BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)#\s]+)(#[^)\s]*)?\)")
+SECRETS = ENVIRON | {
+    "TOLLKEEPER_PEPPER": "0123456789abcdef0123456789abcdef",
+    "STORE_URL": "redis://:secret@127.0.0.1/0",
+}
+
+
+@dataclass(frozen=True)
+class Block:
+    page: str
+    language: str
+    mark: str
+    text: str
+
+    @property
+    def commands(self) -> Iterator[list[str]]:
+        """The words of each `tollkeeper` command, without the path it is called by."""
+        for line in self.text.replace("\\\n", " ").splitlines():
+            for part in re.split(r"&&|\|\|", line.removeprefix("$ ")):
+                words = shlex.split(part, comments=True)
+                at = [Path(word).name for word in words]
+                if "tollkeeper" in at:
+                    yield words[at.index("tollkeeper") + 1 :]
+
+
+def blocks(language: str, mark: str = "") -> list[Block]:
+    return [
+        Block(page.name, found[1], found[2].strip(), found[3])
+        for page in PAGES
+        for found in BLOCK.finditer(page.read_text())
+        if found[1] == language and (not mark or found[2].strip() == mark)
+    ]
+
+
+def masked(text: str) -> str:
+    """Without what is another at each run: keys, their ids, digits."""
+    text = re.sub(r"tk_[0-9A-Za-z]{12}_[0-9A-Za-z]{39}", "KEY", text)
+    text = re.sub(r"\b(?=[0-9A-Za-z]*[0-9A-Z])[0-9A-Za-z]{12}\b", "KEYID", text)
+    return re.sub(r"[0-9]", "0", text).rstrip("\n")
+
+
+def test_there_is_something_to_try() -> None:
+    assert blocks("console", "run")
+    assert blocks("python", "demo")
+    assert len(blocks("sh")) >= 4
+
+
+@pytest.mark.parametrize("block", blocks("sh") + blocks("console"), ids=lambda block: block.page)
+def test_every_command_exists_with_these_options(block) -> None:
+    for words in block.commands:
+        context = click.Context(main)
+        command: click.Command = main
+        while isinstance(command, click.Group):
+            found = command.get_command(context, words.pop(0))
+            assert found is not None, block.text
+            command = found
+        command.make_context(command.name or "", [*words], resilient_parsing=False)
+
+
+@pytest.mark.parametrize("block", blocks("console", "run"), ids=lambda block: block.page)
+async def test_what_is_shown_is_what_is_printed(block, tmp_path) -> None:
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "tollkeeper"
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m gateway "$@"\n')
+    program.chmod(0o755)
+    for shown in block.text.removeprefix("$ ").split("\n$ "):
+        command, _, expected = shown.partition("\n")
+        ran = await shell(
+            f"export OPENAI_API_KEY=sk-test; {command}", cwd=tmp_path, path=str(tmp_path / "bin")
+        )
+
+        assert "" == ran.err
+        assert masked(expected) == masked(ran.out)
+
+
+@pytest.mark.parametrize("block", blocks("python", "demo"), ids=lambda block: block.page)
+async def test_python_snippets_run_against_the_demo(block, tmp_path) -> None:
+    demo = Demo(tmp_path)
+    await demo.start()
+    try:
+        script = block.text.replace("http://127.0.0.1:8080/v1", demo.told("Base URL"))
+        ran = await python(script.replace("tk_...", demo.told("Key")), cwd=tmp_path)
+        told = await demo.until("completed")
+    finally:
+        await demo.stop()
+
+    assert (0, "") == (ran.code, ran.err)
+    assert len(ran.out.split()) > 5
+    assert "provider" in told
+
+
+@pytest.mark.parametrize("block", blocks("yaml"), ids=lambda block: block.page)
+def test_yaml_snippets_fit_into_the_sample_configuration(block, tmp_path) -> None:
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    read_with(tmp_path / "config", yaml.safe_load(block.text))
+
+
+def read_with(folder: Path, changes: dict[str, object]) -> None:
+    """Raises ConfigError unless the sample with these sections is valid."""
+    sample = folder / "gateway.yaml"
+    document = yaml.safe_load(sample.read_text()) | changes
+    sample.write_text(yaml.safe_dump(document))
+    load(sample, SECRETS)
+
+
+def test_the_compose_file_configures_the_gateway_it_starts(tmp_path) -> None:
+    compose = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    config = tmp_path / "config" / "gateway.yaml"
+    config.write_text(compose["configs"]["gateway"]["content"])
+    settings = load(config, SECRETS)
+
+    gateway = compose["services"]["gateway"]
+    assert {"OPENAI_API_KEY", "TOLLKEEPER_PEPPER"} == set(gateway["environment"])
+    assert "redis://redis:6379/0" == settings.store.url
+    assert [f"{settings.listen.port}:{settings.listen.port}"] == gateway["ports"]
+    assert "noeviction" in compose["services"]["redis"]["command"]
+    assert int(gateway["stop_grace_period"].removesuffix("s")) >= settings.listen.drain_s + 15
+
+
+def test_the_image_starts_the_command_that_exists_with_files_that_are_there() -> None:
+    lines = (ROOT / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
+    words = [line.split(maxsplit=1) for line in lines if line and not line.startswith("#")]
+    [command] = [yaml.safe_load(rest) for name, rest in words if name == "CMD"]
+    sources = [rest.split()[:-1] for name, rest in words if name == "COPY" and "--from" not in rest]
+    kept = (ROOT / ".dockerignore").read_text().split()
+
+    assert ["tollkeeper", "serve", "--config", "/etc/tollkeeper/gateway.yaml"] == command
+    for source in [word for group in sources for word in group]:
+        assert (ROOT / source).exists()
+        assert f"!{source}" in kept
+    [check] = [rest for name, rest in words if name == "HEALTHCHECK"]
+    assert "http://127.0.0.1:9090/healthz" in check
+    compile(yaml.safe_load(check[check.index("[") :])[2], "HEALTHCHECK", "exec")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_paths_lead_somewhere(page) -> None:
+    text = page.read_text()
+    targets = [found[1] for found in LINK.finditer(text) if not found[1].startswith("http")]
+    paths = re.findall(r"`((?:gateway|tests|docs|config|deploy|bench)/[\w./-]+)(?:::\w+)?`", text)
+
+    assert [] == [target for target in targets if not (page.parent / target).exists()]
+    assert [] == [path for path in paths if not (ROOT / path).exists()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tests_that_are_named_exist(page) -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page.read_text())
+
+    assert [] == [
+        (path, name) for path, name in named if f"def {name}(" not in (ROOT / path).read_text()
+    ]
+
+
+def test_readme_gives_the_two_commands_that_the_gate_runs() -> None:
+    readme, gate = (ROOT / "README.md").read_text(), (ROOT / ".ci" / "run").read_text()
+    [packages] = re.findall(r"apt-get install -y ([\w\s-]+?) &&", readme)
+
+    assert set(packages.split()) <= set(gate.split())
+    assert "pip install" in gate
+    assert "python -m pytest" in gate
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
