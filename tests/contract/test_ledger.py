@@ -22,9 +22,12 @@ from gateway.metering.ledger import (
     Settled,
 )
 from gateway.metering.limits import Charge, Limit, Need, Unit, Window, charges_for
+from gateway.stores.redis import encode
 from gateway.stores.redis.client import RedisClient
+from gateway.stores.redis.decode import stored_hold
 from gateway.stores.redis.layout import account_key, bucket_key, key_record_key, shard_tag
 from gateway.stores.redis.ledger import RedisLedger
+from gateway.stores.redis.lua import EXPIRE
 from gateway.tasks import TaskSet
 
 LARGEST = 2**53 - 1
@@ -113,6 +116,19 @@ async def test_a_grant_that_lapses_during_a_call_still_pays_for_it(ledger: Redis
         balance.grants[0].consumed_ucr,
         balance.grants[0].expired_ucr,
     )
+
+
+async def test_credit_that_lapsed_while_held_pays_no_debt(ledger: RedisLedger) -> None:
+    expires_ms = ledger.now_ms() + 60
+    await fund(ledger, 100, expires_ms=expires_ms)
+    assert isinstance(await ledger.reserve(asks.reserve(ledger, "r1", 100)), Reserved)
+    await ledger.settle(asks.settle("lost", 30))
+    await until(ledger, expires_ms)
+    await ledger.release(asks.release("r1"))
+
+    balance = await audit_account(ledger, asks.ACCOUNT)
+
+    assert (30, 100) == (balance.debt_ucr, balance.grants[0].expired_ucr)
 
 
 async def test_a_grant_whose_time_comes_pays_debt_first(ledger: RedisLedger) -> None:
@@ -369,6 +385,36 @@ async def test_two_reapers_end_each_hold_once(ledger: RedisLedger) -> None:
 
     assert 20 == sum(ended)
     assert 100 == (await audit_account(ledger, asks.ACCOUNT)).available_ucr
+
+
+async def test_a_late_settle_adds_to_each_bucket_what_its_expiry_had_not(
+    ledger: RedisLedger,
+) -> None:
+    await fund(ledger, 1000)
+    charges = (asks.token_charge(ledger, 100, 60),)
+    await ledger.reserve(asks.reserve(ledger, "r1", 50, charges=charges))
+    checkpoint = asks.extend("r1", 1, 0, charges=charges, amounts=(30,), lease_ms=0)
+    await ledger.extend(checkpoint)
+    await ledger.expire_holds()
+    assert (0, 30) == await bucket(ledger, charges[0])
+    await ledger.settle(asks.settle("r1", 50, charges=charges, amounts=(45,)))
+
+    assert (0, 45) == await bucket(ledger, charges[0])
+
+
+async def test_a_reaper_that_read_an_older_checkpoint_ends_nothing(ledger: RedisLedger) -> None:
+    """It would write the older event; whoever reads next finds the newer one."""
+    await fund(ledger, 100)
+    await ledger.reserve(asks.reserve(ledger, "r1", 50, lease_ms=0))
+    key = f"{shard_tag(asks.ACCOUNT)}h:r1"
+    stale = stored_hold("r1", await ledger._client.command("HGETALL", key))
+    await ledger.extend(asks.extend("r1", 1, 0, charge_ucr=30, lease_ms=0))
+
+    reply = await ledger._client.run(EXPIRE, encode.expire(stale), list)
+
+    assert b"live" == reply[0]
+    assert 1 == await ledger.expire_holds()
+    assert 30 == (await audit_account(ledger, asks.ACCOUNT)).charged_ucr
 
 
 async def test_the_event_of_an_expired_hold_is_its_checkpoint(ledger: RedisLedger) -> None:

@@ -26,6 +26,7 @@ from support.recording_client import RecordingClient
 from gateway.errors import Conflict
 from gateway.metering.ledger import Grant, GrantKind
 from gateway.metering.limits import Charge, Limit, Need, Unit, Window, charges_for
+from gateway.stores.redis.layout import bucket_key, shard_tag
 from gateway.stores.redis.ledger import RedisLedger
 from gateway.tasks import TaskSet
 
@@ -269,6 +270,16 @@ class LedgerMachine(RuleBasedStateMachine):
         balance = self.runner.run(audit_account(self.ledger, self.account_id))
         self.server_ms = balance.now_ms
         assert balance == self.oracle.balance()
+
+    @invariant()
+    def buckets_agree(self) -> None:
+        async def stored(name: str) -> tuple[int, int]:
+            key = bucket_key(shard_tag(self.account_id), name)
+            held, used = await self.client.command("HMGET", key, "held", "used")
+            return int(held or 0), int(used or 0)
+
+        for name, bucket in self.oracle._buckets.items():
+            assert (bucket.held, bucket.used) == self.runner.run(stored(name))
 
     def teardown(self) -> None:
         async def close() -> None:

@@ -13,7 +13,9 @@ class RecordingClient(RedisClient):
 
     ran: list[tuple[str, str, int]]
 
-    def run(self, script: Script, parts: tuple[Part, ...], decode: Decode) -> asyncio.Future[Any]:
+    def run(
+        self, script: Script, parts: tuple[Part, ...], decode: Decode[Any]
+    ) -> asyncio.Future[Any]:
         first_argument = 1 + int(parts[0])
 
         def decoded(reply: list[Any]) -> Any:

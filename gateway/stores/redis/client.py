@@ -13,7 +13,7 @@ from gateway.errors import GatewayError
 from gateway.stores.redis.address import parse_address
 from gateway.stores.redis.lua import SCRIPTS, Script
 from gateway.stores.redis.replies import unavailable
-from gateway.stores.redis.wire import Decode, Part, Wire
+from gateway.stores.redis.wire import Decode, Part, T, Wire
 from gateway.tasks import TaskSet
 
 CONNECT_S = 2.0
@@ -59,13 +59,15 @@ class RedisClient:
         if self._wire is not None:
             self._wire.close()
 
-    def command(self, *parts: Part, decode: Decode = _as_is) -> asyncio.Future[Any]:
+    def command(
+        self, *parts: Part, decode: Decode[Any] = _as_is
+    ) -> asyncio.Future[Any]:  # Any: a raw reply is whatever the command answers
         """Queue one command for the next write; the future gets `decode` of the raw reply."""
         if self._wire is None:
             return _failed()
         return self._wire.command(parts, decode)
 
-    def run(self, script: Script, parts: tuple[Part, ...], decode: Decode) -> asyncio.Future[Any]:
+    def run(self, script: Script, parts: tuple[Part, ...], decode: Decode[T]) -> asyncio.Future[T]:
         """Queue a script: `parts` are the number of keys, the keys, then the arguments.
 
         Queued before this returns: a caller cancelled while waiting has still asked. Never

@@ -90,12 +90,11 @@ class RedisLedger:
         return answer
 
     async def balance(self, account_id: str) -> Balance:
-        def decoded(reply: list[Any]) -> Balance:
+        def decoded(reply: decode.Reply) -> Balance:
             self._set_clock(reply[0])
             return decode.balance(account_id, reply)
 
-        answer: Balance = await self._client.run(lua.BALANCE, encode.balance(account_id), decoded)
-        return answer
+        return await self._client.run(lua.BALANCE, encode.balance(account_id), decoded)
 
     async def expire_holds(self, *, batch: int = 100) -> int:
         """At most `batch` per shard and call; what is left is due the next time as well."""

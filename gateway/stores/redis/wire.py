@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from hiredis import ProtocolError, Reader, ReplyError, pack_command
 
@@ -24,7 +24,8 @@ SILENCE_S = 2.0
 LATE_S = 0.02
 
 Part = str | bytes | int
-Decode = Callable[[Any], Any]
+T = TypeVar("T")
+Decode = Callable[[Any], T]
 
 # hiredis declares a tuple of exactly one part; it takes any number.
 _pack = cast(Callable[[tuple[Part, ...]], bytes], pack_command)
@@ -33,7 +34,7 @@ _pack = cast(Callable[[tuple[Part, ...]], bytes], pack_command)
 @dataclass(slots=True)
 class _Call:
     future: asyncio.Future[Any]
-    decode: Decode
+    decode: Decode[Any]
     name: str
     script: Script | None
     parts: tuple[Part, ...]
@@ -66,11 +67,11 @@ class Wire(asyncio.Protocol):
             self._watch_timer.cancel()
             self._watch_at(self._loop.time() + timeout_s)
 
-    def command(self, parts: tuple[Part, ...], decode: Decode) -> asyncio.Future[Any]:
+    def command(self, parts: tuple[Part, ...], decode: Decode[T]) -> asyncio.Future[T]:
         """Queue a command; its future gets `decode(reply)` or a GatewayError."""
         return self._call(_pack(parts), decode, str(parts[0]), None, parts)
 
-    def run(self, script: Script, parts: tuple[Part, ...], decode: Decode) -> asyncio.Future[Any]:
+    def run(self, script: Script, parts: tuple[Part, ...], decode: Decode[T]) -> asyncio.Future[T]:
         """Queue a script by its digest; `parts` are the number of keys, the keys, the arguments."""
         packed = _pack((b"EVALSHA", script.digest, *parts))
         return self._call(packed, decode, script.name, script, parts)
@@ -78,12 +79,12 @@ class Wire(asyncio.Protocol):
     def _call(
         self,
         packed: bytes,
-        decode: Decode,
+        decode: Decode[T],
         name: str,
         script: Script | None,
         parts: tuple[Part, ...],
-    ) -> asyncio.Future[Any]:
-        future: asyncio.Future[Any] = self._loop.create_future()
+    ) -> asyncio.Future[T]:
+        future: asyncio.Future[T] = self._loop.create_future()
         if self._transport is None:
             future.set_exception(unavailable("the connection is lost"))
         elif self.stalled:
