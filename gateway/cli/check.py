@@ -21,9 +21,10 @@ from gateway.settings.prices_source import build_prices
 @click.argument("path", type=click.Path(path_type=Path), default=Path("config/gateway.yaml"))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 def check_config(path: Path, *, as_json: bool) -> None:
-    """Read a configuration as `serve` would, and say what it means or what is wrong with it.
+    """Tell what a configuration means, or what is wrong with it.
 
-    Exit code 1 when there is a problem. Secrets are resolved, never printed.
+    It is read as `serve` would read it. Exit code 1 when there is a problem. Secrets are
+    resolved, never printed.
     """
     examined = examine(path, os.environ)
     if as_json:

@@ -103,7 +103,10 @@ Each call appears below with what it cost. Ctrl-C ends the demo and keeps the ba
     help="The simulated model's pace, for each token.",
 )
 def demo(port: int, admin_port: int, data_dir: Path, delay_ms: int) -> None:
-    """Try it: a gateway, a simulated provider, an account with credit and a key."""
+    """Try it, with a simulated provider and some credit.
+
+    Prints a key, a curl line and a Python snippet to paste, and then what each call cost.
+    """
     with errors_as_exits():
         _refuse_taken(port, "--port")
         _refuse_taken(admin_port, "--admin-port")

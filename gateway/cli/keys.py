@@ -37,7 +37,7 @@ def keys() -> None:
 @click.option("--account", "account_id", required=True, help="Who pays for it.")
 @click.option("--name", default="", help="What it is for.")
 @click.option("--model", "models", multiple=True, help="Allow only models matching this glob.")
-@click.option("--expires-in", help="Such as 12h or 90d; never without it.")
+@click.option("--expires-in", metavar="SPAN", help="Such as 12h or 90d; never without it.")
 @config_option
 @json_option
 def create(
@@ -89,7 +89,11 @@ def list_all(account_id: str | None, config_path: Path, *, as_json: bool) -> Non
 @keys.command()
 @click.argument("key_id")
 @click.option(
-    "--overlap", default="24h", show_default=True, help="How long the old one still works."
+    "--overlap",
+    metavar="SPAN",
+    default="24h",
+    show_default=True,
+    help="How long the old one still works.",
 )
 @config_option
 @json_option

@@ -35,11 +35,12 @@ AMOUNT = re.compile(r"([0-9]{1,30})(?:\.([0-9]{1,6}))?")
     help="Decides what burns first: allowance, then promo, then the others.",
 )
 @click.option("--priority", type=click.IntRange(0, 100), help="Lower burns first; else by kind.")
-@click.option("--expires-in", help="Such as 30d; never without it.")
+@click.option("--expires-in", metavar="SPAN", help="Such as 30d; never without it.")
 @click.option(
     "--expires",
     type=click.DateTime(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]),
-    help="A day or moment in UTC, in place of --expires-in.",
+    metavar="DATE",
+    help="2027-12-31 or 2027-12-31T12:00:00Z, in place of --expires-in.",
 )
 @click.option("--note", default="", help="Why, for the statement.")
 @config_option
@@ -57,7 +58,10 @@ def grant(  # noqa: PLR0917  click passes them by name
     *,
     as_json: bool,
 ) -> None:
-    """Put CREDITS into ACCOUNT_ID: `grant acme 500`, `grant acme 0.25 --kind promo`."""
+    """Put CREDITS into ACCOUNT_ID.
+
+    For example `grant acme 500 --id invoice-17`, or `grant acme 0.25 --kind promo`.
+    """
     if expires and expires_in:
         raise click.UsageError("Give either --expires or --expires-in.")
     if grant_id and expires_in:
@@ -100,7 +104,10 @@ def grant(  # noqa: PLR0917  click passes them by name
 @config_option
 @json_option
 def balance(account_id: str, config_path: Path, *, as_json: bool) -> None:
-    """What ACCOUNT_ID has: available, held by running calls, and its grants in burn order."""
+    """Show what ACCOUNT_ID has left.
+
+    What is available, what running calls hold, and the grants in the order in which they burn.
+    """
 
     async def work(session: Session) -> Balance:
         await existing(session, account_id)
@@ -153,7 +160,7 @@ def balance(account_id: str, config_path: Path, *, as_json: bool) -> None:
 @config_option
 @json_option
 def usage(account_id: str, days: int, config_path: Path, *, as_json: bool) -> None:
-    """What ACCOUNT_ID used, by UTC day and model."""
+    """Show what ACCOUNT_ID used, by UTC day and model."""
 
     async def work(session: Session) -> Sequence[DailyUsage]:
         await existing(session, account_id)

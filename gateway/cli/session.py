@@ -26,6 +26,7 @@ config_option = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     default=Path("config/gateway.yaml"),
     envvar="TOLLKEEPER_CONFIG",
+    show_envvar=True,
     show_default=True,
     help="The gateway's configuration file.",
 )
