@@ -85,7 +85,7 @@ async def test_a_request_limit_names_itself_and_when_to_come_back(
             assert 429 == answer.status
             assert 0 < int(answer.headers["Retry-After"]) <= 60
             assert "0" == answer.headers["x-ratelimit-remaining-requests"]
-            assert 'r=0' in answer.headers["RateLimit"]
+            assert "r=0" in answer.headers["RateLimit"]
             error = await error_of(answer)
         assert "rate_limit_exceeded" == error["code"]
         assert "requests_per_minute" == error["limit"]

@@ -24,7 +24,9 @@ def text_of(chunks: list[Any]) -> str:
 
 
 @pytest.mark.parametrize("asked", [True, False])
-@pytest.mark.parametrize("script", ["tokens=400", "tokens=400,split_bytes=11", "tokens=400,chunk_tokens=40"])
+@pytest.mark.parametrize(
+    "script", ["tokens=400", "tokens=400,split_bytes=11", "tokens=400,chunk_tokens=40"]
+)
 async def test_a_stream_that_outgrows_its_credit_ends_cleanly_and_is_charged_as_relayed(
     tmp_path: Path, store_url: str, script: str, *, asked: bool
 ) -> None:

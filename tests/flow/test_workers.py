@@ -172,9 +172,7 @@ async def test_a_gateway_that_cannot_listen_says_so_and_ends(
             config.write_text(
                 first.config.read_text().replace(f"port: {first.port},", f"port: {port},")
             )
-            (tmp_path / "prices.yaml").write_text(
-                (first.config.parent / "prices.yaml").read_text()
-            )
+            (tmp_path / "prices.yaml").write_text((first.config.parent / "prices.yaml").read_text())
             second.config = config
             with pytest.raises(AssertionError):
                 await second.start()
