@@ -44,6 +44,8 @@ admin: {host: 127.0.0.1, port: $admin_port}
 store:
   url: redis://127.0.0.1:$redis_port/0
   data_dir: $folder/data
+  # The harness saturates Redis's core on purpose: waiting shows as latency, not as refusals.
+  admission_timeout_ms: 2000
   pepper: env:TOLLKEEPER_PEPPER
 providers:
   bench:
