@@ -5,12 +5,14 @@ none of that: it holds `least` (or `full`, where there is ample room) units in a
 that would pass the ceiling, and at settlement replaces what is held by what was used.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 # A bucket outlives its window by the longest stream we let run, so a late settle finds it.
 BUCKET_GRACE_MS = 24 * 3_600_000
+MINUTE_MS = 60_000
 
 
 class Unit(StrEnum):
@@ -48,12 +50,13 @@ class Limit:
     shadow: bool = False
     """Count and report, never refuse."""
 
-    @property
-    def name(self) -> str:
-        """As users write it: `tokens_per_minute`, `calls_in_parallel`."""
-        if self.unit is Unit.CALLS:
-            return "calls_in_parallel"
-        return f"{self.unit}_per_{self.window}"
+    name: str = field(init=False, compare=False, repr=False)
+    """As users write it: `tokens_per_minute`, `calls_in_parallel`. Every call needs it."""
+
+    def __post_init__(self) -> None:
+        calls = self.unit is Unit.CALLS
+        name = "calls_in_parallel" if calls else f"{self.unit}_per_{self.window}"
+        object.__setattr__(self, "name", name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,15 @@ def used(unit: Unit, *, charge_ucr: int, tokens: int) -> int:
 
 def window_bounds(window: Window, now_ms: int) -> tuple[int, int]:
     """Start and end of the UTC window around `now_ms`, in ms; (0, 0) without a window."""
+    if window is Window.NONE:
+        return 0, 0
+    # No window is shorter than a minute: within one, the answer is the same for all calls.
+    return _bounds_in_minute(window, now_ms // MINUTE_MS)
+
+
+@lru_cache(maxsize=64)
+def _bounds_in_minute(window: Window, minute: int) -> tuple[int, int]:
+    now_ms = minute * MINUTE_MS
     match window:
         case Window.NONE:
             return 0, 0
@@ -163,4 +175,4 @@ def window_bounds(window: Window, now_ms: int) -> tuple[int, int]:
             return int(start.timestamp()) * 1000, int(end.timestamp()) * 1000
 
 
-_LENGTH_MS = {Window.MINUTE: 60_000, Window.HOUR: 3_600_000, Window.DAY: 86_400_000}
+_LENGTH_MS = {Window.MINUTE: MINUTE_MS, Window.HOUR: 3_600_000, Window.DAY: 86_400_000}

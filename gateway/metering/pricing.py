@@ -7,6 +7,7 @@ overflow, and the ledger's bound (2⁵³) is checked where the amount leaves thi
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import mul
 from typing import NewType
 
 from gateway.metering.usage import TokenClass, Usage
@@ -51,6 +52,8 @@ class Rates:
     """
 
     by_class: Mapping[TokenClass, int]
+    in_order: tuple[int, ...]
+    """The same in the order of `Usage.in_order`."""
     dearest_text: tuple[int, int]
     dearest_any: tuple[int, int]
 
@@ -60,6 +63,7 @@ class Rates:
         rates = {token_class: _rate(token_class, given) for token_class in TokenClass}
         return cls(
             rates,
+            in_order=tuple(rates.values()),
             dearest_text=(_dearest(rates, TEXT_INPUT), _dearest(rates, TEXT_OUTPUT)),
             dearest_any=(
                 _dearest(rates, TEXT_INPUT + MEDIA_INPUT),
@@ -123,8 +127,10 @@ class RateCard:
 
 def charge_ucr(price: ModelPrice, usage: Usage) -> Microcredits:
     """What the usage costs, rounded up once, the request fee included."""
-    by_class = price.rates_for(usage.input_tokens).by_class
-    total = sum(tokens * by_class[TokenClass(name)] for name, tokens in usage.nonzero().items())
+    rates = price.tiers[0].rates
+    if len(price.tiers) > 1:
+        rates = price.rates_for(usage.input_tokens)
+    total = sum(map(mul, usage.in_order(), rates.in_order))
     return Microcredits(price.fee_ucr - (-total // TOKENS_PER_RATE))
 
 
@@ -135,10 +141,15 @@ def worst_case_ucr(
 
     Text classes only, unless `audio`: then the audio and image rates count as well.
     """
-    total = max(
-        tokens * rate_in + output_tokens * rate_out
-        for tokens, rate_in, rate_out in _worst_prompts(price, input_tokens, audio=audio)
-    )
+    if len(price.tiers) == 1:
+        rates = price.tiers[0].rates
+        rate_in, rate_out = rates.dearest_any if audio else rates.dearest_text
+        total = input_tokens * rate_in + output_tokens * rate_out
+    else:
+        total = max(
+            tokens * rate_in + output_tokens * rate_out
+            for tokens, rate_in, rate_out in _worst_prompts(price, input_tokens, audio=audio)
+        )
     return Microcredits(price.fee_ucr - (-total // TOKENS_PER_RATE))
 
 

@@ -4,8 +4,10 @@ Vendors disagree on whether cached, reasoning or audio tokens sit inside their t
 Dialects remove that difference, so adding any of these fields is always right.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from operator import attrgetter
 
 
 class TokenClass(StrEnum):
@@ -65,12 +67,17 @@ class Usage:
     def total_tokens(self) -> int:
         return self.input_tokens + self.output_tokens
 
+    def in_order(self) -> tuple[int, ...]:
+        """All classes, in the order of `TokenClass`."""
+        return _values(self)
+
     def nonzero(self) -> dict[str, int]:
         """The classes that occurred, by name: what events and receipts store."""
         return {name: tokens for name in _FIELDS if (tokens := getattr(self, name))}
 
 
 _FIELDS = tuple(field.name for field in fields(Usage))
+_values: Callable[[Usage], tuple[int, ...]] = attrgetter(*TokenClass)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ from gateway.tokens.base import TokenCounter
 CLOCK_RETRIES = 3
 STORE_RETRY_S = 1.0
 TIGHT_ACCOUNTS_MAX = 10_000
+# Models priced and allowed for somebody; names come from callers, so their number is bounded.
+LINES_MAX = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Admission:
         self._rate_card = rate_card
         self._lease_ms = lease_ms
         self._tight: set[str] = set()
+        self._lines: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Line] = {}
 
     async def admit(
         self, call: Call, *, caller: Caller, dialect: Dialect, request_id: str
@@ -120,6 +123,16 @@ class Admission:
         self._tight.add(account_id)
 
     def _line(self, model: str, caller: Caller) -> Line:
+        asked = (model, caller.plan.models, caller.key.models)
+        line = self._lines.get(asked)
+        if line is None:
+            line = self._find_line(model, caller)
+            if len(self._lines) >= LINES_MAX:
+                self._lines.clear()
+            self._lines[asked] = line
+        return line
+
+    def _find_line(self, model: str, caller: Caller) -> Line:
         allowed = model_allowed(caller.plan.models, model) and (
             not caller.key.models or model_allowed(caller.key.models, model)
         )

@@ -5,25 +5,25 @@ to `Settlements`; nothing is awaited on the way out, so nothing can be cancelled
 """
 
 import asyncio
-from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
 from gateway.errors import StoreUnavailable
-from gateway.metering.events import End, UsageEvent
+from gateway.metering.events import End
 from gateway.metering.ledger import (
     AlreadyEnded,
     Extend,
     Extended,
     Refused,
-    Settle,
     UnknownHold,
 )
 from gateway.metering.slices import Covered, Slice, fitting_slice, next_slice
 from gateway.metering.usage import Provenance, Usage, UsageReport
 from gateway.proxy.meter import Meter
+from gateway.proxy.observation import Observation, elapsed_s
 from gateway.proxy.settlements import Settlements
 from gateway.proxy.ticket import Ticket
+from gateway.proxy.trace import Trace
 from gateway.stores.base import Ledger
 
 Extension = Extended | Refused | AlreadyEnded | UnknownHold
@@ -46,18 +46,19 @@ class Hold:
         *,
         ledger: Ledger,
         settlements: Settlements,
+        observation: Observation,
+        trace: Trace,
         lease_ms: int,
-        concluded: Callable[[UsageEvent], UsageEvent],
     ) -> None:
-        """`concluded` completes the event with what was observed (times), logs it and counts it."""
         self.ticket = ticket
         self.held_ucr = ticket.held_ucr
         self.end = End.COMPLETED
         self.http_status = 0
         self._ledger = ledger
         self._settlements = settlements
+        self._observation = observation
+        self._trace = trace
         self._lease_ms = lease_ms
-        self._concluded = concluded
         self._bill: Bill | None = None
         self._sequence = 0
 
@@ -83,29 +84,41 @@ class Hold:
             return
         try:
             report = bill.reported()
-        except Exception:  # noqa: BLE001  a fault in metering neither breaks a call nor makes it free
-            report = UsageReport(Usage(), Provenance.HELD)
+        except Exception as fault:  # noqa: BLE001  a fault in metering must not break the call
+            report = self._unknown(fault)
         if report is not None:
-            self._settlements.settle(self._settle(report))
+            self._settle(report)
         else:
             self._settlements.settle_later(
-                lambda: self._counted(bill), name=f"bill {self.ticket.request_id}"
+                self._counted(bill), name=f"bill {self.ticket.request_id}"
             )
 
-    async def _counted(self, bill: Bill) -> Settle:
+    async def _counted(self, bill: Bill) -> None:
         try:
             report = await bill.counted()
-        except Exception:  # noqa: BLE001  as above: the hold is charged, and it is an incident
-            report = UsageReport(Usage(), Provenance.HELD)
-        return self._settle(report)
+        except Exception as fault:  # noqa: BLE001  as above
+            report = self._unknown(fault)
+        self._settle(report)
 
-    def _settle(self, report: UsageReport) -> Settle:
-        return self.ticket.settle(self._concluded(self._event(report, self.end)))
+    def _unknown(self, fault: Exception) -> UsageReport:
+        """Nor make it free: the hold is charged, and it is an incident."""
+        self._observation.fault("bill", fault)
+        return UsageReport(Usage(), Provenance.HELD)
 
-    def _event(self, report: UsageReport, end: End) -> UsageEvent:
-        return self.ticket.event(
-            report, end=end, http_status=self.http_status, held_ucr=self.held_ucr
+    def _settle(self, report: UsageReport) -> None:
+        trace = self._trace
+        duration_s = elapsed_s(trace)
+        first_byte_s = trace.first_byte_s or trace.started_s
+        event = self.ticket.event(
+            report,
+            end=self.end,
+            http_status=self.http_status,
+            held_ucr=self.held_ucr,
+            ttfb_ms=int((first_byte_s - trace.started_s) * 1000),
+            duration_ms=int(duration_s * 1000),
         )
+        self._settlements.settle(self.ticket.settle(event))
+        self._observation.metered(trace, event, duration_s=duration_s)
 
     def covered(self, meter: Meter) -> Covered:
         """What the hold pays for, given what is known of the prompt by now."""
@@ -155,8 +168,10 @@ class Hold:
 
     def _send(self, more: Slice, report: UsageReport) -> "asyncio.Future[Extension]":
         self._sequence += 1
-        event = self._event(report, End.HOLD_EXPIRED)
         ticket = self.ticket
+        event = ticket.event(
+            report, end=End.HOLD_EXPIRED, http_status=self.http_status, held_ucr=self.held_ucr
+        )
         return self._ledger.extend(
             Extend(
                 hold_id=ticket.request_id,

@@ -5,13 +5,13 @@ aiohttp nor sockets: the client is a `Downstream`, the provider an `Upstream`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gateway.dialects.base import Dialect, PreparedBody
 from gateway.dialects.endpoints import Endpoint, match
 from gateway.errors import ClientLeft, Draining, UnknownEndpoint, UpstreamFailed
 from gateway.metering.admission import standings
-from gateway.metering.events import End, UsageEvent
+from gateway.metering.events import End
 from gateway.metering.usage import Provenance, Usage, UsageReport
 from gateway.proxy.admit import Admission
 from gateway.proxy.authenticate import Authentication
@@ -144,22 +144,13 @@ class Pipeline:
         )
 
     def _hold(self, ticket: Ticket, trace: Trace) -> Hold:
-        def concluded(event: UsageEvent) -> UsageEvent:
-            duration_s = elapsed_s(trace)
-            self._observation.metered(trace, event, duration_s=duration_s)
-            first_byte_s = trace.first_byte_s or trace.started_s
-            return replace(
-                event,
-                ttfb_ms=int((first_byte_s - trace.started_s) * 1000),
-                duration_ms=int(duration_s * 1000),
-            )
-
         return Hold(
             ticket,
             ledger=self._ledger,
             settlements=self._settlements,
+            observation=self._observation,
+            trace=trace,
             lease_ms=self._rules.lease_ms,
-            concluded=concluded,
         )
 
     async def _forward(

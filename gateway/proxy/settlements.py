@@ -7,7 +7,7 @@ accepted; a release is asked again a bounded number of times, since the lease en
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Coroutine
 from typing import Protocol
 
 from gateway.errors import StoreUnavailable
@@ -56,14 +56,15 @@ class Settlements:
         self._open += 1
         self._ledger.settle(ask).add_done_callback(lambda sent: self._settled(ask, sent))
 
-    def settle_later(self, bill: Callable[[], Awaitable[Settle]], *, name: str) -> None:
-        """For a bill that must be counted first: a tracked task that nobody cancels."""
+    def settle_later(self, counting: Coroutine[None, None, None], *, name: str) -> None:
+        """For a bill that must be counted first and then calls `settle`: a tracked task that
+        nobody cancels."""
         self._open += 1
-        self._tasks.start(self._bill(bill), name=name)
+        self._tasks.start(self._counted(counting), name=name)
 
-    async def _bill(self, bill: Callable[[], Awaitable[Settle]]) -> None:
+    async def _counted(self, counting: Coroutine[None, None, None]) -> None:
         try:
-            self.settle(await bill())
+            await counting
         finally:
             self._closed()
 

@@ -79,6 +79,8 @@ class Ticket:
         end: End,
         http_status: int,
         held_ucr: int,
+        ttfb_ms: int = 0,
+        duration_ms: int = 0,
     ) -> UsageEvent:
         """HELD charges the hold itself: nothing better is known, and free is not an option."""
         unknown = report.provenance is Provenance.HELD
@@ -98,5 +100,7 @@ class Ticket:
             end=end,
             http_status=http_status,
             held_ucr=held_ucr,
+            ttfb_ms=ttfb_ms,
+            duration_ms=duration_ms,
             charge_ucr=held_ucr if unknown else self.charge_for(report.usage),
         )
