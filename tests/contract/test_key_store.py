@@ -59,7 +59,7 @@ async def until(true: Callable[[], Awaitable[bool]], within_s: float = 5.0) -> f
     """How long it took."""
     began = time.monotonic()
     async with asyncio.timeout(within_s):
-        while not await true():  # noqa: ASYNC110 - nobody announces what is waited for
+        while not await true():
             await asyncio.sleep(0.01)
     return time.monotonic() - began
 

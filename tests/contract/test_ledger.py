@@ -47,7 +47,7 @@ async def bucket(ledger: RedisLedger, charge: Charge) -> tuple[int, int]:
 
 async def until(ledger: RedisLedger, moment_ms: int) -> None:
     """Return when the server's own clock has come to that ms."""
-    while (await ledger.balance(asks.ACCOUNT)).now_ms < moment_ms:  # noqa: ASYNC110 - a clock
+    while (await ledger.balance(asks.ACCOUNT)).now_ms < moment_ms:
         await asyncio.sleep(0.005)
 
 

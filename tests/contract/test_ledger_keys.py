@@ -90,7 +90,7 @@ async def test_the_ledger_runs_on_a_cluster() -> None:
     ).start()
     try:
         assert b"+OK\r\n" == server.ask("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
-        while b"cluster_state:ok" not in server.ask("CLUSTER", "INFO"):  # noqa: ASYNC110
+        while b"cluster_state:ok" not in server.ask("CLUSTER", "INFO"):
             await asyncio.sleep(0.01)  # The node announces to nobody that it is ready.
         client = RedisClient(f"redis://127.0.0.1:{port}", tasks=TaskSet(), timeout_s=5.0)
         await client.open()

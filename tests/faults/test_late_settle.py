@@ -23,7 +23,7 @@ async def test_a_stopped_gateway_charges_the_rest_when_it_wakes(
     tmp_path: Path, store_url: str
 ) -> None:
     """SIGSTOP in mid-stream, until another gateway has expired the hold; then SIGCONT."""
-    async with running_gateway(tmp_path / "other", store_url, credits=0) as other:
+    async with running_gateway(tmp_path / "other", store_url, credit=0) as other:
         provider = SimulatedProvider()
         provider_url = f"http://127.0.0.1:{await provider.start()}"
         key = await account_with_key(other.session, granted_ucr=100_000_000)

@@ -45,7 +45,7 @@ async def worker(own_server: Server) -> AsyncIterator[RedisLedger]:
 
 async def until(client: RedisClient, state: State) -> None:
     """Returns when the client is in that state; the test's own time-out is the bound."""
-    while client.state is not state:  # noqa: ASYNC110 - it announces no change
+    while client.state is not state:
         await asyncio.sleep(0.005)
 
 

@@ -21,7 +21,7 @@ async def test_a_killed_gateways_hold_is_charged_to_its_checkpoint_once(
     tmp_path: Path, store_url: str
 ) -> None:
     """One gateway dies in mid-stream; a second one, on the same store, resolves its hold."""
-    async with running_gateway(tmp_path / "other", store_url, credits=0) as other:
+    async with running_gateway(tmp_path / "other", store_url, credit=0) as other:
         provider = SimulatedProvider()
         provider_url = f"http://127.0.0.1:{await provider.start()}"
         key = await account_with_key(other.session, granted_ucr=100_000_000)
@@ -68,7 +68,7 @@ async def test_a_killed_gateways_hold_is_charged_to_its_checkpoint_once(
 async def test_killed_before_an_answer_everything_is_given_back(
     tmp_path: Path, store_url: str
 ) -> None:
-    async with running_gateway(tmp_path / "other", store_url, credits=0) as other:
+    async with running_gateway(tmp_path / "other", store_url, credit=0) as other:
         provider = SimulatedProvider()
         provider_url = f"http://127.0.0.1:{await provider.start()}"
         key = await account_with_key(other.session, granted_ucr=100_000_000)

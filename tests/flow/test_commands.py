@@ -104,7 +104,7 @@ def spent_rows(ran: Ran) -> list[tuple[object, ...]]:
 
 
 async def test_usage_and_balance_tell_what_calls_cost(tmp_path, store_url) -> None:
-    async with running_gateway(tmp_path, store_url, credits=10) as gateway:
+    async with running_gateway(tmp_path, store_url, credit=10) as gateway:
         for model in ("gpt-4.1-mini", "fast"):
             async with gateway.chat(model=model, simulate="tokens=100") as answer:
                 assert 200 == answer.status
@@ -132,7 +132,7 @@ async def answered(gateway: TestGateway, key: str) -> int:
 async def until(status: int, gateway: TestGateway, key: str, *, within_s: float) -> None:
     """Calls with `key` are answered with `status` before that time is over."""
     async with asyncio.timeout(within_s):
-        while await answered(gateway, key) != status:  # noqa: ASYNC110 - seen from outside only
+        while await answered(gateway, key) != status:
             await asyncio.sleep(0.02)
 
 

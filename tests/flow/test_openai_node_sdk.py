@@ -141,7 +141,7 @@ async def test_an_empty_account_causes_no_retry_storm(
     tmp_path: Path, store_url: str, node_sdk: NodeSdk
 ) -> None:
     """One plain call and one stream, both free to retry twice: two requests arrive."""
-    async with balanced_gateway(tmp_path, store_url, credits=0) as tk:
+    async with balanced_gateway(tmp_path, store_url, credit=0) as tk:
         told = await node_sdk.run(
             "create",
             through(tk, max_retries=2),
@@ -176,7 +176,7 @@ async def test_refusals_are_the_sdks_own_errors_and_are_not_retried(
 
 async def test_held_credit_is_waited_for(tmp_path: Path, store_url: str, node_sdk: NodeSdk) -> None:
     request = REQUEST | {"max_tokens": 1000}
-    async with balanced_gateway(tmp_path, store_url, plan=STRICT, credits=0.2) as tk:
+    async with balanced_gateway(tmp_path, store_url, plan=STRICT, credit=0.2) as tk:
         talk = through(tk, request=request, simulate="tokens=3", max_retries=3)
         async with held_until_refused(tk, max_tokens=1000):
             waiting = asyncio.ensure_future(node_sdk.run("create", talk))

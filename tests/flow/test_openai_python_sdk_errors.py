@@ -81,7 +81,7 @@ async def test_an_endpoint_that_is_not_served_is_not_found(tmp_path: Path, store
 async def test_an_empty_account_causes_no_retry_storm(
     tmp_path: Path, store_url: str, *, stream: bool
 ) -> None:
-    async with gateway_and_sdk(tmp_path, store_url, max_retries=2, credits=0) as (tk, sdk):
+    async with gateway_and_sdk(tmp_path, store_url, max_retries=2, credit=0) as (tk, sdk):
         with pytest.raises(openai.RateLimitError) as caught:
             await ask(sdk, stream=stream)
 

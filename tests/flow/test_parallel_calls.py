@@ -12,7 +12,7 @@ from gateway.metering.ledger import Grant
 async def test_200_parallel_calls_on_credit_for_50_reach_the_provider_50_times(
     tmp_path: Path, store_url: str
 ) -> None:
-    async with running_gateway(tmp_path, store_url, credits=0) as tk:
+    async with running_gateway(tmp_path, store_url, credit=0) as tk:
         price_ucr = await _price_of_one_call(tk)
         await tk.ledger.grant(
             Grant(grant_id="fifty", account_id=tk.account, amount_ucr=50 * price_ucr)

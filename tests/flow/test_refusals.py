@@ -32,7 +32,7 @@ async def test_strangers_get_one_message_and_reach_nobody(
 
 
 async def test_credit_that_is_gone_is_not_retried(tmp_path: Path, store_url: str) -> None:
-    async with running_gateway(tmp_path, store_url, credits=0.01) as tk:
+    async with running_gateway(tmp_path, store_url, credit=0.01) as tk:
         async with tk.chat(max_tokens=1000) as answer:
             assert 429 == answer.status
             assert "false" == answer.headers["x-should-retry"]
@@ -50,7 +50,7 @@ async def test_credit_that_is_gone_is_not_retried(tmp_path: Path, store_url: str
 
 
 async def test_credit_that_is_only_held_is_worth_a_retry(tmp_path: Path, store_url: str) -> None:
-    async with running_gateway(tmp_path, store_url, credits=0.2) as tk:
+    async with running_gateway(tmp_path, store_url, credit=0.2) as tk:
         first = asyncio.ensure_future(_read(tk, simulate="tokens=10,first_ms=600", max_tokens=1000))
         async with asyncio.timeout(5):
             while not (await tk.balance()).held_ucr:

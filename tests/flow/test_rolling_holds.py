@@ -31,7 +31,7 @@ async def test_a_stream_that_outgrows_its_credit_ends_cleanly_and_is_charged_as_
     tmp_path: Path, store_url: str, script: str, *, asked: bool
 ) -> None:
     """Credit for the prompt and about a hundred tokens; the model would say four hundred."""
-    async with running_gateway(tmp_path, store_url, plan=ROLLING, credits=0.018) as tk:
+    async with running_gateway(tmp_path, store_url, plan=ROLLING, credit=0.018) as tk:
         async with tk.chat(
             simulate=script, stream=True, stream_options={"include_usage": asked}
         ) as answer:
@@ -61,7 +61,7 @@ async def test_a_stream_that_outgrows_its_credit_ends_cleanly_and_is_charged_as_
 
 
 async def test_a_big_max_tokens_runs_on_a_small_balance(tmp_path: Path, store_url: str) -> None:
-    async with running_gateway(tmp_path, store_url, plan=ROLLING, credits=0.1) as tk:
+    async with running_gateway(tmp_path, store_url, plan=ROLLING, credit=0.1) as tk:
         async with tk.chat(max_tokens=30_000, stream=True, simulate="tokens=200") as answer:
             assert 200 == answer.status
             chunks = chunks_of(await answer.read())
@@ -74,7 +74,7 @@ async def test_a_big_max_tokens_runs_on_a_small_balance(tmp_path: Path, store_ur
 
 async def test_strict_holds_the_worst_case(tmp_path: Path, store_url: str) -> None:
     plan = "{enforcement: strict}"
-    async with running_gateway(tmp_path, store_url, plan=plan, credits=0.1) as tk:
+    async with running_gateway(tmp_path, store_url, plan=plan, credit=0.1) as tk:
         async with tk.chat(max_tokens=30_000, stream=True) as answer:
             assert 429 == answer.status
             assert b"insufficient_quota" in await answer.read()
@@ -82,7 +82,7 @@ async def test_strict_holds_the_worst_case(tmp_path: Path, store_url: str) -> No
 
 async def test_soft_finishes_on_overdraft_and_then_refuses(tmp_path: Path, store_url: str) -> None:
     plan = "{enforcement: soft, slice_tokens: 16, overdraft_credits: 1}"
-    async with running_gateway(tmp_path, store_url, plan=plan, credits=0.01) as tk:
+    async with running_gateway(tmp_path, store_url, plan=plan, credit=0.01) as tk:
         async with tk.chat(stream=True, simulate="tokens=300") as answer:
             chunks = chunks_of(await answer.read())
         assert "stop" == chunks[-1]["choices"][0]["finish_reason"]
@@ -96,7 +96,7 @@ async def test_soft_finishes_on_overdraft_and_then_refuses(tmp_path: Path, store
 
 async def test_observe_counts_and_never_refuses(tmp_path: Path, store_url: str) -> None:
     plan = "{enforcement: observe, limits: [{unit: requests, per: minute, ceiling: 1}]}"
-    async with running_gateway(tmp_path, store_url, plan=plan, credits=0) as tk:
+    async with running_gateway(tmp_path, store_url, plan=plan, credit=0) as tk:
         for _ in range(3):
             async with tk.chat(stream=True, simulate="tokens=30") as answer:
                 assert 200 == answer.status

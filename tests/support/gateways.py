@@ -44,8 +44,8 @@ store: {{url: "{store_url}", data_dir: {data_dir}, pepper: env:TEST_PEPPER,
          admission_timeout_ms: {admission_ms}}}
 metering: {{lease_s: {lease_s}, checkpoint_s: {checkpoint_s}}}
 providers:
-  simulated: {{base_url: "{provider_url}", credential: env:TEST_CREDENTIAL, first_byte_timeout_s: {first_byte_s},
-               idle_timeout_s: {idle_s}}}
+  simulated: {{base_url: "{provider_url}", credential: env:TEST_CREDENTIAL,
+               first_byte_timeout_s: {first_byte_s}, idle_timeout_s: {idle_s}}}
 models:
   - {{match: fast, provider: simulated, upstream_model: gpt-4.1-mini}}
   - {{match: "gpt-*", provider: simulated}}
@@ -115,7 +115,7 @@ class TestGateway:
     async def balance(self) -> Balance:
         return await self.ledger.balance(self.account)
 
-    async def settled(self, *, charged: Callable[[int], bool] = lambda ucr: True) -> Balance:
+    async def settled(self, *, charged: Callable[[int], bool] = lambda _ucr: True) -> Balance:
         """The balance once no call is held any more."""
         async with asyncio.timeout(10):
             while True:
@@ -195,9 +195,9 @@ def write_config(
 
 @asynccontextmanager
 async def running_gateway(
-    folder: Path, store_url: str, *, credits: float = 100, **options: Any
+    folder: Path, store_url: str, *, credit: float = 100, **options: Any
 ) -> AsyncIterator[TestGateway]:
-    """A gateway with a simulated provider behind it and an account with `credits` credit."""
+    """A gateway with a simulated provider behind it and an account with `credit` credits."""
     provider = SimulatedProvider()
     provider_port = await provider.start()
     config = write_config(
@@ -216,7 +216,7 @@ async def running_gateway(
     try:
         await gateway.start()
         session = Session(settings, gateway.stores, address.pepper)
-        granted_ucr = round(credits * UCR_PER_CREDIT)
+        granted_ucr = round(credit * UCR_PER_CREDIT)
         key = await account_with_key(session, granted_ucr=granted_ucr)
         async with aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0), auto_decompress=False

@@ -10,7 +10,7 @@ from support.gateways import MODEL, TestGateway, running_gateway
 
 MESSAGES = [{"role": "user", "content": "Tell me about toll roads. Ünïcode, please: 道路."}]
 # Credit for the prompt and about a hundred tokens of the answer.
-CUT_SHORT = {"plan": "{enforcement: rolling, slice_tokens: 16}", "credits": 0.018}
+CUT_SHORT = {"plan": "{enforcement: rolling, slice_tokens: 16}", "credit": 0.018}
 
 
 @asynccontextmanager

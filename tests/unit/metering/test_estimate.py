@@ -63,9 +63,7 @@ def test_strict_holds_all_and_the_others_a_slice_of_a_stream(enforcement, least)
 
 
 def test_an_answer_in_one_piece_cannot_be_cut_and_is_held_whole():
-    sized = estimate(
-        Call(model="m"), price=PRICE, plan=Plan(name="p"), input_tokens=10, exact=True
-    )
+    sized = estimate(Call(model="m"), price=PRICE, plan=Plan(name="p"), input_tokens=10, exact=True)
 
     assert Estimate(10, 16_384, 16_384, exact=True) == sized
 

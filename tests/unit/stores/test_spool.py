@@ -307,7 +307,7 @@ async def test_a_disk_that_refuses_makes_it_unhealthy_until_the_disk_takes_again
 
     full = False
     async with asyncio.timeout(2):
-        while not spool.healthy:  # noqa: ASYNC110 - the probe's timer tells nobody
+        while not spool.healthy:
             await asyncio.sleep(0.01)
 
     await spool.append(settle("h2", 5))

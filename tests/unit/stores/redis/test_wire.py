@@ -102,7 +102,7 @@ async def test_an_answer_too_late_is_not_taken_for_anothers(wire: Wire, peer: Pe
         await wire.command(("FIRST",), raw)
     assert wire.stalled
     peer.answer(b":1\r\n")
-    while wire.stalled:  # noqa: ASYNC110 - it announces no change
+    while wire.stalled:
         await asyncio.sleep(0)
     second = wire.command(("SECOND",), raw)
     peer.answer(b":2\r\n")
