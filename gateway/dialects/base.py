@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.errors import GatewayError
-from gateway.metering.admission import Standing
 from gateway.metering.call import Call
+from gateway.metering.limits import Charge
 from gateway.metering.usage import Usage
 
 
@@ -131,8 +131,12 @@ class Dialect(Protocol):
         """For a stream whose usage event must be hidden again."""
         ...
 
-    def limit_headers(self, standings: Sequence[Standing]) -> list[tuple[bytes, bytes]]:
-        """This API's own rate-limit headers, and the generic `RateLimit` ones."""
+    def limit_headers(
+        self, charges: Sequence[Charge], rooms: Sequence[int], *, now_ms: int
+    ) -> list[tuple[bytes, bytes]]:
+        """This API's own rate-limit headers, and the generic `RateLimit` ones.
+
+        `rooms` as the ledger answered them, in the charges' order."""
         ...
 
     def render_error(self, error: GatewayError) -> Rendered: ...

@@ -15,8 +15,8 @@ from gateway.dialects.json_scan import Member, member, members
 from gateway.dialects.openai_chat_answer import JsonReader, StreamReader
 from gateway.dialects.openai_chat_filter import UsageFilter
 from gateway.errors import GatewayError
-from gateway.metering.admission import Standing
 from gateway.metering.call import Call
+from gateway.metering.limits import Charge
 
 EVENT_STREAM = "text/event-stream"
 
@@ -66,8 +66,10 @@ class OpenAIChat:
     def usage_filter(self) -> BodyFilter:
         return UsageFilter()
 
-    def limit_headers(self, standings: Sequence[Standing]) -> list[tuple[bytes, bytes]]:
-        return openai_limits.limit_headers(standings)
+    def limit_headers(
+        self, charges: Sequence[Charge], rooms: Sequence[int], *, now_ms: int
+    ) -> list[tuple[bytes, bytes]]:
+        return openai_limits.limit_headers(charges, rooms, now_ms=now_ms)
 
     def render_error(self, error: GatewayError) -> Rendered:
         return openai_errors.render_error(error, quota_status=self._quota_status)

@@ -2,13 +2,15 @@
 
 `x-ratelimit-*`: OpenAI guide "Rate limits", section "Rate limits in headers". `RateLimit` and
 `RateLimit-Policy`: draft-ietf-httpapi-ratelimit-headers-10 (both read 2026-11-23). OpenAI's kind
-has room for one limit per unit: the one with the least left speaks.
+has room for one limit per unit: the one with the least left speaks. Every answer carries these
+headers, so all of them that does not change from call to call is written once per set of limits.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
-from gateway.metering.admission import Standing
-from gateway.metering.limits import Unit, Window
+from gateway.metering.limits import Charge, Limit, Unit, Window
 
 MS_PER_S = 1_000
 # OpenAI names only these two; the generic headers carry all.
@@ -17,52 +19,95 @@ _NAMED = (Unit.REQUESTS, Unit.TOKENS)
 _WINDOW_S = {Window.MINUTE: 60, Window.HOUR: 3_600, Window.DAY: 86_400}
 
 
-def limit_headers(standings: Sequence[Standing]) -> list[tuple[bytes, bytes]]:
-    """Raw header fields, ready to send; none for a caller without limits."""
-    # A shadow limit never refuses, so telling clients to slow down for it would be wrong.
-    shown = [standing for standing in standings if not standing.limit.shadow]
-    if not shown:
-        return []
-    headers = [field for unit in _NAMED for field in _openai_fields(unit, shown)]
-    policies = b", ".join(map(_policy, shown))
-    return [
-        *headers,
-        (b"RateLimit-Policy", policies),
-        (b"RateLimit", b", ".join(map(_left, shown))),
-    ]
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """OpenAI's headers for one unit: the places of its limits, their ceilings as headers."""
+
+    places: tuple[int, ...]
+    limits: tuple[tuple[bytes, bytes], ...]
+    remaining: bytes
+    reset: bytes
 
 
-def _openai_fields(unit: Unit, standings: Sequence[Standing]) -> list[tuple[bytes, bytes]]:
-    of_unit = [standing for standing in standings if standing.limit.unit is unit]
-    if not of_unit:
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """What a set of limits always says. `names`: of each limit that is shown, by its place."""
+
+    names: tuple[tuple[int, bytes], ...]
+    policies: tuple[bytes, bytes]
+    named: tuple[_Named, ...]
+
+
+def limit_headers(
+    charges: Sequence[Charge], rooms: Sequence[int], *, now_ms: int
+) -> list[tuple[bytes, bytes]]:
+    """Raw header fields, ready to send; none for a caller without limits.
+
+    `rooms` as the ledger answered them, in the charges' order.
+    """
+    texts = _texts(tuple([charge.limit for charge in charges]))
+    if not texts.names:
         return []
+    headers: list[tuple[bytes, bytes]] = []
+    for unit in texts.named:
+        at = 0 if len(unit.places) == 1 else _nearest(unit.places, charges, rooms)
+        place = unit.places[at]
+        headers += (
+            unit.limits[at],
+            (unit.remaining, b"%d" % max(0, rooms[place])),
+            (unit.reset, _duration(max(0, charges[place].resets_ms - now_ms))),
+        )
+    left = []
+    for place, name in texts.names:
+        room = max(0, rooms[place])
+        # What has no window never resets, and a window that is over has already done so.
+        if (wait_ms := charges[place].resets_ms - now_ms) > 0:
+            left.append(b"%b;r=%d;t=%d" % (name, room, -(-wait_ms // MS_PER_S)))
+        else:
+            left.append(b"%b;r=%d" % (name, room))
+    headers += (texts.policies, (b"RateLimit", b", ".join(left)))
+    return headers
+
+
+def _nearest(places: Sequence[int], charges: Sequence[Charge], rooms: Sequence[int]) -> int:
+    """Which of these limits is nearest exhaustion."""
     # Compared as shares: 10 left of 20 is nearer exhaustion than 9 left of 9.
-    nearest = min(of_unit, key=lambda standing: standing.room / max(1, standing.limit.ceiling))
-    name = unit.value.encode()
-    return [
-        (b"x-ratelimit-limit-" + name, b"%d" % nearest.limit.ceiling),
-        (b"x-ratelimit-remaining-" + name, b"%d" % nearest.room),
-        (b"x-ratelimit-reset-" + name, _duration(nearest.resets_in_ms)),
-    ]
+    shares = [max(0, rooms[place]) / max(1, charges[place].limit.ceiling) for place in places]
+    return shares.index(min(shares))
 
 
-def _policy(standing: Standing) -> bytes:
-    limit = standing.limit
+@lru_cache(maxsize=1_024)
+def _texts(limits: tuple[Limit, ...]) -> _Texts:
+    # A shadow limit never refuses, so telling clients to slow down for it would be wrong.
+    shown = [(place, limit) for place, limit in enumerate(limits) if not limit.shadow]
+    return _Texts(
+        names=tuple((place, b'"%b"' % _name(limit)) for place, limit in shown),
+        policies=(b"RateLimit-Policy", b", ".join(_policy(limit) for _, limit in shown)),
+        named=tuple(
+            _Named(
+                places=tuple(place for place, _ in of_unit),
+                limits=tuple(
+                    (b"x-ratelimit-limit-" + name, b"%d" % limit.ceiling) for _, limit in of_unit
+                ),
+                remaining=b"x-ratelimit-remaining-" + name,
+                reset=b"x-ratelimit-reset-" + name,
+            )
+            for unit in _NAMED
+            if (of_unit := [(place, limit) for place, limit in shown if limit.unit is unit])
+            and (name := unit.value.encode())
+        ),
+    )
+
+
+def _policy(limit: Limit) -> bytes:
     window_s = _WINDOW_S.get(limit.window)
-    policy = b'"%b";q=%d' % (_name(standing), limit.ceiling)
+    policy = b'"%b";q=%d' % (_name(limit), limit.ceiling)
     return policy if window_s is None else b"%b;w=%d" % (policy, window_s)
 
 
-def _left(standing: Standing) -> bytes:
-    left = b'"%b";r=%d' % (_name(standing), standing.room)
-    if not standing.resets_in_ms:
-        return left
-    return b"%b;t=%d" % (left, -(-standing.resets_in_ms // MS_PER_S))
-
-
-def _name(standing: Standing) -> bytes:
+def _name(limit: Limit) -> bytes:
     """Unique among a call's limits: account and key may both have one of a kind."""
-    return f"{standing.limit.scope}_{standing.limit.name}".encode()
+    return f"{limit.scope}_{limit.name}".encode()
 
 
 def _duration(milliseconds: int) -> bytes:

@@ -1,11 +1,10 @@
 """Explaining the ledger's decision to the caller: which limit, what is there, what would fit."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.errors import Forbidden, GatewayError, QuotaExceeded, Unauthenticated
 from gateway.metering.ledger import Reason, Refused
-from gateway.metering.limits import Charge, Limit, Unit
+from gateway.metering.limits import Charge, Unit
 from gateway.metering.pricing import UCR_PER_CREDIT, ModelPrice, affordable_output_tokens
 
 # One message for all: a stranger must not learn which keys exist.
@@ -15,16 +14,6 @@ INVALID_KEY = (
 )
 # Held credit comes back when a running call ends: seconds, not a billing period.
 HELD_RETRY_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a call stands in one limit after its admission or refusal."""
-
-    limit: Limit
-    room: int
-    resets_in_ms: int
-    """Until the window ends; 0 for a limit without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,18 +27,6 @@ class Asked:
     choices: int
     audio: bool
     streaming: bool
-
-
-def standings(
-    charges: Sequence[Charge], rooms: Sequence[int], *, now_ms: int
-) -> tuple[Standing, ...]:
-    """`rooms` as the ledger answered them, in the charges' order."""
-    return tuple(
-        Standing(
-            charge.limit, max(0, room), max(0, charge.resets_ms - now_ms) if charge.resets_ms else 0
-        )
-        for charge, room in zip(charges, rooms, strict=True)
-    )
 
 
 def refusal(refused: Refused, asked: Asked) -> GatewayError:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from gateway.dialects.base import Dialect
 from gateway.errors import Forbidden, GatewayError, StoreUnavailable
 from gateway.metering.accounts import Caller
-from gateway.metering.admission import Asked, refusal, standings
+from gateway.metering.admission import Asked, refusal
 from gateway.metering.call import Call
 from gateway.metering.estimate import Estimate, estimate, need
 from gateway.metering.ledger import PLENTY, ClockSkewed, Reason, Refused, Release, Reserve, Reserved
@@ -253,7 +253,5 @@ def _refusal(
         streaming=call.stream,
     )
     error = refusal(refused, asked)
-    error.headers = dialect.limit_headers(
-        standings(attempt.ask.charges, refused.rooms, now_ms=refused.now_ms)
-    )
+    error.headers = dialect.limit_headers(attempt.ask.charges, refused.rooms, now_ms=refused.now_ms)
     return error

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from gateway.dialects.base import Dialect, PreparedBody
 from gateway.dialects.endpoints import Endpoint, match
 from gateway.errors import ClientLeft, Draining, UnknownEndpoint, UpstreamFailed
-from gateway.metering.admission import standings
 from gateway.metering.events import End
 from gateway.metering.usage import Provenance, Usage, UsageReport
 from gateway.proxy.admit import Admission
@@ -204,9 +203,7 @@ class Pipeline:
         hold.owes(meter)
         # A stream that came compressed all the same passes as it is: we cannot cut into it.
         hide = prepared.hide_usage and not encoding
-        extra = ticket.dialect.limit_headers(
-            standings(ticket.charges, ticket.rooms, now_ms=ticket.started_ms)
-        )
+        extra = ticket.dialect.limit_headers(ticket.charges, ticket.rooms, now_ms=ticket.started_ms)
         _begin(answer, exchange, extra=extra, keep_length=not hide)
         relay = Relay(
             answer,

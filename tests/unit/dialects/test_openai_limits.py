@@ -1,13 +1,28 @@
 import pytest
 
-from gateway.dialects.openai_limits import limit_headers
-from gateway.metering.admission import Standing
-from gateway.metering.limits import Limit, Scope, Unit, Window
+from gateway.dialects import openai_limits
+from gateway.metering.limits import Charge, Limit, Scope, Unit, Window
+
+NOW_MS = 1_000_000
 
 
 def standing(unit, ceiling, room, *, window=Window.MINUTE, resets_in_ms=30_000, **more):
-    limit = Limit(unit=unit, ceiling=ceiling, window=window, **more)
-    return Standing(limit, room, resets_in_ms)
+    """A charge and the room the ledger answered for it."""
+    charge = Charge(
+        limit=Limit(unit=unit, ceiling=ceiling, window=window, **more),
+        bucket="a:acme:some",
+        least=1,
+        full=1,
+        resets_ms=NOW_MS + resets_in_ms if window is not Window.NONE else 0,
+        expires_ms=0,
+    )
+    return charge, room
+
+
+def limit_headers(standings):
+    charges = tuple(charge for charge, _ in standings)
+    rooms = tuple(room for _, room in standings)
+    return openai_limits.limit_headers(charges, rooms, now_ms=NOW_MS)
 
 
 def test_without_limits_there_is_nothing_to_say():
@@ -50,7 +65,7 @@ def test_the_generic_headers_carry_every_limit():
             [
                 standing(Unit.TOKENS, 1000, 900, scope=Scope.KEY, resets_in_ms=1),
                 standing(Unit.MICROCREDITS, 5, 4, window=Window.MONTH),
-                standing(Unit.CALLS, 3, 2, window=Window.NONE, resets_in_ms=0),
+                standing(Unit.CALLS, 3, 2, window=Window.NONE),
             ]
         )
     )
@@ -63,6 +78,23 @@ def test_the_generic_headers_carry_every_limit():
         b'"key_tokens_per_minute";r=900;t=1, "account_microcredits_per_month";r=4;t=30, '
         b'"account_calls_in_parallel";r=2'
     ) == headers[b"RateLimit"]
+
+
+def test_what_is_overdrawn_or_over_has_nothing_left_and_no_time_to_wait():
+    headers = dict(limit_headers([standing(Unit.TOKENS, 1000, -5, resets_in_ms=-1)]))
+
+    assert b"0" == headers[b"x-ratelimit-remaining-tokens"]
+    assert b"0ms" == headers[b"x-ratelimit-reset-tokens"]
+    assert b'"account_tokens_per_minute";r=0' == headers[b"RateLimit"]
+
+
+def test_the_room_is_told_anew_with_every_answer():
+    [first, second] = [
+        dict(limit_headers([standing(Unit.REQUESTS, 60, room)]))[b"x-ratelimit-remaining-requests"]
+        for room in (59, 58)
+    ]
+
+    assert (b"59", b"58") == (first, second)
 
 
 @pytest.mark.parametrize(
