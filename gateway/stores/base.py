@@ -67,6 +67,13 @@ class Ledger(Protocol):
         """
         ...
 
+    async def trim_outbox(self, *, keep_ms: int) -> None:
+        """Forget outbox entries older than `keep_ms`, roughly: some may stay a while longer.
+
+        An outbox that something consumes is left alone, however far behind its consumers are.
+        """
+        ...
+
     async def balance(self, account_id: str) -> Balance: ...
 
     async def usage_by_day(

@@ -6,7 +6,7 @@ from typing import Any
 from gateway.metering.limits import Limit, Scope, Unit, Window
 
 
-def limit_of(content: Mapping[str, Any]) -> Limit:
+def limit_of(content: Mapping[str, Any]) -> Limit:  # Any: as orjson types what it read
     return Limit(
         unit=Unit(content["unit"]),
         ceiling=content["ceiling"],

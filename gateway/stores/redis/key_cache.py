@@ -40,6 +40,11 @@ class KeyCache:
         self._generation = 0
         self._complete_until_s = 0.0
 
+    @property
+    def generation(self) -> int:
+        """Counts the changes heard of."""
+        return self._generation
+
     def record(self, digest: str) -> KeyRecord | None:
         """The record if it is known to exist."""
         found = self._known.get(digest)

@@ -41,6 +41,7 @@ from gateway.stores.redis.layout import (
     key_record_key,
 )
 from gateway.stores.redis.replies import unavailable
+from gateway.stores.redis.shared_reads import SharedReads
 from gateway.tasks import TaskSet
 
 CONNECTIONS = 16
@@ -63,6 +64,7 @@ class RedisKeyStore:
         self._client = _client(url)
         self._cache = KeyCache()
         self._watch = KeyWatch(self._client, self._cache)
+        self._shared = SharedReads()
         self._tasks = TaskSet()
         self.cached = self._cache.record
 
@@ -79,6 +81,9 @@ class RedisKeyStore:
         known = self._cache.remembered(digest)
         if known is not None:
             return known.record
+        return await self._shared.read(digest, self._cache.generation, ask=self._look_up)
+
+    async def _look_up(self, digest: str) -> KeyRecord | None:
         reading = self._cache.begin()
         record = await self._read(digest)
         self._cache.remember(digest, record, reading)

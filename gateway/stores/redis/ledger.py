@@ -46,6 +46,8 @@ from gateway.stores.redis.layout import (
 DAYS_MAX = 400
 # Stream entries read at a time: half a megabyte or so, well within a call's time-out.
 EVENTS_PAGE = 500
+# Trims of one outbox in a row: millions of entries, then the other shards have their turn.
+TRIMS_MAX = 500
 
 
 class RedisLedger:
@@ -127,6 +129,15 @@ class RedisLedger:
             )
         )
         return sum(replies)
+
+    async def trim_outbox(self, *, keep_ms: int) -> None:
+        """Shard by shard, some thousands at a time: no call waits for long because of it."""
+        oldest_ms = max(0, self.now_ms() - keep_ms)
+        for number in range(SHARDS):
+            parts = (1, outbox_key(shard(number)), oldest_ms)
+            for _ in range(TRIMS_MAX):
+                if not await self._client.run(lua.TRIM, parts, int):
+                    break
 
     async def usage_by_day(
         self, account_id: str, *, first_day_ms: int, last_day_ms: int

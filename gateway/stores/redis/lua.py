@@ -1,4 +1,4 @@
-"""The ledger's scripts as the server gets them: shared Lua in front, one file each behind it.
+"""The ledger's scripts as the server gets them: what they share in front, one file each behind.
 
 Knows files and digests only; what the scripts take and answer stands in their headers.
 """
@@ -20,19 +20,20 @@ class Script:
 
 def _load(name: str, *shared: str) -> Script:
     folder = files(__package__) / "scripts"
-    parts = [(folder / f"{part}.lua").read_text("utf-8") for part in ("common", *shared, name)]
+    parts = [(folder / f"{part}.lua").read_text("utf-8") for part in (*shared, name)]
     body = "\n".join([f"local AMPLE, PLENTY = {AMPLE}, {PLENTY}", *parts]).encode()
     # SHA-1 is the server's choice of a cache key, nothing secret hangs on it.
     digest = hashlib.sha1(body, usedforsecurity=False).hexdigest().encode()
     return Script(name=name, body=body, digest=digest)
 
 
-GRANT = _load("grant")
-RESERVE = _load("reserve")
-EXTEND = _load("extend", "holds")
-SETTLE = _load("settle", "holds")
-RELEASE = _load("release", "holds")
-EXPIRE = _load("expire", "holds")
-BALANCE = _load("balance")
+GRANT = _load("grant", "common")
+RESERVE = _load("reserve", "common")
+EXTEND = _load("extend", "common", "holds")
+SETTLE = _load("settle", "common", "holds")
+RELEASE = _load("release", "common", "holds")
+EXPIRE = _load("expire", "common", "holds")
+BALANCE = _load("balance", "common")
+TRIM = _load("trim")
 
-SCRIPTS = (GRANT, RESERVE, EXTEND, SETTLE, RELEASE, EXPIRE, BALANCE)
+SCRIPTS = (GRANT, RESERVE, EXTEND, SETTLE, RELEASE, EXPIRE, BALANCE, TRIM)
