@@ -8,10 +8,11 @@ prompts or answers: no field could carry them.
 import os
 import select
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypedDict
 
 import orjson
@@ -27,7 +28,7 @@ WRITE_BYTES = select.PIPE_BUF
 # Our own values stay far below; a line beyond this carries long text from outside, which is cut.
 LINE_BYTES = 2048
 TEXT_CHARS_MAX = 200
-JSON_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
+NS_PER_MS = 1_000_000
 
 
 class Level(StrEnum):
@@ -36,6 +37,10 @@ class Level(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+
+
+# By plain text: an enum member as a key is hashed by slow code.
+_LEVELS = {level.value: level.value.encode() for level in Level}
 
 
 class CallLine(TypedDict):
@@ -88,7 +93,6 @@ class Log:
         # … and the writer's.
         self._taken_bytes = 0
         self._failed_lines = 0
-        self._waiting = threading.Event()
         self._hurry = threading.Event()
         self._closing = False
         self._writer: threading.Thread | None = None
@@ -102,7 +106,6 @@ class Log:
         """Write what waits, up to the deadline. Blocks: call it when the loop is done."""
         self._closing = True
         self._hurry.set()
-        self._waiting.set()
         if self._writer is not None:
             self._writer.join(timeout_s)
 
@@ -113,28 +116,28 @@ class Log:
 
     def call(self, line: CallLine, *, level: Level = Level.INFO) -> None:
         """Queue a call's line; written within GATHER_S."""
-        self._append({"time": datetime.now(UTC), "level": level, **line})
+        self._append(line, level)
 
     def state(
         self, event: str, *, level: Level = Level.INFO, **fields: str | float | bool | None
     ) -> None:
         """Queue a line about a change of state and have it written at once."""
-        self._append({"time": datetime.now(UTC), "level": level, "event": event, **fields})
+        self._append({"event": event, **fields}, level)
         self._hurry.set()
 
-    def _append(self, fields: Mapping[str, object]) -> None:
-        line = encode(fields)
+    def _append(self, fields: Mapping[str, object], level: Level) -> None:
+        line = _head(level) + encode(fields)[1:]
         waiting_bytes = self._accepted_bytes - self._taken_bytes
-        if waiting_bytes + len(line) > self._waiting_bytes_max:
+        line_bytes = len(line)
+        if waiting_bytes + line_bytes > self._waiting_bytes_max:
             self._refused_lines += 1
         else:
-            self._accepted_bytes += len(line)
+            self._accepted_bytes += line_bytes
             self._lines.append(line)
-            if waiting_bytes > GATHER_BYTES:
+            # Only the line that passes the mark wakes the writer: waking costs more than a line.
+            if waiting_bytes <= GATHER_BYTES < waiting_bytes + line_bytes:
                 self._hurry.set()
-            if not self._waiting.is_set():
-                self._waiting.set()
-        if self.dropped_lines != self._told_lines:
+        if self._refused_lines + self._failed_lines != self._told_lines:
             self._tell_drops()
 
     def _tell_drops(self) -> None:
@@ -143,11 +146,11 @@ class Log:
         self._told_lines = dropped
 
     def _write_on(self) -> None:
+        # Five looks a second cost an idle process nothing; being told of each line would cost a
+        # busy one more than writing it.
         while not self._closing:
-            self._waiting.wait()
             self._hurry.wait(GATHER_S)
             # Cleared before looking: a line that comes later wakes us again.
-            self._waiting.clear()
             self._hurry.clear()
             self._write_waiting()
         self._write_waiting()
@@ -167,18 +170,33 @@ class Log:
             self._taken_bytes += batch_bytes
 
 
+def _head(level: Level) -> bytes:
+    """How every line begins; RFC 3339 time in UTC."""
+    second, ms = divmod(time.time_ns() // NS_PER_MS, 1_000)
+    return b'{"time":"%b.%03dZ","level":"%b",' % (_second(second), ms, _LEVELS[level._value_])
+
+
+@lru_cache(maxsize=2)
+def _second(unix_s: int) -> bytes:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(unix_s)).encode()
+
+
 def encode(fields: Mapping[str, object]) -> bytes:
-    """One line of JSON. Never raises: what JSON cannot carry is replaced, long text is cut."""
+    """A JSON object and a line end. Never raises: what JSON cannot carry is replaced, and long
+    text is cut."""
     try:
-        line = orjson.dumps(fields, option=JSON_OPTIONS)
+        line = orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
     except orjson.JSONEncodeError:
         # A lone surrogate from a header, or a number beyond 64 bits.
         return orjson.dumps(
-            {name: _plain(value) for name, value in fields.items()}, option=JSON_OPTIONS
+            {name: _plain(value) for name, value in fields.items()},
+            option=orjson.OPT_APPEND_NEWLINE,
         )
     if len(line) <= LINE_BYTES:
         return line
-    return orjson.dumps({name: _cut(value) for name, value in fields.items()}, option=JSON_OPTIONS)
+    return orjson.dumps(
+        {name: _cut(value) for name, value in fields.items()}, option=orjson.OPT_APPEND_NEWLINE
+    )
 
 
 def _plain(value: object) -> str:

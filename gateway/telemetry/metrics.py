@@ -54,7 +54,8 @@ class MetricLabels:
 
 @dataclass(frozen=True, slots=True)
 class _Route:
-    """Cells of one dialect at one provider."""
+    """Cells of one dialect at one provider. `ends` go by their plain text, as `provenances` do: an
+    enum member as a key is hashed by slow code."""
 
     ends: Mapping[str, int]
     first_byte: int
@@ -142,14 +143,15 @@ class Metrics:
     ) -> None:
         """A metered call is over and its charge is known. One call of this per call served."""
         cells = self._cells
+        answer_bounds = families.ANSWER_BOUNDS_US
         route = self._routes.get((dialect, provider), self._other_route)
-        cells[route.ends[end]] += 1
-        _observe(cells, route.first_byte, families.ANSWER_BOUNDS_US, ttfb_us)
-        _observe(cells, route.duration, families.ANSWER_BOUNDS_US, duration_us)
+        cells[route.ends[end._value_]] += 1
+        _observe(cells, route.first_byte, answer_bounds, ttfb_us)
+        _observe(cells, route.duration, answer_bounds, duration_us)
         _observe(cells, self._overhead, families.OVERHEAD_BOUNDS_US, overhead_us)
         cells[self._relayed] += relayed_bytes
         entry = self._models.get(model, self._other_model)
-        cells[entry.provenances[provenance]] += 1
+        cells[entry.provenances[provenance._value_]] += 1
         cells[entry.charges] += charge_ucr
         cells[entry.holds] += held_ucr
         _count_tokens(cells, entry.tokens, usage)
@@ -234,7 +236,7 @@ def _count_tokens(cells: Cells, first: int, usage: Usage) -> None:
 
 def _route(layout: Layout, dialect: str, provider: str) -> _Route:
     return _Route(
-        ends={end: layout.cell(families.CALLS, dialect, provider, end) for end in End},
+        ends={end.value: layout.cell(families.CALLS, dialect, provider, end) for end in End},
         first_byte=layout.cell(families.FIRST_BYTE, dialect, provider),
         duration=layout.cell(families.DURATION, dialect, provider),
     )
@@ -243,7 +245,8 @@ def _route(layout: Layout, dialect: str, provider: str) -> _Route:
 def _model(layout: Layout, model: str) -> _Model:
     return _Model(
         provenances={
-            provenance: layout.cell(families.USAGES, model, provenance) for provenance in Provenance
+            provenance.value: layout.cell(families.USAGES, model, provenance)
+            for provenance in Provenance
         },
         tokens=layout.cell(families.TOKENS, model, next(iter(TokenClass))),
         charges=layout.cell(families.CHARGES_UCR, model),
