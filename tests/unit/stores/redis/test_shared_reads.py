@@ -31,13 +31,13 @@ class Store:
         return RECORD
 
 
-Readers = list[asyncio.Task[KeyRecord | None]]
+Readers = list[asyncio.Future[KeyRecord | None]]
 
 
 async def readers(reads: SharedReads, store: Store, *, count: int, generation: int = 0) -> Readers:
     """So many who ask for the same key; all of them have begun to wait."""
-    waiting = [
-        asyncio.create_task(reads.read("d1", generation, ask=store.ask)) for _ in range(count)
+    waiting: Readers = [
+        asyncio.ensure_future(reads.read("d1", generation, ask=store.ask)) for _ in range(count)
     ]
     await asyncio.sleep(0)
     return waiting
