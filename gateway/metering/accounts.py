@@ -10,6 +10,7 @@ import hmac
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from gateway.metering.limits import Limit
 from gateway.metering.plans import Plan
@@ -93,8 +94,19 @@ def well_formed(presented: str) -> bool:
 
 
 def digest(pepper: bytes, presented: str) -> str:
-    """What is stored and looked up: keyed, so a stolen database alone opens nothing."""
-    return hmac.digest(pepper, presented.encode(), "sha256").hex()
+    """What is stored and looked up: keyed, so a stolen database alone opens nothing.
+
+    Raises UnicodeEncodeError for a lone surrogate, which no key of ours has.
+    """
+    keyed = _keyed(pepper).copy()
+    keyed.update(presented.encode())
+    return keyed.hexdigest()
+
+
+@lru_cache(maxsize=4)
+def _keyed(pepper: bytes) -> hmac.HMAC:
+    """HMAC-SHA-256 with the pepper taken in: the half of the work that is always the same."""
+    return hmac.new(pepper, digestmod="sha256")
 
 
 def valid_name(name: str) -> bool:

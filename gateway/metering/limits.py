@@ -51,7 +51,7 @@ class Limit:
     """Count and report, never refuse."""
 
     name: str = field(init=False, compare=False, repr=False)
-    """As users write it: `tokens_per_minute`, `calls_in_parallel`. Every call needs it."""
+    """As users write it: `tokens_per_minute`, `calls_in_parallel`."""
     _hash: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -112,60 +112,74 @@ def charges_for(
     limits: tuple[Limit, ...], need: Need, *, account_id: str, key_id: str, now_ms: int
 ) -> tuple[Charge, ...]:
     """The charges of one call; `now_ms` is the ledger's clock, which decides the windows."""
-    return tuple(_charge(limit, need, account_id, key_id, now_ms) for limit in limits)
+    return tuple(
+        [
+            Charge(
+                limit=slot.limit,
+                bucket=slot.bucket,
+                least=_held(slot.limit.unit, need.least_ucr, need.least_tokens),
+                full=_held(slot.limit.unit, need.full_ucr, need.full_tokens),
+                resets_ms=slot.resets_ms,
+                expires_ms=slot.expires_ms,
+            )
+            for slot in _slots(limits, account_id, key_id, now_ms // MINUTE_MS)
+        ]
+    )
 
 
-def _charge(limit: Limit, need: Need, account_id: str, key_id: str, now_ms: int) -> Charge:
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """Where a limit is counted in the current window: the same for all calls of a key."""
+
+    limit: Limit
+    bucket: str
+    resets_ms: int
+    expires_ms: int
+
+
+@lru_cache(maxsize=16_384)
+def _slots(
+    limits: tuple[Limit, ...], account_id: str, key_id: str, minute: int
+) -> tuple[_Slot, ...]:
+    return tuple(_slot(limit, account_id, key_id, minute * MINUTE_MS) for limit in limits)
+
+
+def _slot(limit: Limit, account_id: str, key_id: str, now_ms: int) -> _Slot:
     start_ms, end_ms = window_bounds(limit.window, now_ms)
     owner = f"a:{account_id}" if limit.scope is Scope.ACCOUNT else f"k:{key_id}"
     # A shadow limit tries out another ceiling beside the real one: in the real one's bucket it
     # would count every call twice.
     kind = "shadow:" if limit.shadow else ""
-    least, full = _held(limit.unit, need)
-    return Charge(
-        limit=limit,
+    return _Slot(
+        limit,
         bucket=f"{owner}:{kind}{limit.name}:{start_ms}",
-        least=least,
-        full=full,
         resets_ms=end_ms,
         expires_ms=end_ms + BUCKET_GRACE_MS if end_ms else 0,
     )
 
 
-def _held(unit: Unit, need: Need) -> tuple[int, int]:
-    match unit:
-        case Unit.MICROCREDITS:
-            return need.least_ucr, need.full_ucr
-        case Unit.TOKENS:
-            return need.least_tokens, need.full_tokens
-        case Unit.REQUESTS | Unit.CALLS:
-            return 1, 1
+def _held(unit: Unit, ucr: int, tokens: int) -> int:
+    """What admission holds in a bucket of that unit."""
+    if unit is _TOKENS:
+        return tokens
+    return ucr if unit is _MICROCREDITS else 1
 
 
 def used(unit: Unit, *, charge_ucr: int, tokens: int) -> int:
     """What settlement books in a bucket of that unit, in place of what was held."""
-    match unit:
-        case Unit.MICROCREDITS:
-            return charge_ucr
-        case Unit.TOKENS:
-            return tokens
-        case Unit.REQUESTS:
-            return 1
-        case Unit.CALLS:
-            return 0
+    if unit is _TOKENS:
+        return tokens
+    if unit is _MICROCREDITS:
+        return charge_ucr
+    return 0 if unit is _CALLS else 1
+
+
+# Members of an enum are looked up slowly, and these for each limit of each call.
+_MICROCREDITS, _TOKENS, _CALLS = Unit.MICROCREDITS, Unit.TOKENS, Unit.CALLS
 
 
 def window_bounds(window: Window, now_ms: int) -> tuple[int, int]:
     """Start and end of the UTC window around `now_ms`, in ms; (0, 0) without a window."""
-    if window is Window.NONE:
-        return 0, 0
-    # No window is shorter than a minute: within one, the answer is the same for all calls.
-    return _bounds_in_minute(window, now_ms // MINUTE_MS)
-
-
-@lru_cache(maxsize=64)
-def _bounds_in_minute(window: Window, minute: int) -> tuple[int, int]:
-    now_ms = minute * MINUTE_MS
     match window:
         case Window.NONE:
             return 0, 0

@@ -3,9 +3,9 @@
 The only place where an error becomes bytes, in the dialect of whoever called.
 """
 
-import asyncio
 import os
 from collections.abc import Mapping
+from time import monotonic
 from typing import cast
 
 from aiohttp import web
@@ -45,7 +45,7 @@ class ProxyHandler:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         trace = Trace(
             request_id=f"req_{os.urandom(REQUEST_ID_BYTES).hex()}",
-            started_s=asyncio.get_running_loop().time(),
+            started_s=monotonic(),
         )
         self._slow_heads.spoke(request.protocol)
         response = ClientResponse(request)

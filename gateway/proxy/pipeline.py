@@ -6,6 +6,7 @@ aiohttp nor sockets: the client is a `Downstream`, the provider an `Upstream`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from time import monotonic
 
 from gateway.dialects.base import Dialect, PreparedBody
 from gateway.dialects.endpoints import Endpoint, match
@@ -163,7 +164,7 @@ class Pipeline:
         request, trace = exchange.request, exchange.trace
         provider = self._rules.providers[hold.ticket.provider]
         headers = _outgoing(exchange, provider, len(prepared.body), plain=prepared.hide_usage)
-        trace.forwarded_s = trace.started_s + elapsed_s(trace)
+        trace.forwarded_s = monotonic()
         hold.owes(PromptBill(ticket=hold.ticket, counter=self._counter))
         try:
             answer = await watched.opening(
@@ -177,7 +178,7 @@ class Pipeline:
         except ClientLeft:
             hold.end = End.CLIENT_LEFT
             raise
-        trace.first_byte_s = trace.started_s + elapsed_s(trace)
+        trace.first_byte_s = monotonic()
         trace.status = hold.http_status = answer.status
         return answer
 

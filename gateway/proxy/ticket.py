@@ -56,7 +56,7 @@ class Ticket:
         """What each of the charges' buckets is to book."""
         tokens = usage.total_tokens
         return tuple(
-            used(held.limit.unit, charge_ucr=charge, tokens=tokens) for held in self.charges
+            [used(held.limit.unit, charge_ucr=charge, tokens=tokens) for held in self.charges]
         )
 
     def release(self) -> Release:

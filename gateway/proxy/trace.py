@@ -6,7 +6,7 @@ from dataclasses import dataclass
 @dataclass(slots=True, kw_only=True)
 class Trace:
     """Filled in as the call goes on; empty texts are what never became known. Times in seconds
-    of the event loop's clock; 0 = did not happen."""
+    of the monotonic clock; 0 = did not happen."""
 
     request_id: str
     started_s: float
