@@ -61,7 +61,7 @@ class OpenAIChat:
     def answer_reader(self, call: Call, *, content_type: str) -> AnswerReader:
         if content_type.partition(";")[0].strip().lower() == EVENT_STREAM:
             return StreamReader(call)
-        return JsonReader(audio_format=_audio_format(call))
+        return JsonReader(call)
 
     def usage_filter(self) -> BodyFilter:
         return UsageFilter()
@@ -94,9 +94,3 @@ def _replaced(body: bytes, value: Member, new: bytes) -> bytes:
 
 def _inserted(body: bytes, at: int, new: bytes) -> bytes:
     return b"%b%b%b" % (body[:at], new, body[at:])
-
-
-def _audio_format(call: Call) -> str:
-    audio = call.document.get("audio")
-    named = audio.get("format") if isinstance(audio, dict) else None
-    return named if isinstance(named, str) else "wav"

@@ -18,7 +18,9 @@ from gateway.metering.call import Call
 from gateway.metering.usage import Usage
 
 DONE = b"[DONE]"
-# A usage event with all its details takes less than 1 KB, but the last chunk may carry text.
+# A usage event with all its details takes less than 1 KB, but the last chunk may carry text: what
+# is not in the near tail may be in the longer one.
+NEAR_TAIL_BYTES = 2 * 1024
 TAIL_BYTES = 16 * 1024
 # The terminator's line, with room for trailing line ends.
 DONE_LINE_BYTES = 64
@@ -37,7 +39,7 @@ _LINE_END = re.compile(rb"[\r\n]|$")
 class StreamReader:
     """Reads `text/event-stream`."""
 
-    __slots__ = ("_call", "_closed", "_ended", "_events", "_read_bytes", "_story")
+    __slots__ = ("_call", "_closed", "_events", "_read_bytes", "_story")
 
     def __init__(self, call: Call) -> None:
         self._call = call
@@ -46,7 +48,6 @@ class StreamReader:
         # Bytes already parsed whose texts nobody has taken yet.
         self._read_bytes = 0
         self._closed = False
-        self._ended = False
 
     @property
     def pending_bytes(self) -> int:
@@ -64,13 +65,9 @@ class StreamReader:
 
     def close(self) -> Usage | None:
         self._closed = True
-        tail = self._events.tail(TAIL_BYTES)
-        # With one choice, its finish reason says as much as the terminator.
-        self._ended = bool(
-            _DONE_LINE.search(tail[-DONE_LINE_BYTES:])
-            or (self._call.choices == 1 and _FINISH.search(tail))
-        )
-        usage = _last_usage(tail)
+        usage = _last_usage(self._events.tail(NEAR_TAIL_BYTES))
+        if usage is None:
+            usage = _last_usage(self._events.tail(TAIL_BYTES))
         if usage is None:
             self._read()
             usage = self._story.usage
@@ -78,7 +75,11 @@ class StreamReader:
 
     @property
     def finished(self) -> bool:
-        if self._ended:
+        tail = self._events.tail(TAIL_BYTES)
+        # With one choice, its finish reason says as much as the terminator.
+        if _DONE_LINE.search(tail[-DONE_LINE_BYTES:]) or (
+            self._call.choices == 1 and _FINISH.search(tail)
+        ):
             return True
         # A choice may have begun in what was not parsed yet.
         self._read()
@@ -134,14 +135,16 @@ class StreamReader:
 class JsonReader:
     """Reads `application/json`, and whatever else turns out to be JSON."""
 
-    __slots__ = ("_bytes", "_closed", "_pieces", "_story", "finished", "pending_bytes")
+    __slots__ = ("_body", "_bytes", "_call", "_pieces", "_story", "_usage", "pending_bytes")
 
-    def __init__(self, *, audio_format: str) -> None:
+    def __init__(self, call: Call) -> None:
+        self._call = call
         self._pieces: list[bytes] = []
         self._bytes = 0
-        self._story = Story(audio_format=audio_format)
-        self._closed = False
-        self.finished = False
+        # The whole answer, once it is over, and what was read of it if anybody asked.
+        self._body: bytes | None = None
+        self._story: Story | None = None
+        self._usage: Usage | None = None
         self.pending_bytes = 0
 
     def feed(self, data: bytes) -> None:
@@ -154,22 +157,32 @@ class JsonReader:
 
     def digest(self) -> list[OutputPiece]:
         """Nothing before the end: half an object says nothing."""
-        if self._closed:
-            self.pending_bytes = 0
-        return self._story.take_pieces()
+        if self._body is None:
+            return []
+        self.pending_bytes = 0
+        return self._read().take_pieces()
 
     def close(self) -> Usage | None:
-        if not self._closed:
-            self._closed = True
-            document = _decoded(b"".join(self._pieces).removeprefix(BOM))
+        if self._body is None:
+            self._body = b"".join(self._pieces).removeprefix(BOM)
             self._pieces.clear()
-            self.finished = isinstance(document, dict)
-            self._story.add(document, part="message")
-        return read_usage(self._story.usage)
+            last = _last_members(self._body)
+            self._usage = read_usage(self._read().usage if last is None else last["usage"])
+        return self._usage
+
+    @property
+    def finished(self) -> bool:
+        return self._body is not None and isinstance(_decoded(self._body), dict)
 
     @property
     def extra_tokens(self) -> int:
-        return self._story.extra_tokens
+        return 0 if self._story is None else self._story.extra_tokens
+
+    def _read(self) -> Story:
+        if self._story is None:
+            self._story = Story(audio_format=_audio_format(self._call))
+            self._story.add(_decoded(self._body or b""), part="message")
+        return self._story
 
     @property
     def at_boundary(self) -> bool:
@@ -180,6 +193,25 @@ class JsonReader:
         return b""
 
 
+def _last_members(body: bytes) -> dict[str, object] | None:
+    """An answer's members from its last "usage" on, if that one stands at the top level.
+
+    It does if all that follows it reads as the rest of one object: deeper down, more than one
+    brace would follow; and in a text its quotes would be escaped.
+    """
+    at = body.rfind(b'"usage"')
+    if at < 0 or len(body) - at > TAIL_BYTES or not body.startswith(b"{"):
+        return None
+    document = _decoded(b"{" + body[at:])
+    return document if isinstance(document, dict) else None
+
+
+def _audio_format(call: Call) -> str:
+    audio = call.document.get("audio")
+    named = audio.get("format") if isinstance(audio, dict) else None
+    return named if isinstance(named, str) else "wav"
+
+
 def _last_usage(tail: bytes) -> object:
     """The last usage object among these bytes, if it can be read without cutting events."""
     at = tail.rfind(b'"usage":{')
@@ -188,7 +220,8 @@ def _last_usage(tail: bytes) -> object:
         at = max((found.start() for found in _USAGE.finditer(tail)), default=-1)
     if at < 0:
         return None
-    begin = max(tail.rfind(b"\n", 0, at), tail.rfind(b"\r", 0, at)) + 1
+    begin = tail.rfind(b"\n", 0, at) + 1
+    begin = max(begin, tail.rfind(b"\r", begin, at) + 1)
     end = _LINE_END.search(tail, at)
     document = _decoded(payload(tail[begin : end.start() if end else None]) or b"")
     usage = document.get("usage") if isinstance(document, dict) else None

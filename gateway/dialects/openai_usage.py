@@ -68,21 +68,29 @@ def write_usage(usage: Usage) -> dict[str, object]:
 def _read(reported: Mapping[str, object]) -> Usage:
     if reported.get("prompt_tokens") is None or reported.get("completion_tokens") is None:
         raise _UnbelievableError
-    prompt = _count(reported, "prompt_tokens")
-    completion = _count(reported, "completion_tokens")
-    heard = _details(reported, "prompt_tokens_details")
-    said = _details(reported, "completion_tokens_details")
+    prompt = _part(reported["prompt_tokens"], TOKENS_MAX)
+    completion = _part(reported["completion_tokens"], TOKENS_MAX)
+    heard = _details(reported.get("prompt_tokens_details"))
+    said = _details(reported.get("completion_tokens_details"))
 
     # Cached audio is reported in both places: the dearer class keeps it, the sum stays right.
-    audio_in = _part(heard, "audio_tokens", whole=prompt)
-    written = min(_part(heard, "cache_write_tokens", whole=prompt), prompt - audio_in)
-    cached = min(_cached(reported, heard, prompt=prompt), prompt - audio_in - written)
+    audio_in = written = 0
+    cached_tokens = None
+    if heard:
+        audio_in = _part(heard.get("audio_tokens"), prompt)
+        written = min(_part(heard.get("cache_write_tokens"), prompt), prompt - audio_in)
+        cached_tokens = heard.get("cached_tokens")
+    if cached_tokens is None:
+        cached_tokens = reported.get("prompt_cache_hit_tokens")
+    cached = min(_part(cached_tokens, prompt), prompt - audio_in - written)
 
-    reasoning = _count(said, "reasoning_tokens")
-    if reasoning and reported.get("total_tokens") == prompt + completion + reasoning:
-        completion += reasoning
-    audio_out = _part(said, "audio_tokens", whole=completion)
-    reasoning = min(_part(said, "reasoning_tokens", whole=completion), completion - audio_out)
+    reasoning = audio_out = 0
+    if said:
+        reasoning = _part(said.get("reasoning_tokens"), TOKENS_MAX)
+        if reasoning and reported.get("total_tokens") == prompt + completion + reasoning:
+            completion += reasoning
+        audio_out = _part(said.get("audio_tokens"), completion)
+        reasoning = min(_part(reasoning, completion), completion - audio_out)
     return Usage(
         input_uncached=prompt - audio_in - written - cached,
         input_cache_read=cached,
@@ -94,34 +102,17 @@ def _read(reported: Mapping[str, object]) -> Usage:
     )
 
 
-def _cached(reported: Mapping[str, object], heard: Mapping[str, object], *, prompt: int) -> int:
-    if heard.get("cached_tokens") is not None:
-        return _part(heard, "cached_tokens", whole=prompt)
-    return _part(reported, "prompt_cache_hit_tokens", whole=prompt)
-
-
-def _details(reported: Mapping[str, object], name: str) -> Mapping[str, object]:
-    value = reported.get(name)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
+def _details(value: object) -> Mapping[str, object] | None:
+    if value is not None and not isinstance(value, dict):
         raise _UnbelievableError
     return value
 
 
-def _count(fields: Mapping[str, object], name: str) -> int:
-    """A field's tokens; missing or null counts as none."""
-    value = fields.get(name)
-    if value is None:
+def _part(tokens: object, whole: int) -> int:
+    """Tokens that are part of a whole; missing or null counts as none."""
+    if tokens is None:
         return 0
     # By type, not isinstance: true is no token.
-    if type(value) is not int or not 0 <= value <= TOKENS_MAX:
-        raise _UnbelievableError
-    return value
-
-
-def _part(fields: Mapping[str, object], name: str, *, whole: int) -> int:
-    tokens = _count(fields, name)
-    if tokens > whole:
+    if type(tokens) is not int or not 0 <= tokens <= whole:
         raise _UnbelievableError
     return tokens

@@ -103,6 +103,8 @@ class EventBuffer:
 
     def tail(self, size: int) -> bytes:
         """The end of what is pending: at least `size` bytes if there are as many."""
+        if self._new and len(self._new[-1]) >= size:
+            return self._new[-1]
         picked: list[bytes] = []
         room = size
         for piece in chain(reversed(self._new), reversed(self._open)):
