@@ -7,6 +7,7 @@ aiohttp nor sockets: the client is a `Downstream`, the provider an `Upstream`.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from time import monotonic
+from urllib.parse import unquote_plus
 
 from gateway.dialects.base import Dialect, PreparedBody
 from gateway.dialects.endpoints import Endpoint, match
@@ -284,7 +285,12 @@ def _target(request: Incoming) -> str:
     """Path and query for the provider; a virtual key in the query stays here."""
     if not request.query_string:
         return request.path
-    kept = "&".join(part for part in request.query_string.split("&") if not part.startswith("key="))
+    # Decoded, because that is how a key is found there: `k%65y=` is one as well.
+    kept = "&".join(
+        part
+        for part in request.query_string.split("&")
+        if unquote_plus(part.partition("=")[0]) != "key"
+    )
     return f"{request.path}?{kept}" if kept else request.path
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import aiohttp
 from support.gateways import PROVIDER_CREDENTIAL, running_gateway
 from support.redis_server import Server
+from yarl import URL
 
 PROMPT = "canary-prompt-3f9a"
 
@@ -74,3 +75,14 @@ def _everything_in(server: Server) -> bytes:
     return table.concat(found, ' ')
     """
     return server.ask("EVAL", script, "0")
+
+
+async def test_a_key_in_the_query_stays_here_however_it_is_spelt(
+    tmp_path: Path, store_url: str
+) -> None:
+    async with running_gateway(tmp_path, store_url) as tk:
+        for name in ("key", "k%65y", "%6bey"):
+            url = URL(f"{tk.base_url}/models?limit=2&{name}={tk.key}&after=x", encoded=True)
+            async with tk.http.get(url) as answer:
+                assert 200 == answer.status
+            assert "/v1/models?limit=2&after=x" == tk.provider.journal.entries[-1].path
