@@ -33,7 +33,6 @@ JSON_BYTES_MAX = 64 * 1024 * 1024
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
 _FINISH = re.compile(rb'"finish_reason"\s*:\s*"')
 _DONE_LINE = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\]\s*$")
-_LINE_END = re.compile(rb"[\r\n]|$")
 
 
 class StreamReader:
@@ -222,8 +221,9 @@ def _last_usage(tail: bytes) -> object:
         return None
     begin = tail.rfind(b"\n", 0, at) + 1
     begin = max(begin, tail.rfind(b"\r", begin, at) + 1)
-    end = _LINE_END.search(tail, at)
-    document = _decoded(payload(tail[begin : end.start() if end else None]) or b"")
+    # Here `find` is many times faster than a pattern for either line end.
+    line = tail[begin:].partition(b"\n")[0].partition(b"\r")[0]
+    document = _decoded(payload(line) or b"")
     usage = document.get("usage") if isinstance(document, dict) else None
     return usage if isinstance(usage, dict) else None
 

@@ -24,6 +24,7 @@ class _Named:
     """OpenAI's headers for one unit: the places of its limits, their ceilings as headers."""
 
     places: tuple[int, ...]
+    ceilings: tuple[int, ...]
     limits: tuple[tuple[bytes, bytes], ...]
     remaining: bytes
     reset: bytes
@@ -48,31 +49,35 @@ def limit_headers(
     texts = _texts(tuple([charge.limit for charge in charges]))
     if not texts.names:
         return []
+    left = rooms if min(rooms) >= 0 else [max(0, room) for room in rooms]
+    # What has no window never resets, and a window that is over has already done so.
+    waits_ms = [wait_ms if (wait_ms := charge.resets_ms - now_ms) > 0 else 0 for charge in charges]
     headers: list[tuple[bytes, bytes]] = []
     for unit in texts.named:
-        at = 0 if len(unit.places) == 1 else _nearest(unit.places, charges, rooms)
+        at = _nearest(unit, left) if len(unit.places) > 1 else 0
         place = unit.places[at]
         headers += (
             unit.limits[at],
-            (unit.remaining, b"%d" % max(0, rooms[place])),
-            (unit.reset, _duration(max(0, charges[place].resets_ms - now_ms))),
+            (unit.remaining, b"%d" % left[place]),
+            (unit.reset, _duration(waits_ms[place])),
         )
-    left = []
-    for place, name in texts.names:
-        room = max(0, rooms[place])
-        # What has no window never resets, and a window that is over has already done so.
-        if (wait_ms := charges[place].resets_ms - now_ms) > 0:
-            left.append(b"%b;r=%d;t=%d" % (name, room, -(-wait_ms // MS_PER_S)))
-        else:
-            left.append(b"%b;r=%d" % (name, room))
-    headers += (texts.policies, (b"RateLimit", b", ".join(left)))
+    generic = [
+        b"%b;r=%d;t=%d" % (name, left[place], -(-wait_ms // MS_PER_S))
+        if (wait_ms := waits_ms[place])
+        else b"%b;r=%d" % (name, left[place])
+        for place, name in texts.names
+    ]
+    headers += (texts.policies, (b"RateLimit", b", ".join(generic)))
     return headers
 
 
-def _nearest(places: Sequence[int], charges: Sequence[Charge], rooms: Sequence[int]) -> int:
-    """Which of these limits is nearest exhaustion."""
+def _nearest(unit: _Named, left: Sequence[int]) -> int:
+    """Which of a unit's limits is nearest exhaustion."""
     # Compared as shares: 10 left of 20 is nearer exhaustion than 9 left of 9.
-    shares = [max(0, rooms[place]) / max(1, charges[place].limit.ceiling) for place in places]
+    shares = [
+        left[place] / max(1, ceiling)
+        for place, ceiling in zip(unit.places, unit.ceilings, strict=True)
+    ]
     return shares.index(min(shares))
 
 
@@ -86,6 +91,7 @@ def _texts(limits: tuple[Limit, ...]) -> _Texts:
         named=tuple(
             _Named(
                 places=tuple(place for place, _ in of_unit),
+                ceilings=tuple(limit.ceiling for _, limit in of_unit),
                 limits=tuple(
                     (b"x-ratelimit-limit-" + name, b"%d" % limit.ceiling) for _, limit in of_unit
                 ),
@@ -114,7 +120,12 @@ def _duration(milliseconds: int) -> bytes:
     """As OpenAI writes it: `6m0s`, `1s`, `120ms`."""
     if milliseconds < MS_PER_S:
         return b"%dms" % milliseconds
-    minutes, seconds = divmod(-(-milliseconds // MS_PER_S), 60)
+    return _whole_seconds(-(-milliseconds // MS_PER_S))
+
+
+@lru_cache(maxsize=256)
+def _whole_seconds(seconds: int) -> bytes:
+    minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
         return b"%dh%dm%ds" % (hours, minutes, seconds)
