@@ -94,7 +94,7 @@ async def test_an_empty_account_causes_no_retry_storm(
 
 
 async def test_held_credit_is_waited_for(tmp_path: Path, store_url: str) -> None:
-    options = {"plan": STRICT, "credits": 0.2, "max_retries": 2}
+    options = {"plan": STRICT, "credit": 0.2, "max_retries": 2}
     async with gateway_and_sdk(tmp_path, store_url, **options) as (tk, sdk):
         async with held_until_refused(tk, max_tokens=1000):
             waiting = asyncio.ensure_future(ask(sdk, simulate="tokens=3", max_tokens=1000))
