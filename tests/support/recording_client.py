@@ -3,9 +3,11 @@
 import asyncio
 from typing import Any
 
+from hiredis import Reader
+
 from gateway.stores.redis.client import RedisClient
 from gateway.stores.redis.lua import Script
-from gateway.stores.redis.wire import Decode, Part
+from gateway.stores.redis.wire import Decode, Request
 
 
 class RecordingClient(RedisClient):
@@ -13,14 +15,15 @@ class RecordingClient(RedisClient):
 
     ran: list[tuple[str, str, int]]
 
-    def run(
-        self, script: Script, parts: tuple[Part, ...], decode: Decode[Any]
-    ) -> asyncio.Future[Any]:
-        first_argument = 1 + int(parts[0])
+    def run(self, script: Script, request: Request, decode: Decode[Any]) -> asyncio.Future[Any]:
+        parser = Reader()
+        parser.feed(b"*%d\r\n%b" % request)
+        count, *rest = parser.gets()
+        operation_id = rest[int(count) + 1].decode()
 
         def decoded(reply: list[Any]) -> Any:
             server_ms = reply[0] if script.name == "balance" else reply[1]
-            self.ran.append((script.name, str(parts[first_argument + 1]), server_ms))
+            self.ran.append((script.name, operation_id, server_ms))
             return decode(reply)
 
-        return super().run(script, parts, decoded)
+        return super().run(script, request, decoded)

@@ -13,7 +13,7 @@ from gateway.errors import GatewayError
 from gateway.stores.redis.address import parse_address
 from gateway.stores.redis.lua import SCRIPTS, Script
 from gateway.stores.redis.replies import unavailable
-from gateway.stores.redis.wire import Decode, Part, T, Wire
+from gateway.stores.redis.wire import Decode, Part, Request, T, Wire
 from gateway.tasks import TaskSet
 
 CONNECT_S = 2.0
@@ -67,15 +67,15 @@ class RedisClient:
             return _failed()
         return self._wire.command(parts, decode)
 
-    def run(self, script: Script, parts: tuple[Part, ...], decode: Decode[T]) -> asyncio.Future[T]:
-        """Queue a script: `parts` are the number of keys, the keys, then the arguments.
+    def run(self, script: Script, request: Request, decode: Decode[T]) -> asyncio.Future[T]:
+        """Queue a script: `request` is the number of keys, the keys, then the arguments.
 
         Queued before this returns: a caller cancelled while waiting has still asked. Never
         sent twice by itself.
         """
         if self._wire is None:
             return _failed()
-        return self._wire.run(script, parts, decode)
+        return self._wire.run(script, request, decode)
 
     async def ping(self) -> None:
         """Raises StoreUnavailable unless the server answers in time."""

@@ -1,10 +1,16 @@
-"""What is asked of the ledger, as the parts of a script call: number of keys, keys, arguments.
+"""What is asked of the ledger, as a script call in RESP: number of keys, keys, arguments.
 
 The order of keys and arguments is the scripts' (see their headers). Knows no connection.
+
+Several of these are made for every call, and each part of a command costs both sides something:
+so the numbers of an operation travel as one argument, packed as doubles (little-endian), which
+hold every integer below 2⁵³ exactly; and keys that come again are remembered encoded.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from struct import Struct
 
 import orjson
 
@@ -22,14 +28,14 @@ from gateway.stores.redis.layout import (
     money_keys,
     shard_tag,
 )
-from gateway.stores.redis.wire import Part
-
-Parts = tuple[Part, ...]
+from gateway.stores.redis.wire import Part, Request, bulk
 
 # The index sorts priorities and times as text of these widths.
 PRIORITY_MAX = 999
 TIME_MAX_MS = 10**15 - 2
 GRANT_ID_CHARS_MAX = 200
+# Keys `_account` encodes as one block: the four of money_keys() and the shard's due set.
+ACCOUNT_KEYS = 5
 # Given away or won: burnt before what was paid for, within a priority and an expiry.
 UNPAID = frozenset({GrantKind.PROMO, GrantKind.ALLOWANCE})
 
@@ -54,7 +60,7 @@ def check_amounts(*amounts: int) -> None:
         raise BadCall(f"Every amount lies between 0 and {AMOUNT_MAX_UCR}; one did not.")
 
 
-def grant(ask: Grant) -> Parts:
+def grant(ask: Grant) -> Request:
     check_amounts(ask.amount_ucr)
     if not 0 <= ask.priority <= PRIORITY_MAX:
         raise BadCall(f"A grant's priority lies between 0 and {PRIORITY_MAX}.")
@@ -66,8 +72,7 @@ def grant(ask: Grant) -> Parts:
     given = orjson.dumps(
         [ask.kind, ask.amount_ucr, ask.priority, ask.effective_ms, ask.expires_ms, ask.note]
     )
-    return _parts(
-        money_keys(ask.account_id),
+    arguments = (
         ask.account_id,
         ask.grant_id,
         ask.amount_ucr,
@@ -77,125 +82,136 @@ def grant(ask: Grant) -> Parts:
         ask.effective_ms,
         given,
     )
+    return _request(money_keys(ask.account_id), arguments)
 
 
-def reserve(ask: Reserve) -> Parts:
-    check_amounts(ask.least_ucr, ask.full_ucr, ask.overdraft_ucr)
-    tag, charges = shard_tag(ask.account_id), ask.charges
-    keys = [*money_keys(ask.account_id), due_key(tag), hold_key(tag, ask.hold_id)]
-    numbers: list[Part] = []
-    for charge in charges:
-        check_amounts(charge.least, charge.full, charge.ceiling)
-        keys.append(bucket_key(tag, charge.bucket))
-        numbers += (charge.least, charge.full, charge.ceiling)
-        numbers += (int(charge.limit.shadow), charge.expires_ms)
+def reserve(ask: Reserve) -> Request:
+    tag, keys, account = _account(ask.account_id)
+    numbers = [ask.now_ms, ask.least_ucr, ask.full_ucr, ask.overdraft_ucr, ask.observe]
+    numbers += (ask.lease_ms, ask.only_if_ample)
+    parts = [keys, _hold(tag, ask.hold_id)]
+    for charge in ask.charges:
+        limit = charge.limit
+        numbers += (charge.least, charge.full, limit.ceiling, limit.shadow, charge.expires_ms)
+        parts.append(_bucket(tag, charge.bucket))
+    check_amounts(*numbers)
     if ask.key_id:
-        keys.append(key_record_key(ask.account_id, ask.key_id))
-    buckets = orjson.dumps([(charge.bucket, charge.expires_ms) for charge in charges])
-    return _parts(
-        keys,
-        ask.account_id,
-        ask.hold_id,
-        ask.now_ms,
-        ask.least_ucr,
-        ask.full_ucr,
-        ask.overdraft_ucr,
-        int(ask.observe),
-        ask.lease_ms,
-        buckets,
-        int(ask.only_if_ample),
-        *numbers,
-    )
+        parts.append(_key_record(ask.account_id, ask.key_id))
+    count = len(parts) + ACCOUNT_KEYS - 1
+    buckets = orjson.dumps([(charge.bucket, charge.expires_ms) for charge in ask.charges])
+    parts += (account, bulk(ask.hold_id), _packed(numbers), bulk(buckets))
+    return count + 5, bulk(count) + b"".join(parts)
 
 
-def extend(ask: Extend) -> Parts:
-    check_amounts(ask.add_ucr, ask.overdraft_ucr, ask.event.charge_ucr, *ask.adds, *ask.amounts)
-    numbers: list[Part] = []
+def extend(ask: Extend) -> Request:
+    event, usage = ask.event, ask.event.usage
+    check_amounts(ask.add_ucr, ask.overdraft_ucr, event.charge_ucr, *ask.adds, *ask.amounts)
+    numbers = [ask.sequence, ask.add_ucr, ask.overdraft_ucr, ask.observe, ask.lease_ms]
+    numbers += (event.charge_ucr, usage.input_tokens, usage.output_tokens)
     for charge, add, amount in zip(ask.charges, ask.adds, ask.amounts, strict=True):
-        numbers += (add, amount, charge.ceiling, int(charge.limit.shadow))
-    keys = _hold_keys(ask.account_id, ask.hold_id, [charge.bucket for charge in ask.charges])
-    usage = ask.event.usage
-    return _parts(
-        keys,
-        ask.account_id,
-        ask.hold_id,
-        ask.sequence,
-        ask.add_ucr,
-        ask.overdraft_ucr,
-        int(ask.observe),
-        ask.lease_ms,
-        orjson.dumps(ask.event),
-        ask.event.charge_ucr,
-        usage.input_tokens,
-        usage.output_tokens,
-        *numbers,
-    )
+        numbers += (add, amount, charge.ceiling, charge.limit.shadow)
+    buckets = [charge.bucket for charge in ask.charges]
+    return _on_hold(ask.account_id, ask.hold_id, buckets, numbers, texts=(orjson.dumps(event),))
 
 
-def settle(ask: Settle) -> Parts:
+def settle(ask: Settle) -> Request:
     event, usage = ask.event, ask.event.usage
     check_amounts(event.charge_ucr, *ask.amounts)
-    numbers: list[Part] = []
+    numbers = [event.charge_ucr, ask.observe, usage.input_tokens, usage.output_tokens]
+    buckets = []
     for charge, amount in zip(ask.charges, ask.amounts, strict=True):
         numbers += (amount, charge.expires_ms)
-    keys = _hold_keys(
-        ask.account_id,
-        ask.hold_id,
-        [charge.bucket for charge in ask.charges],
-        day_ms=day_of(event.started_ms),
-    )
-    return _parts(
-        keys,
-        ask.account_id,
-        ask.hold_id,
-        event.charge_ucr,
-        int(ask.observe),
-        orjson.dumps(event),
-        event.model,
-        usage.input_tokens,
-        usage.output_tokens,
-        *numbers,
-    )
+        buckets.append(charge.bucket)
+    texts = orjson.dumps(event), event.model.encode()
+    day_ms = day_of(event.started_ms)
+    return _on_hold(ask.account_id, ask.hold_id, buckets, numbers, texts=texts, day_ms=day_ms)
 
 
-def release(ask: Release) -> Parts:
-    keys = _hold_keys(ask.account_id, ask.hold_id, [charge.bucket for charge in ask.charges])
+def release(ask: Release) -> Request:
+    buckets = [charge.bucket for charge in ask.charges]
     times = [charge.expires_ms for charge in ask.charges]
-    return _parts(keys, ask.account_id, ask.hold_id, *times)
+    return _on_hold(ask.account_id, ask.hold_id, buckets, times)
 
 
-def expire(hold: StoredHold) -> Parts:
+def expire(hold: StoredHold) -> Request:
     """The checkpoint's event becomes the one that is written, its end and charge set."""
     event = hold.event | {"end": End.HOLD_EXPIRED, "charge_ucr": hold.charge_ucr}
     started_ms = event.get("started_ms", 0)
     assert isinstance(started_ms, int), "extend() wrote it from a UsageEvent"
-    names = [name for name, _ in hold.buckets]
-    keys = _hold_keys(hold.account_id, hold.hold_id, names, day_ms=day_of(started_ms))
-    return _parts(
-        keys,
-        hold.account_id,
-        hold.hold_id,
-        hold.sequence,
-        orjson.dumps(event),
-        str(event.get("model", "")),
-        *(expires_ms for _, expires_ms in hold.buckets),
-    )
+    buckets = [name for name, _ in hold.buckets]
+    numbers = [hold.sequence, *(expires_ms for _, expires_ms in hold.buckets)]
+    texts = orjson.dumps(event), str(event.get("model", "")).encode()
+    day_ms = day_of(started_ms)
+    return _on_hold(hold.account_id, hold.hold_id, buckets, numbers, texts=texts, day_ms=day_ms)
 
 
-def balance(account_id: str) -> Parts:
-    return _parts(money_keys(account_id), account_id, "")
+def balance(account_id: str) -> Request:
+    return _request(money_keys(account_id), (account_id, ""))
 
 
-def _parts(keys: Sequence[str], *arguments: Part) -> Parts:
-    return (len(keys), *keys, *arguments)
+def trim(outbox: str, oldest_ms: int) -> Request:
+    return _request((outbox,), (oldest_ms,))
 
 
-def _hold_keys(
-    account_id: str, hold_id: str, buckets: Sequence[str], *, day_ms: int | None = None
-) -> list[str]:
-    tag = shard_tag(account_id)
-    keys = [*money_keys(account_id), due_key(tag), hold_key(tag, hold_id)]
+def _request(keys: Sequence[str], arguments: Sequence[Part]) -> Request:
+    parts = (len(keys), *keys, *arguments)
+    return len(parts), b"".join(map(bulk, parts))
+
+
+def _on_hold(
+    account_id: str,
+    hold_id: str,
+    buckets: Sequence[str],
+    numbers: Sequence[int],
+    *,
+    texts: Sequence[bytes] = (),
+    day_ms: int | None = None,
+) -> Request:
+    """What all scripts take that touch an existing hold."""
+    tag, keys, account = _account(account_id)
+    parts = [keys, _hold(tag, hold_id)]
     if day_ms is not None:
-        keys.append(day_key(account_id, day_ms))
-    keys.extend([bucket_key(tag, bucket) for bucket in buckets])
-    return keys
+        parts.append(_day(account_id, day_ms))
+    parts += [_bucket(tag, bucket) for bucket in buckets]
+    count = len(parts) + ACCOUNT_KEYS - 1
+    parts += (account, bulk(hold_id), _packed(numbers))
+    parts += map(bulk, texts)
+    return count + 4 + len(texts), bulk(count) + b"".join(parts)
+
+
+# Encoded parts that come again with the next call. Buckets and days change with their windows.
+
+
+@lru_cache(maxsize=16_384)
+def _account(account_id: str) -> tuple[str, bytes, bytes]:
+    """The shard's tag, the keys every operation on a hold begins with, and the id."""
+    tag = shard_tag(account_id)
+    return tag, b"".join(map(bulk, (*money_keys(account_id), due_key(tag)))), bulk(account_id)
+
+
+@lru_cache(maxsize=16_384)
+def _bucket(tag: str, bucket: str) -> bytes:
+    return bulk(bucket_key(tag, bucket))
+
+
+@lru_cache(maxsize=16_384)
+def _day(account_id: str, day_ms: int) -> bytes:
+    return bulk(day_key(account_id, day_ms))
+
+
+@lru_cache(maxsize=16_384)
+def _key_record(account_id: str, key_id: str) -> bytes:
+    return bulk(key_record_key(account_id, key_id))
+
+
+def _hold(tag: str, hold_id: str) -> bytes:
+    return bulk(hold_key(tag, hold_id))
+
+
+def _packed(numbers: Sequence[int]) -> bytes:
+    return b"$%d\r\n%b\r\n" % (8 * len(numbers), _packer(len(numbers))(*numbers))
+
+
+@lru_cache(maxsize=1024)
+def _packer(count: int) -> Callable[..., bytes]:
+    return Struct(f"<{count}d").pack

@@ -134,9 +134,9 @@ class RedisLedger:
         """Shard by shard, some thousands at a time: no call waits for long because of it."""
         oldest_ms = max(0, self.now_ms() - keep_ms)
         for number in range(SHARDS):
-            parts = (1, outbox_key(shard(number)), oldest_ms)
+            request = encode.trim(outbox_key(shard(number)), oldest_ms)
             for _ in range(TRIMS_MAX):
-                if not await self._client.run(lua.TRIM, parts, int):
+                if not await self._client.run(lua.TRIM, request, int):
                     break
 
     async def usage_by_day(

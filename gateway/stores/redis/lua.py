@@ -16,6 +16,10 @@ class Script:
     body: bytes
     digest: bytes
     """SHA-1 of the body, the name under which the server caches it."""
+    by_digest: bytes
+    """The beginning of a call in RESP, after the number of its parts: EVALSHA, digest."""
+    whole: bytes
+    """The same of a call that brings the script along: EVAL, body."""
 
 
 def _load(name: str, *shared: str) -> Script:
@@ -24,7 +28,9 @@ def _load(name: str, *shared: str) -> Script:
     body = "\n".join([f"local AMPLE, PLENTY = {AMPLE}, {PLENTY}", *parts]).encode()
     # SHA-1 is the server's choice of a cache key, nothing secret hangs on it.
     digest = hashlib.sha1(body, usedforsecurity=False).hexdigest().encode()
-    return Script(name=name, body=body, digest=digest)
+    by_digest = b"$7\r\nEVALSHA\r\n$%d\r\n%b\r\n" % (len(digest), digest)
+    whole = b"$4\r\nEVAL\r\n$%d\r\n%b\r\n" % (len(body), body)
+    return Script(name=name, body=body, digest=digest, by_digest=by_digest, whole=whole)
 
 
 GRANT = _load("grant", "common")

@@ -24,11 +24,20 @@ SILENCE_S = 2.0
 LATE_S = 0.02
 
 Part = str | bytes | int
+# How many parts, and these encoded one after the other: a command without its beginning.
+Request = tuple[int, bytes]
+_NO_REQUEST: Request = (0, b"")
 T = TypeVar("T")
 Decode = Callable[[Any], T]
 
 # hiredis declares a tuple of exactly one part; it takes any number.
 _pack = cast(Callable[[tuple[Part, ...]], bytes], pack_command)
+
+
+def bulk(part: Part) -> bytes:
+    """One part of a command."""
+    text = part if isinstance(part, bytes) else str(part).encode()
+    return b"$%d\r\n%b\r\n" % (len(text), text)
 
 
 @dataclass(slots=True)
@@ -37,7 +46,7 @@ class _Call:
     decode: Decode[Any]
     name: str
     script: Script | None
-    parts: tuple[Part, ...]
+    request: Request
     sent_at: float
 
 
@@ -53,7 +62,7 @@ class Wire(asyncio.Protocol):
         self._pending: deque[_Call] = deque()
         self._outgoing: list[bytes] = []
         self._watch_timer: asyncio.TimerHandle | None = None
-        self._heard_at = self._loop.time()
+        self._heard_at = self._turn_at = self._loop.time()
         self.stalled = False
 
     @property
@@ -69,12 +78,12 @@ class Wire(asyncio.Protocol):
 
     def command(self, parts: tuple[Part, ...], decode: Decode[T]) -> asyncio.Future[T]:
         """Queue a command; its future gets `decode(reply)` or a GatewayError."""
-        return self._call(_pack(parts), decode, str(parts[0]), None, parts)
+        return self._call(_pack(parts), decode, str(parts[0]), None, _NO_REQUEST)
 
-    def run(self, script: Script, parts: tuple[Part, ...], decode: Decode[T]) -> asyncio.Future[T]:
-        """Queue a script by its digest; `parts` are the number of keys, the keys, the arguments."""
-        packed = _pack((b"EVALSHA", script.digest, *parts))
-        return self._call(packed, decode, script.name, script, parts)
+    def run(self, script: Script, request: Request, decode: Decode[T]) -> asyncio.Future[T]:
+        """Queue a script by its digest; `request`: the number of keys, the keys, the arguments."""
+        packed = b"*%d\r\n%b%b" % (request[0] + 2, script.by_digest, request[1])
+        return self._call(packed, decode, script.name, script, request)
 
     def _call(
         self,
@@ -82,7 +91,7 @@ class Wire(asyncio.Protocol):
         decode: Decode[T],
         name: str,
         script: Script | None,
-        parts: tuple[Part, ...],
+        request: Request,
     ) -> asyncio.Future[T]:
         future: asyncio.Future[T] = self._loop.create_future()
         if self._transport is None:
@@ -92,17 +101,18 @@ class Wire(asyncio.Protocol):
         elif len(self._pending) >= PENDING_MAX:
             future.set_exception(unavailable("too many calls are waiting for the store"))
         else:
-            call = _Call(future, decode, name, script, parts, self._loop.time())
-            self._queue(call, packed)
+            self._queue(packed)
+            self._pending.append(_Call(future, decode, name, script, request, self._turn_at))
         return future
 
-    def _queue(self, call: _Call, packed: bytes) -> None:
+    def _queue(self, packed: bytes) -> None:
         if not self._outgoing:
+            # One look at the clock for all calls that leave together.
+            self._turn_at = self._loop.time()
             self._loop.call_soon(self._flush)
+            if self._watch_timer is None:
+                self._watch_at(self._turn_at + self._timeout_s)
         self._outgoing.append(packed)
-        self._pending.append(call)
-        if self._watch_timer is None:
-            self._watch_at(call.sent_at + self._timeout_s)
 
     def _flush(self) -> None:
         if self._transport is not None and self._outgoing:
@@ -152,7 +162,9 @@ class Wire(asyncio.Protocol):
         future = call.future
         if isinstance(reply, ReplyError):
             if call.script is not None and script_missing(reply):
-                self._queue(call, _pack((b"EVAL", call.script.body, *call.parts)))
+                count, parts = call.request
+                self._queue(b"*%d\r\n%b%b" % (count + 2, call.script.whole, parts))
+                self._pending.append(call)
             elif not future.done():
                 future.set_exception(failure(call.name, reply))
         elif not future.done():

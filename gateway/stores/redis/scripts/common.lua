@@ -1,5 +1,6 @@
 -- What every money script shares; the loader puts it in front of each, after `local AMPLE = …`.
 -- KEYS  1 account  2 grant index  3 grants  4 outbox        ARGV  1 account id  2 operation id
+-- NUMBERS, where a script has them, come as one argument: doubles, packed little-endian.
 -- State is read into memory, decided on there, and written by commit(): nothing is written
 -- before all checks have passed. Amounts are integers below 2^53; a number becomes text only
 -- through int(), because `..` and tostring print 1e+14. The clock is the server's, nobody else's.
@@ -16,6 +17,13 @@ local total, before, grants, counted, journal = nil, nil, {}, {}, {}
 
 -- Exact below 2^53: '%d' prints a C long. ('%.0f' costs twice that, and knows a "-0".)
 local function int(number) return format('%d', number) end
+
+-- One argument for all numbers of an operation: they arrive as numbers, parsed by nobody.
+local function unpacked(text)
+  local list = {struct.unpack('<' .. string.rep('d', #text / 8), text)}
+  list[#list] = nil -- the last one is where unpacking ended
+  return list
+end
 
 local function open_account()
   local v = call('HMGET', ACCOUNT, 'available', 'held', 'live', 'debt', 'overdraft_held', 'turn_ms', 'st')

@@ -1,15 +1,15 @@
 -- expire: end a hold whose lease ran out. With a checkpoint it is charged to that, else given back.
 -- KEYS  1-4 as common.lua  5 due zset  6 hold  7 the day's usage  8.. buckets in the reservation's order
--- ARGV  3 the sequence the caller saw  4 the checkpoint's event (JSON), its end and charge already set
---       5 model  6.. per bucket: expires ms
+-- ARGV  3 NUMBERS  4 the checkpoint's event (JSON), its end and charge already set  5 model
+-- NUMBERS  1 the sequence the caller saw  2.. per bucket: expires ms
 -- Reply {'expired', now, charged} | {'live', now}: not due, extended meanwhile, or ended by someone else.
-local hold = read_hold()
+local hold, given = read_hold(), unpacked(ARGV[3])
 local deadline = tonumber(call('ZSCORE', DUE, OPERATION) or NEVER)
 if hold.state ~= 'held' then
   if deadline < NEVER then call('ZREM', DUE, OPERATION) end
   return {'live', NOW}
 end
-if deadline > NOW or hold.sequence ~= tonumber(ARGV[3]) then return {'live', NOW} end
+if deadline > NOW or hold.sequence ~= given[1] then return {'live', NOW} end
 open_account()
 turn()
 
@@ -17,7 +17,7 @@ local owed = hold.checkpoint
 local charge = owed[1] or 0
 local paid, debt, observed = resolve(hold, charge, hold.observe)
 for i = 8, #KEYS do
-  book_bucket(KEYS[i], hold.in_bucket[i - 7] or 0, owed[i - 4] or 0, ARGV[i - 2])
+  book_bucket(KEYS[i], hold.in_bucket[i - 7] or 0, owed[i - 4] or 0, given[i - 6])
 end
 if owed[1] then
   roll_up(KEYS[7], ARGV[5], 1, owed[2], owed[3], charge)

@@ -1,13 +1,15 @@
 -- extend: renew the lease, book a checkpoint, hold more. The first two happen even when the
 -- third is refused: what was relayed was relayed.
 -- KEYS  1-4 as common.lua  5 due zset  6 hold  7.. buckets in the reservation's order
--- ARGV  3 sequence  4 add  5 overdraft limit  6 observe (1/0)  7 lease ms  8 checkpoint event (JSON)
---       9 its charge  10 input tokens  11 output tokens
---       12.. per charge: add, amount used so far, ceiling, shadow
+-- ARGV  3 NUMBERS  4 checkpoint event (JSON)
+-- NUMBERS  1 sequence  2 add  3 overdraft limit  4 observe (1/0)  5 lease ms
+--       6 the event's charge  7 input tokens  8 output tokens
+--       9.. per charge: add, amount used so far, ceiling, shadow
 -- Reply {'extended', now, held, available} | {'ended', now, ending} | {'unknown', now}
 --     | {'refused', now, reason, available, held, limit index, room…}
-local FIRST, WIDTH = 12, 4
-local hold, sequence = read_hold(), tonumber(ARGV[3])
+local FIRST, WIDTH = 9, 4
+local hold, given = read_hold(), unpacked(ARGV[3])
+local sequence = given[1]
 if not hold.state then return {'unknown', NOW} end
 if hold.state ~= 'held' then return {'ended', NOW, hold.state} end
 open_account()
@@ -17,16 +19,16 @@ if sequence <= hold.sequence then
   return {'extended', NOW, hold.amount, total.available}
 end
 
-local add, overdraft, observe = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == '1'
-local checkpoint = {tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])}
+local add, overdraft, observe = given[2], given[3], given[4] == 1
+local checkpoint = {given[6], given[7], given[8]}
 local adds, rooms, reason, index = {}, {}, nil, 0
-for i = 1, (#ARGV - FIRST + 1) / WIDTH do
+for i = 1, (#given - FIRST + 1) / WIDTH do
   local at = FIRST + (i - 1) * WIDTH
   local v = call('HMGET', KEYS[6 + i], 'held', 'used')
-  local room, more = ARGV[at + 2] - (v[1] or 0) - (v[2] or 0), tonumber(ARGV[at])
-  checkpoint[3 + i], adds[i] = tonumber(ARGV[at + 1]), more
+  local room, more = given[at + 2] - (v[1] or 0) - (v[2] or 0), given[at]
+  checkpoint[3 + i], adds[i] = given[at + 1], more
   rooms[i] = max(0, room)
-  if more > rooms[i] and not (reason or observe or ARGV[at + 3] == '1') then
+  if more > rooms[i] and not (reason or observe or given[at + 3] == 1) then
     reason, index = 'limit', i - 1
   end
 end
@@ -34,8 +36,8 @@ if observe then add = min(add, total.available)
 elseif not reason and add > 0 and add > spendable(overdraft, true) then reason = 'balance' end
 
 for i, number in ipairs(checkpoint) do checkpoint[i] = max(number, hold.checkpoint[i] or 0) end
-call('HSET', HOLD, 'seq', ARGV[3], 'ck', join(checkpoint), 'ev', ARGV[8])
-call('ZADD', DUE, int(NOW + tonumber(ARGV[7])), OPERATION)
+call('HSET', HOLD, 'seq', int(sequence), 'ck', join(checkpoint), 'ev', ARGV[4])
+call('ZADD', DUE, int(NOW + given[5]), OPERATION)
 if reason then
   commit()
   return {'refused', NOW, reason, spendable(overdraft, true), total.held + total.overdraft_held, index,

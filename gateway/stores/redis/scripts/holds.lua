@@ -97,8 +97,8 @@ local function book_bucket(key, held, used, expires_ms)
   end
   if sum == 0 and left == 0 and held > 0 and (call('HGET', key, 'used') or '0') == '0' then
     call('DEL', key)
-  elseif sum == used and expires_ms ~= '0' then
-    call('PEXPIREAT', key, expires_ms)
+  elseif sum == used and expires_ms > 0 then
+    call('PEXPIREAT', key, int(expires_ms))
   end
 end
 

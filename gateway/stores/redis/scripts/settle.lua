@@ -1,31 +1,33 @@
 -- settle: replace what a call held by what it used, and write its usage event, in one step.
 -- KEYS  1-4 as common.lua  5 due zset  6 hold  7 the day's usage  8.. buckets in the reservation's order
--- ARGV  3 charge  4 observe (1/0)  5 event (JSON)  6 model  7 input tokens  8 output tokens
---       9.. per bucket: amount used, expires ms
+-- ARGV  3 NUMBERS  4 event (JSON)  5 model
+-- NUMBERS  1 charge  2 observe (1/0)  3 input tokens  4 output tokens
+--       5.. per bucket: amount used, expires ms
 -- Reply {'settled', now, charged, debt made, late} | {'ended', now, ending}; the latter changes nothing.
 -- A hold that expired, or that the store lost, is charged directly and once: `late`. What its
 -- expiry charged already is not charged again.
-local FIRST, WIDTH = 9, 2
+local FIRST, WIDTH = 5, 2
 local hold = read_hold()
 if hold.state == 'settled' or hold.state == 'released' then return {'ended', NOW, hold.state} end
 open_account()
 turn()
 
-local late, observe = hold.state ~= 'held', ARGV[4] == '1'
+local given = unpacked(ARGV[3])
+local late, observe = hold.state ~= 'held', given[2] == 1
 local known = late and hold.checkpoint or {}
-local charge = max(0, tonumber(ARGV[3]) - (known[1] or 0))
+local charge = max(0, given[1] - (known[1] or 0))
 local paid, debt, observed
 if late then paid, debt, observed = charge_directly(charge, observe)
 else paid, debt, observed = resolve(hold, charge, observe) end
 
-for i = 1, (#ARGV - FIRST + 1) / WIDTH do
+for i = 1, (#given - FIRST + 1) / WIDTH do
   local at = FIRST + (i - 1) * WIDTH
-  local used = max(0, tonumber(ARGV[at]) - (known[3 + i] or 0))
-  book_bucket(KEYS[7 + i], late and 0 or hold.in_bucket[i] or 0, used, ARGV[at + 1])
+  local used = max(0, given[at] - (known[3 + i] or 0))
+  book_bucket(KEYS[7 + i], late and 0 or hold.in_bucket[i] or 0, used, given[at + 1])
 end
-roll_up(KEYS[7], ARGV[6], known[1] and 0 or 1, max(0, tonumber(ARGV[7]) - (known[2] or 0)),
-        max(0, tonumber(ARGV[8]) - (known[3] or 0)), charge)
-record(late and 'late' or 'settled', OPERATION, charge, debt, observed, paid, ARGV[5])
+roll_up(KEYS[7], ARGV[5], known[1] and 0 or 1, max(0, given[3] - (known[2] or 0)),
+        max(0, given[4] - (known[3] or 0)), charge)
+record(late and 'late' or 'settled', OPERATION, charge, debt, observed, paid, ARGV[4])
 entomb('settled')
 commit()
 return {'settled', NOW, charge, debt, late and 1 or 0}

@@ -9,7 +9,7 @@ from hiredis import Reader
 
 from gateway.errors import GatewayError, StoreUnavailable
 from gateway.stores.redis.lua import BALANCE
-from gateway.stores.redis.wire import PENDING_MAX, Wire
+from gateway.stores.redis.wire import PENDING_MAX, Wire, bulk
 
 
 class Peer:
@@ -88,7 +88,7 @@ async def test_a_reply_may_come_in_any_pieces(wire: Wire, peer: Peer) -> None:
 
 
 async def test_a_forgotten_script_is_sent_whole_and_only_then(wire: Wire, peer: Peer) -> None:
-    future = wire.run(BALANCE, (1, "key", "argument"), raw)
+    future = wire.run(BALANCE, (3, b"".join(map(bulk, (1, "key", "argument")))), raw)
     assert [b"EVALSHA", BALANCE.digest, b"1", b"key", b"argument"] == await peer.commands.get()
     peer.answer(b"-NOSCRIPT No matching script.\r\n")
     assert [b"EVAL", BALANCE.body, b"1", b"key", b"argument"] == await peer.commands.get()
@@ -158,7 +158,7 @@ async def test_a_peer_that_breaks_the_protocol_is_hung_up_on(
 
 
 async def test_an_error_reply_fails_its_call_only(wire: Wire, peer: Peer) -> None:
-    bad, good = wire.run(BALANCE, (0,), raw), wire.command(("PING",), raw)
+    bad, good = wire.run(BALANCE, (1, bulk(0)), raw), wire.command(("PING",), raw)
     await peer.commands.get()
     peer.answer(b"-ERR broken\r\n:1\r\n")
 
