@@ -23,9 +23,9 @@ The number of shards is part of the stored format: never change it.
 Channel `keys`: `k <digest>` or `a <account>` for each change, so that caches forget it.
 
 Totals in the account's hash, in µcr unless named otherwise: `available` (remaining of grants
-effective at the last turn), `granted`, `held`, `consumed`, `expired`, `voided`, `debt`,
-`observed`, `overdraft_held`, `charged`, `live` (running calls), `turn_ms` (when the next grant
-becomes effective or lapses, so that `available` must be counted anew).
+effective at the last turn), `granted`, `held`, `debt`, `observed`, `overdraft_held`, `charged`,
+`live` (running calls), `turn_ms` (when the next grant becomes effective or lapses, so that
+`available` must be counted anew). What was consumed and what lapsed stands with each grant.
 """  # noqa: E501 - a table row is one line
 
 from functools import lru_cache

@@ -101,13 +101,12 @@ local function take(amount, into)
   end)
   assert(missing == 0, 'available credit is not in the grants')
   total.available = total.available - amount
-  if into == 'held' then total.held = total.held + amount else count('consumed', amount) end
+  if into == 'held' then total.held = total.held + amount end
   return slices
 end
 
 local function lapse(grant, amount)
   grant.expired, grant.touched = grant.expired + amount, true
-  count('expired', amount)
   record('grant_expired', grant.id, amount, 0, 0, {{id = grant.id, amount = amount}})
 end
 

@@ -73,7 +73,6 @@ local function resolve(hold, charge, observe)
     if part > 0 then paid[#paid + 1] = {id = slice.id, amount = part} end
   end
   total.overdraft_held, total.live = total.overdraft_held - hold.overdraft, total.live - 1
-  count('consumed', charge - missing)
   count('charged', charge - missing)
   if total.debt > 0 and total.available > 0 then
     commit() -- what came back must be in the index before it can be taken from there
