@@ -99,8 +99,8 @@ _RESPONSE_DROPPED_PREFIXES = (b"proxy-", b"x-tollkeeper-")
 _RATE_LIMIT_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-", b"ratelimit")
 """Families that are only right as a whole: the provider's remainder beside our limit misleads."""
 
-_ACCEPT_ENCODING = frozenset({b"accept-encoding"})
-_CONTENT_LENGTH = frozenset({b"content-length"})
+_ACCEPT_ENCODING = (b"accept-encoding",)
+_CONTENT_LENGTH = (b"content-length",)
 
 _VALUE = itemgetter(1)
 
@@ -141,16 +141,15 @@ def request_headers(
     `identity_only` asks for an uncompressed answer, for streams in which an event must be hidden.
     Content-Length is left out for an empty body that the caller announced with none either.
     """
-    ours = _names(tuple([name for name, _ in credential]))
+    ours = tuple([name for name, _ in credential])
     if identity_only:
-        ours |= _ACCEPT_ENCODING
-    fields = [(b"host", host)]
-    fields += _end_to_end(raw, _request_fate, ours=ours)
-    fields += credential
+        ours += _ACCEPT_ENCODING
+    crossing, announced = _end_to_end(raw, _request_fates(ours))
+    fields = [(b"host", host), *crossing, *credential]
     if identity_only:
         fields.append((b"accept-encoding", b"identity"))
     fields.append((REQUEST_ID, request_id))
-    if body_bytes or any(name.lower() == b"content-length" for name, _ in raw):
+    if body_bytes or announced:
         fields.append((b"content-length", b"%d" % body_bytes))
     return fields
 
@@ -168,10 +167,10 @@ def response_headers(
     family. Values that hold a line break or NUL are left out. Without `keep_length` the body is
     going to be framed anew.
     """
-    ours = _names(tuple([name for name, _ in extra]))
+    ours = tuple([name for name, _ in extra])
     if not keep_length:
-        ours |= _CONTENT_LENGTH
-    fields = _end_to_end(raw, _response_fate, ours=ours)
+        ours += _CONTENT_LENGTH
+    fields, _ = _end_to_end(raw, _response_fates(ours))
     fields += extra
     fields.append((REQUEST_ID, request_id))
     if _splits(b"".join(map(_VALUE, fields))):
@@ -185,58 +184,88 @@ class _Fate(Enum):
     CROSSES = 0
     DROPPED = 1
     NAMES_OTHERS = 2
+    ANNOUNCES_LENGTH = 3
+    """Dropped as well, but that it was there counts."""
 
 
-def _end_to_end(
-    raw: RawHeaders,
-    fate_of: Callable[[bytes, frozenset[bytes]], _Fate],
-    *,
-    ours: frozenset[bytes],
-) -> list[tuple[bytes, bytes]]:
-    """The fields of `raw` that cross, but those that its Connection names."""
-    kept = []
+# Members of an enumeration cost a descriptor call each time they are reached through it.
+_CROSSES = _Fate.CROSSES
+_NAMES_OTHERS = _Fate.NAMES_OTHERS
+_ANNOUNCES_LENGTH = _Fate.ANNOUNCES_LENGTH
+
+_FATES_MAX = 1024
+
+
+class _Fates(dict[bytes, _Fate]):
+    """The fate of each name as it is spelt, worked out when it first comes.
+
+    The same few names come with every call: looking them up here is cheaper than any function
+    call. Names are made up by strangers, so what is remembered is bounded.
+    """
+
+    __slots__ = ("_decide",)
+
+    def __init__(self, decide: Callable[[bytes], _Fate]) -> None:
+        super().__init__()
+        self._decide = decide
+
+    def __missing__(self, name: bytes) -> _Fate:
+        fate = self._decide(name.lower())
+        if len(self) < _FATES_MAX:
+            self[name] = fate
+        return fate
+
+
+def _end_to_end(raw: RawHeaders, fates: _Fates) -> tuple[list[tuple[bytes, bytes]], bool]:
+    """The fields of `raw` that cross, but those that its Connection names; and whether one of
+    the others announced a length."""
+    kept: list[tuple[bytes, bytes]] = []
     named: set[bytes] = set()
+    announced = False
     for field in raw:
-        fate = fate_of(field[0], ours)
+        fate = fates[field[0]]
         if fate is _CROSSES:
             kept.append(field)
         elif fate is _NAMES_OTHERS:
             named |= _named_by(field[1])
+        elif fate is _ANNOUNCES_LENGTH:
+            announced = True
     if named:
-        return [field for field in kept if field[0].lower() not in named]
-    return kept
+        kept = [field for field in kept if field[0].lower() not in named]
+    return kept, announced
 
 
-_CROSSES = _Fate.CROSSES
-_NAMES_OTHERS = _Fate.NAMES_OTHERS
+@lru_cache(maxsize=64)
+def _request_fates(ours: tuple[bytes, ...]) -> _Fates:
+    """For requests in which the gateway sets `ours` itself; there are few such sets of names."""
+    dropped = _REQUEST_DROPPED.union(name.lower() for name in ours)
+
+    def decide(name: bytes) -> _Fate:
+        if name == b"connection":
+            return _Fate.NAMES_OTHERS
+        if name == b"content-length":
+            return _Fate.ANNOUNCES_LENGTH
+        if name in dropped or name.startswith(_REQUEST_DROPPED_PREFIXES):
+            return _Fate.DROPPED
+        return _Fate.CROSSES
+
+    return _Fates(decide)
 
 
-# The same few names come with every call: looking the answer up beats working it out again. Names
-# are made up by callers, so the memory is bounded.
-@lru_cache(maxsize=4096)
-def _request_fate(name: bytes, ours: frozenset[bytes]) -> _Fate:
-    lower = name.lower()
-    if lower == b"connection":
-        return _Fate.NAMES_OTHERS
-    if lower in _REQUEST_DROPPED or lower.startswith(_REQUEST_DROPPED_PREFIXES) or lower in ours:
-        return _Fate.DROPPED
-    return _Fate.CROSSES
+@lru_cache(maxsize=64)
+def _response_fates(ours: tuple[bytes, ...]) -> _Fates:
+    replaced = [name.lower() for name in ours]
+    dropped = _RESPONSE_DROPPED.union(replaced)
+    prefixes = _RESPONSE_DROPPED_PREFIXES + _families_of(replaced)
 
+    def decide(name: bytes) -> _Fate:
+        if name == b"connection":
+            return _Fate.NAMES_OTHERS
+        if name in dropped or name.startswith(prefixes):
+            return _Fate.DROPPED
+        return _Fate.CROSSES
 
-@lru_cache(maxsize=4096)
-def _response_fate(name: bytes, ours: frozenset[bytes]) -> _Fate:
-    lower = name.lower()
-    if lower == b"connection":
-        return _Fate.NAMES_OTHERS
-    prefixes = _RESPONSE_DROPPED_PREFIXES + _families_of(ours)
-    if lower in _RESPONSE_DROPPED or lower.startswith(prefixes) or lower in ours:
-        return _Fate.DROPPED
-    return _Fate.CROSSES
-
-
-@lru_cache(maxsize=256)
-def _names(names: tuple[bytes, ...]) -> frozenset[bytes]:
-    return frozenset(name.lower() for name in names)
+    return _Fates(decide)
 
 
 def _named_by(connection: bytes) -> set[bytes]:
