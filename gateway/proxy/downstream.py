@@ -19,8 +19,11 @@ from gateway.proxy.seams import RawHeaders
 # A client may stop reading this long before it is broken off.
 WRITE_TIMEOUT_S = 60.0
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+# The last of a head.
+BLANK = b"\r\n"
 CLOSE = b"Connection: close\r\n\r\n"
+KEEP_ALIVE = b"Connection: keep-alive\r\n\r\n"
 
 
 class Sent:
@@ -139,37 +142,31 @@ class ClientResponse:
 
     def begin(self, status: int, reason: str, *, headers: RawHeaders) -> None:
         self.began = True
-        lines = [b"HTTP/1.1 %d %b\r\n" % (status, reason.encode("latin-1", "replace"))]
-        has_length = status == 204  # noqa: PLR2004  No Content: no body, so no framing either
-        for name, value in headers:
-            lines.append(b"%b: %b\r\n" % (name, value))
-            has_length = has_length or name.lower() == b"content-length"
+        line = b"HTTP/1.1 %d %b" % (status, reason.encode("latin-1", "replace"))
+        head = b"\r\n".join((line, *map(b": ".join, headers), b""))
+        # No Content: no body, so no framing either. A field starts its line; no value holds one.
+        framed = status == 204 or b"\r\ncontent-length:" in head.lower()  # noqa: PLR2004
+        persistent = self._keep_alive
         if self._request.version >= HttpVersion11:
-            self._chunked = not has_length
-        elif not has_length:
-            self._keep_alive = False
-        if self._chunked and self._keep_alive:
-            lines.append(CHUNKED)
+            if not framed:
+                self._chunked = True
+                head += CHUNKED
+            self._head = head + (BLANK if persistent else CLOSE)
         else:
-            if self._chunked:
-                lines.append(CHUNKED[:-2])
-            if self._keep_alive:
-                keep = self._request.version < HttpVersion11
-                lines.append(b"Connection: keep-alive\r\n\r\n" if keep else b"\r\n")
-            else:
-                lines.append(CLOSE)
-        self._head = b"".join(lines)
+            # HTTP/1.0 knows no chunks: without a length the body ends with the connection.
+            self._keep_alive = persistent = persistent and framed
+            self._head = head + (KEEP_ALIVE if persistent else CLOSE)
 
     def write(self, data: bytes) -> None:
-        if self._protocol.transport is None or self._transport is None:
+        transport = self._transport
+        if transport is None or self._protocol.transport is None:
             return
+        head, self._head = self._head, b""
         if self._chunked:
-            self._transport.write(b"%b%x\r\n%b\r\n" % (self._head, len(data), data))
-        elif self._head:
-            self._transport.write(self._head + data)
+            transport.write(b"%b%x\r\n%b\r\n" % (head, len(data), data))
         else:
-            self._transport.write(data)
-        self._head = b""
+            # Joined to nothing, `data` is not copied.
+            transport.write(head + data)
 
     def flush(self) -> None:
         if self._head and self._transport is not None and self._protocol.transport is not None:
