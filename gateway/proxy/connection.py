@@ -55,6 +55,7 @@ class Connection(asyncio.Protocol):
         "_answer",
         "_deadline_s",
         "_head",
+        "_loop",
         "_owner",
         "_paused",
         "_reader",
@@ -70,6 +71,8 @@ class Connection(asyncio.Protocol):
         self._owner = owner
         self._reader = ResponseReader(head_bytes_max=timeouts.head_bytes_max)
         self._transport: asyncio.Transport | None = None
+        # Kept because asking for it costs a system call each time.
+        self._loop = asyncio.get_running_loop()
         self._answer: Answer | None = None
         self._head: asyncio.Future[None] | None = None
         self._paused = False
@@ -92,7 +95,7 @@ class Connection(asyncio.Protocol):
         self._stirred = True
         self._reader.expect(head_only=head_only)
         self._answer = answer = Answer(self)
-        self._head = arrival = asyncio.get_running_loop().create_future()
+        self._head = arrival = self._loop.create_future()
         if len(body) <= JOINED_BYTES_MAX:
             self._transport.write(head + body)
         else:

@@ -10,6 +10,7 @@ import ssl
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from time import monotonic
 from urllib.parse import urlsplit
 
 from gateway.errors import ConfigError, UpstreamFailed, UpstreamTimeout
@@ -128,11 +129,11 @@ class Pool:
         connection = self._take_idle() or await self._acquire()
         stale_until_s = 0.0
         if connection.used:
-            stale_until_s = asyncio.get_running_loop().time() + STALE_WITHIN_S
+            stale_until_s = monotonic() + STALE_WITHIN_S
         try:
             return await connection.exchange(head, body, head_only=head_only)
         except Unanswered:
-            if asyncio.get_running_loop().time() >= stale_until_s:
+            if monotonic() >= stale_until_s:
                 raise
         # The dying connection leaves its place to this one.
         self._connecting += 1
