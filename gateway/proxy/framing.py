@@ -9,6 +9,7 @@ Facts: RFC 9112 §2-§6 (framing), RFC 9110 §15 (status codes). Knows no socket
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from gateway.errors import BadCall
@@ -93,6 +94,7 @@ def read_framing(status: int, version: str, headers: RawHeaders) -> Framing:
     return Framing(until_close, persistent and not until_close)
 
 
+@lru_cache(maxsize=64)
 def printable_reason(reason: bytes) -> str:
     """The reason phrase if it is harmless text, else none: it is optional everywhere."""
     text = reason.decode("latin-1")
