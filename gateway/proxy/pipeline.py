@@ -6,6 +6,7 @@ aiohttp nor sockets: the client is a `Downstream`, the provider an `Upstream`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from time import monotonic
 from urllib.parse import unquote_plus
 
@@ -294,18 +295,28 @@ def _target(request: Incoming) -> str:
     return f"{request.path}?{kept}" if kept else request.path
 
 
+_CONTENT_TYPE_LENGTH = len("content-type")
+_CONTENT_ENCODING_LENGTH = len("content-encoding")
+
+
 def _content(headers: RawHeaders) -> tuple[str, str]:
     """Content-Type without parameters, and Content-Encoding; lower case, empty if absent."""
     content_type = encoding = b""
     for name, value in headers:
-        lowered = name.lower()
-        if lowered == b"content-type":
-            content_type = value.partition(b";")[0]
-        elif lowered == b"content-encoding":
+        # Cheaper than a lower-case copy of every name, and tells most of them apart.
+        length = len(name)
+        if length == _CONTENT_TYPE_LENGTH and name.lower() == b"content-type":
+            content_type = value
+        elif length == _CONTENT_ENCODING_LENGTH and name.lower() == b"content-encoding":
             encoding = value
-    encoding = encoding.strip().lower()
-    plain = encoding in (b"", b"identity")
-    return (
-        content_type.strip().lower().decode("latin-1"),
-        "" if plain else encoding.decode("latin-1"),
-    )
+    return _media_type(content_type), _coding(encoding) if encoding else ""
+
+
+@lru_cache(maxsize=64)
+def _media_type(value: bytes) -> str:
+    return value.partition(b";")[0].strip().lower().decode("latin-1")
+
+
+def _coding(value: bytes) -> str:
+    coding = value.strip().lower().decode("latin-1")
+    return "" if coding == "identity" else coding
