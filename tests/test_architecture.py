@@ -22,7 +22,7 @@ LAYERS = (
     ("dialects",),
     ("metering",),
     ("tasks",),
-    ("errors",),
+    ("errors", "values"),
 )
 DEPTH = {home: depth for depth, homes in enumerate(LAYERS) for home in homes}
 

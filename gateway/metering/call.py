@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gateway.values import call_value
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageInput:
@@ -13,7 +15,7 @@ class ImageInput:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@call_value
 class Call:
     """One request as metering sees it."""
 

@@ -1,9 +1,10 @@
 """The usage event: one per settlement, written by the ledger in the same atomic step."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from gateway.metering.usage import Provenance, Usage
+from gateway.values import call_value
 
 
 class End(StrEnum):
@@ -17,7 +18,7 @@ class End(StrEnum):
     HOLD_EXPIRED = "hold_expired"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@call_value
 class UsageEvent:
     """One call's usage and price. Carries ids and numbers, never a key, prompt or answer.
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from gateway.metering.events import UsageEvent
 from gateway.metering.limits import Charge
+from gateway.values import call_value
 
 
 class GrantKind(StrEnum):
@@ -52,7 +53,7 @@ class Granted:
     debt_paid_ucr: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@call_value
 class Reserve:
     """Set aside `full_ucr` if the room is ample, else `least_ucr`, all charges or none.
 
@@ -83,7 +84,7 @@ AMPLE = 4
 PLENTY = 256
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@call_value
 class Reserved:
     """`rooms`: what is left in each charge's bucket after this hold, in the charges' order."""
 
@@ -146,7 +147,7 @@ class UnknownHold:
     """No such hold, and no tombstone of one: never reserved, or the store lost it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@call_value
 class Extend:
     """Renew the lease; hold `add_ucr` more (may be 0); book a checkpoint.
 
@@ -170,14 +171,14 @@ class Extend:
     observe: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@call_value
 class Extended:
     held_ucr: int
     """The whole hold, after this extension."""
     available_ucr: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@call_value
 class Settle:
     """Replace the hold by `event.charge_ucr` and each charge's held by `amounts`.
 
@@ -193,7 +194,7 @@ class Settle:
     observe: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@call_value
 class Settled:
     """`late`: the hold had expired or was lost; charged is then only what the expiry had not."""
 

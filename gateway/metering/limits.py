@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 
+from gateway.values import call_value
+
 # A bucket outlives its window by the longest stream we let run, so a late settle finds it.
 BUCKET_GRACE_MS = 24 * 3_600_000
 MINUTE_MS = 60_000
@@ -76,7 +78,7 @@ class Need:
     full_tokens: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@call_value
 class Charge:
     """Hold `least` units in `bucket`, or `full` if the room is ample, within `ceiling`.
 

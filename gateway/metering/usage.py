@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from operator import attrgetter
 
+from gateway.values import call_value
+
 
 class TokenClass(StrEnum):
     """The disjoint classes; each is a field of `Usage` and a possible rate on the card."""
@@ -33,7 +35,7 @@ class Provenance(StrEnum):
     HELD = "held"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@call_value
 class Usage:
     """Tokens of one call by class; each a non-negative integer."""
 

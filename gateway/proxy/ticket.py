@@ -1,6 +1,6 @@
 """An admitted call: everything later phases need to know about it, gathered once."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gateway.dialects.base import Dialect
 from gateway.metering.accounts import Caller
@@ -11,9 +11,10 @@ from gateway.metering.limits import Charge, used
 from gateway.metering.plans import Enforcement
 from gateway.metering.pricing import ModelPrice, charge_ucr
 from gateway.metering.usage import Provenance, Usage, UsageReport
+from gateway.values import call_value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@call_value
 class Ticket:
     """What was asked for, by whom, at what price, and what was set aside for it."""
 
