@@ -23,6 +23,22 @@ EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 class Relay:
     """One answer on its way. `run` says how it ended; `tick` is called from outside, regularly."""
 
+    __slots__ = (
+        "_allowance_tokens",
+        "_answer",
+        "_cut",
+        "_downstream",
+        "_draining_until_s",
+        "_filter",
+        "_hold",
+        "_meter",
+        "_metered_hold",
+        "_partial",
+        "_unpaid",
+        "_waiter",
+        "relayed_bytes",
+    )
+
     def __init__(
         self,
         answer: Answer,

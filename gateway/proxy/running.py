@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 from gateway.errors import ClientLeft, Draining
 from gateway.metering.events import End
@@ -19,6 +18,18 @@ TICK_S = 0.25
 
 class RunningCall:
     """One call between admission and its end."""
+
+    __slots__ = (
+        "_checked_s",
+        "_checkpoint_s",
+        "_cut",
+        "_downstream",
+        "_hold",
+        "_left_s",
+        "_meter",
+        "_opening",
+        "_relay",
+    )
 
     def __init__(self, downstream: Downstream, hold: Hold | None, *, checkpoint_s: float) -> None:
         self._downstream = downstream
@@ -132,12 +143,12 @@ class RunningCalls:
             await asyncio.sleep(TICK_S)
             now_s = loop.time()
             for call in tuple(self._calls):
-                self._guarded(partial(call.tick, now_s))
+                try:
+                    call.tick(now_s)
+                except Exception as fault:  # noqa: BLE001  a worker's loop: it must go on
+                    self._on_fault(fault)
             for errand in self._errands:
-                self._guarded(errand)
-
-    def _guarded(self, step: Callable[[], None]) -> None:
-        try:
-            step()
-        except Exception as fault:  # noqa: BLE001  a worker's loop: it must go on
-            self._on_fault(fault)
+                try:
+                    errand()
+                except Exception as fault:  # noqa: BLE001  as above
+                    self._on_fault(fault)
