@@ -69,9 +69,6 @@ class ClientRequest:
             raise BadCall(
                 "The request body is compressed. Send it as plain JSON, without Content-Encoding."
             )
-        length = self._request.content_length
-        if length is not None and length > bytes_max:
-            raise _too_large(bytes_max)
         content = self._request.content
         if content.is_eof():
             # The usual case: it arrived together with the head.
@@ -79,6 +76,9 @@ class ClientRequest:
             if len(data) > bytes_max:
                 raise _too_large(bytes_max)
             return data
+        length = self._request.content_length
+        if length is not None and length > bytes_max:
+            raise _too_large(bytes_max)
         if self.headers.get("Expect", "").lower() == "100-continue":
             transport = self._request.transport
             if transport is not None:
