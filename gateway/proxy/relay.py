@@ -7,7 +7,6 @@ written; if that cannot be had, the stream ends cleanly in the caller's own form
 
 import asyncio
 import re
-from collections import deque
 
 from gateway.dialects.base import BodyFilter
 from gateway.metering.events import End
@@ -56,7 +55,8 @@ class Relay:
         self._filter = body_filter
         self._metered_hold = hold if hold is not None and not hold.ticket.full else None
         self._allowance_tokens = 0
-        self._unpaid: deque[bytes] = deque()
+        # Short, since the provider is paused meanwhile; an empty deque would take 760 bytes.
+        self._unpaid: list[bytes] = []
         self._partial = b""
         self._draining_until_s = 0.0
         self._cut: End | None = None
@@ -103,7 +103,9 @@ class Relay:
 
     def _sink(self, data: bytes) -> None:
         """Called by the upstream connection for each piece of body, synchronously."""
-        if self._unpaid or self._partial or not self._covered(len(data)):
+        # Only what a rolling hold must pay for ever waits.
+        rolling = self._metered_hold is not None
+        if rolling and (self._unpaid or self._partial or not self._covered(len(data))):
             self._unpaid.append(data)
             self._answer.pause()
             self._wake()
@@ -140,7 +142,7 @@ class Relay:
         assert self._meter is not None
         self._meter.digest()
         while self._unpaid:
-            data = self._partial + self._unpaid.popleft()
+            data = self._partial + self._unpaid.pop(0)
             self._partial = b""
             if self._covered(len(data)):
                 self._forward(data)
