@@ -5,6 +5,7 @@ The only place where an error becomes bytes, in the dialect of whoever called.
 
 import os
 from collections.abc import Mapping
+from random import Random
 from time import monotonic
 from typing import cast
 
@@ -18,7 +19,7 @@ from gateway.proxy.pipeline import Exchange, Pipeline
 from gateway.proxy.slow_heads import SlowHeads
 from gateway.proxy.trace import Trace
 
-REQUEST_ID_BYTES = 12
+REQUEST_ID_BITS = 96
 
 
 class ProxyHandler:
@@ -41,10 +42,12 @@ class ProxyHandler:
         self._default_dialect = default_dialect
         self._slow_heads = slow_heads
         self._body_timeout_s = body_timeout_s
+        # An id must be unique, not secret. Seeded here, in the worker, not before it is forked.
+        self._draw = Random(os.urandom(32)).getrandbits  # noqa: S311  see above
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         trace = Trace(
-            request_id=f"req_{os.urandom(REQUEST_ID_BYTES).hex()}",
+            request_id=f"req_{self._draw(REQUEST_ID_BITS):024x}",
             started_s=monotonic(),
         )
         self._slow_heads.spoke(request.protocol)
