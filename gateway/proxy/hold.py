@@ -26,6 +26,9 @@ from gateway.proxy.ticket import Ticket
 from gateway.proxy.trace import Trace
 from gateway.stores.base import Ledger
 
+# Two renewals may go astray before a hold runs out under a running call.
+RENEWALS_PER_LEASE = 3
+
 Extension = Extended | Refused | AlreadyEnded | UnknownHold
 
 
@@ -59,6 +62,7 @@ class Hold:
         self._observation = observation
         self._trace = trace
         self._lease_ms = lease_ms
+        self.renew_s = lease_ms / RENEWALS_PER_LEASE / 1000
         self._bill: Bill | None = None
         self._sequence = 0
 

@@ -165,7 +165,9 @@ class Pipeline:
         """
         request, trace = exchange.request, exchange.trace
         provider = self._rules.providers[hold.ticket.provider]
-        headers = _outgoing(exchange, provider, len(prepared.body), plain=prepared.hide_usage)
+        # Neither hiding an event nor cutting in mid-stream is possible inside a compressed answer.
+        plain = prepared.hide_usage or (hold.ticket.call.stream and not hold.ticket.full)
+        headers = _outgoing(exchange, provider, len(prepared.body), plain=plain)
         trace.forwarded_s = monotonic()
         hold.owes(PromptBill(ticket=hold.ticket, counter=self._counter))
         try:
@@ -204,7 +206,7 @@ class Pipeline:
             disbelieved=self._observation.usage_disbelieved,
         )
         hold.owes(meter)
-        # A stream that came compressed all the same passes as it is: we cannot cut into it.
+        # A stream that came compressed all the same passes as it is, to its end.
         hide = prepared.hide_usage and not encoding
         extra = ticket.dialect.limit_headers(ticket.charges, ticket.rooms, now_ms=ticket.started_ms)
         _begin(answer, exchange, extra=extra, keep_length=not hide)
@@ -214,6 +216,7 @@ class Pipeline:
             meter=meter,
             hold=hold,
             body_filter=ticket.dialect.usage_filter() if hide else None,
+            cuttable=not encoding,
         )
         try:
             return await watched.relaying(relay, meter)

@@ -7,6 +7,7 @@ written; if that cannot be had, the stream ends cleanly in the caller's own form
 
 import asyncio
 import re
+from time import monotonic
 
 from gateway.dialects.base import BodyFilter
 from gateway.metering.events import End
@@ -46,14 +47,17 @@ class Relay:
         meter: Meter | None = None,
         hold: Hold | None = None,
         body_filter: BodyFilter | None = None,
+        cuttable: bool = True,
     ) -> None:
-        """Without a meter the answer is relayed unmetered; without a hold it is never cut."""
+        """Without a meter the answer is relayed unmetered; without a hold it is never cut, nor is
+        one that is not `cuttable` because its bytes are compressed."""
         self._answer = answer
         self._downstream = downstream
         self._meter = meter
         self._hold = hold
         self._filter = body_filter
-        self._metered_hold = hold if hold is not None and not hold.ticket.full else None
+        rolling = hold is not None and not hold.ticket.full and cuttable
+        self._metered_hold = hold if rolling else None
         self._allowance_tokens = 0
         # Short, since the provider is paused meanwhile; an empty deque would take 760 bytes.
         self._unpaid: list[bytes] = []
@@ -225,7 +229,7 @@ class Relay:
         if plan is None or plan.on_disconnect is OnDisconnect.ABORT:
             return False
         if not self._draining_until_s:
-            self._draining_until_s = asyncio.get_running_loop().time() + plan.drain_s
+            self._draining_until_s = monotonic() + plan.drain_s
         return not self._answer.ended.done()
 
     async def _wait(self) -> None:

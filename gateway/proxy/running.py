@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from time import monotonic
 
 from gateway.errors import ClientLeft, Draining
 from gateway.metering.events import End
@@ -29,13 +30,17 @@ class RunningCall:
         "_meter",
         "_opening",
         "_relay",
+        "_renewed_s",
+        "_told_tokens",
     )
 
     def __init__(self, downstream: Downstream, hold: Hold | None, *, checkpoint_s: float) -> None:
         self._downstream = downstream
         self._hold = hold
-        self._checkpoint_s = checkpoint_s
-        self._checked_s = asyncio.get_running_loop().time()
+        # Looked at each TICK_S: due one look early, a checkpoint is never older than it may be.
+        self._checkpoint_s = checkpoint_s - TICK_S
+        self._checked_s = self._renewed_s = monotonic()
+        self._told_tokens = 0
         self._left_s = 0.0
         self._opening: asyncio.Task[None] | None = None
         self._relay: Relay | None = None
@@ -76,9 +81,9 @@ class RunningCall:
             self._relay.tick(now_s)
         elif self._downstream.left and self._waited_enough(now_s):
             self.cut(End.CLIENT_LEFT)
-        if self._hold is not None and now_s - self._checked_s >= self._checkpoint_s:
+        if self._hold is not None and now_s - self._checked_s > self._checkpoint_s:
             self._checked_s = now_s
-            self._checkpoint(self._hold)
+            self._checkpoint(self._hold, now_s)
 
     def _waited_enough(self, now_s: float) -> bool:
         """Under `drain` an answer is waited for although nobody will read it."""
@@ -88,13 +93,21 @@ class RunningCall:
             return True
         return now_s - self._left_s >= plan.drain_s
 
-    def _checkpoint(self, hold: Hold) -> None:
-        if self._meter is None:
-            # Nothing produced that we know of: the lease is renewed, nothing is owed.
+    def _checkpoint(self, hold: Hold, now_s: float) -> None:
+        """Book what is owed so far; while that does not grow, only keep the lease alive."""
+        meter = self._meter
+        if meter is not None:
+            meter.digest()
+        grown = meter is not None and meter.counted_tokens > self._told_tokens
+        if not grown and now_s - self._renewed_s < hold.renew_s:
+            return
+        self._renewed_s = now_s
+        if meter is None:
+            # Nothing produced that we know of: nothing is owed yet.
             hold.checkpoint(UsageReport(Usage(), Provenance.COUNTED))
         else:
-            self._meter.digest()
-            hold.checkpoint(UsageReport(self._meter.usage_so_far(), Provenance.COUNTED))
+            self._told_tokens = meter.counted_tokens
+            hold.checkpoint(UsageReport(meter.usage_so_far(), Provenance.COUNTED))
 
 
 class RunningCalls:
@@ -138,10 +151,9 @@ class RunningCalls:
 
     async def run(self) -> None:
         """Tick until cancelled; a fault in one call's look is reported and ends nothing else."""
-        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(TICK_S)
-            now_s = loop.time()
+            now_s = monotonic()
             for call in tuple(self._calls):
                 try:
                     call.tick(now_s)

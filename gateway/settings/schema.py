@@ -77,7 +77,7 @@ class MeteringBlock(Block):
 
     lease_s: Annotated[float, Field(ge=5, le=3600), AS_FLOAT] = 30.0
     """Seconds without a sign of life after which a hold expires: a crash costs no more."""
-    checkpoint_s: Annotated[float, Field(ge=0.05, le=60), AS_FLOAT] = 0.5
+    checkpoint_s: Annotated[float, Field(ge=0.05, le=60), AS_FLOAT] = 1.0
     """Seconds between checkpoints of a running stream: what a killed process may lose."""
     credit_usd: Annotated[
         PlainDecimal, Field(gt=0, le=1_000_000, max_digits=15, decimal_places=9)

@@ -1,6 +1,7 @@
 """Streams on little credit: the hold grows with the answer, and ends it cleanly when it cannot."""
 
 import asyncio
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +105,23 @@ async def test_observe_counts_and_never_refuses(tmp_path: Path, store_url: str) 
         balance = await tk.assert_books_balance()
         assert 0 == balance.debt_ucr
         assert balance.observed_ucr == balance.charged_ucr > 0
+
+
+async def test_a_stream_that_may_have_to_be_cut_is_asked_for_uncompressed(
+    tmp_path: Path, store_url: str
+) -> None:
+    """And one that comes compressed all the same passes whole, and is charged whole."""
+    async with running_gateway(tmp_path, store_url, plan=ROLLING, credit=0.018) as tk:
+        async with tk.chat(
+            simulate="tokens=400,gzip",
+            headers={"Accept-Encoding": "gzip"},
+            stream=True,
+            stream_options={"include_usage": True},
+        ) as answer:
+            assert b"[DONE]" in gzip.decompress(await answer.read())
+        [entry] = tk.provider.journal.entries
+        assert "identity" == entry.headers["Accept-Encoding"]
+        balance = await tk.assert_books_balance()
+        [event] = await tk.events()
+        assert ("completed", 400) == (event["end"], event["usage"]["output_text"])
+        assert balance.debt_ucr > 0
