@@ -82,13 +82,14 @@ class Relay:
             if self._unpaid:
                 if not await self._pay():
                     return self._end_cleanly()
+            elif ended.done():
+                # Asked before `left`: a client that has all of it may go at once.
+                return self._finish(ended.exception())
             elif self._downstream.left and not self._keep_draining():
                 return self._stop(End.CLIENT_LEFT)
             elif self._downstream.crowded and not self._downstream.left:
                 await self._downstream.drained()
                 self._answer.resume()
-            elif ended.done():
-                return self._finish(ended.exception())
             else:
                 await self._wait()
 
@@ -214,7 +215,8 @@ class Relay:
             self._downstream.write(rest)
         if broken is None:
             self._downstream.finish()
-            return End.COMPLETED
+            # Read to its end all the same, for the usage report: nobody saw it.
+            return End.CLIENT_LEFT if self._draining_until_s else End.COMPLETED
         self._downstream.break_off()
         return End.UPSTREAM_FAILED
 
@@ -230,7 +232,7 @@ class Relay:
             return False
         if not self._draining_until_s:
             self._draining_until_s = monotonic() + plan.drain_s
-        return not self._answer.ended.done()
+        return True
 
     async def _wait(self) -> None:
         self._waiter = asyncio.get_running_loop().create_future()

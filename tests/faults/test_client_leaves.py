@@ -70,7 +70,7 @@ async def test_under_drain_the_answer_is_read_to_its_reported_end(
         answer.close()
         await tk.assert_books_balance()
         [event] = await tk.events()
-        assert "reported" == event["provenance"]
+        assert ("client_left", "reported") == (event["end"], event["provenance"])
         assert 60 == event["usage"]["output_text"]
         assert "completed" == tk.provider.journal.entries[0].departure
 
