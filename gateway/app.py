@@ -14,7 +14,7 @@ from pathlib import Path
 from aiohttp import web
 
 from gateway.api.admin import Readiness, admin_app
-from gateway.dialects import DIALECTS
+from gateway.dialects import DIALECTS, dialects
 from gateway.metering.events import End
 from gateway.proxy.admit import Admission
 from gateway.proxy.authenticate import Authentication
@@ -144,7 +144,6 @@ class Gateway:
         self._bills = TaskSet()
         self._cleanup = AsyncExitStack()
         self._listener: asyncio.Server | None = None
-        self._declared = False
 
     async def start(self) -> None:
         """Listen. Raises StoreUnavailable without a store, OSError for a port that is taken."""
@@ -170,8 +169,7 @@ class Gateway:
 
     def _compose(self) -> Pipeline:
         settings, stores = self._settings, self.stores
-        quota_status = settings.refusals.quota_status
-        known = {name: make(quota_status=quota_status) for name, make in DIALECTS.items()}
+        known = dialects(quota_status=settings.refusals.quota_status)
         lease_ms = int(settings.metering.lease_s * 1000)
         providers = {name: self._provider(each) for name, each in settings.providers.items()}
         pipeline = Pipeline(
@@ -216,7 +214,6 @@ class Gateway:
 
     def _provider(self, settings: ProviderSettings) -> Provider:
         origin = Origin.parse(settings.base_url)
-        ca_file = None if settings.ca_file is None else str(settings.ca_file)
         pool = Pool(
             origin,
             PoolSettings(
@@ -225,7 +222,7 @@ class Gateway:
                 idle_timeout_s=settings.idle_timeout_s,
                 keepalive_s=settings.keepalive_s,
                 connections_max=settings.connections_max,
-                tls=provider_tls(ca_file) if origin.scheme == "https" else None,
+                tls=None if settings.ca_file is None else provider_tls(str(settings.ca_file)),
             ),
         )
         self._running.also(pool.sweep)

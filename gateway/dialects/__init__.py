@@ -4,10 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from gateway.dialects.base import Dialect
-from gateway.dialects.endpoints import Endpoint, match
 from gateway.dialects.openai_chat import OpenAIChat
-
-__all__ = ["DIALECTS", "DialectFactory", "Endpoint", "dialects", "match"]
 
 
 class DialectFactory(Protocol):

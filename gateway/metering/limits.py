@@ -119,8 +119,12 @@ def charges_for(
             Charge(
                 limit=slot.limit,
                 bucket=slot.bucket,
-                least=_held(slot.limit.unit, need.least_ucr, need.least_tokens),
-                full=_held(slot.limit.unit, need.full_ucr, need.full_tokens),
+                least=in_unit(
+                    slot.limit.unit, ucr=need.least_ucr, tokens=need.least_tokens, otherwise=1
+                ),
+                full=in_unit(
+                    slot.limit.unit, ucr=need.full_ucr, tokens=need.full_tokens, otherwise=1
+                ),
                 resets_ms=slot.resets_ms,
                 expires_ms=slot.expires_ms,
             )
@@ -160,20 +164,16 @@ def _slot(limit: Limit, account_id: str, key_id: str, now_ms: int) -> _Slot:
     )
 
 
-def _held(unit: Unit, ucr: int, tokens: int) -> int:
-    """What admission holds in a bucket of that unit."""
+def in_unit(unit: Unit, *, ucr: int, tokens: int, otherwise: int) -> int:
+    """Which amount counts in a bucket of that unit; `otherwise` where it is calls that count."""
     if unit is _TOKENS:
         return tokens
-    return ucr if unit is _MICROCREDITS else 1
+    return ucr if unit is _MICROCREDITS else otherwise
 
 
 def used(unit: Unit, *, charge_ucr: int, tokens: int) -> int:
     """What settlement books in a bucket of that unit, in place of what was held."""
-    if unit is _TOKENS:
-        return tokens
-    if unit is _MICROCREDITS:
-        return charge_ucr
-    return 0 if unit is _CALLS else 1
+    return in_unit(unit, ucr=charge_ucr, tokens=tokens, otherwise=0 if unit is _CALLS else 1)
 
 
 # Members of an enum are looked up slowly, and these for each limit of each call.

@@ -40,6 +40,10 @@ class Plan:
     drain_s: float = 30.0
     """Under DRAIN: how long to read on after the client left."""
 
+    @property
+    def observes(self) -> bool:
+        return self.enforcement is Enforcement.OBSERVE
+
 
 def model_allowed(globs: tuple[str, ...], model: str) -> bool:
     return any(fnmatchcase(model, glob) for glob in globs)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.metering.ledger import Refused
-from gateway.metering.limits import Charge, Unit
+from gateway.metering.limits import Charge, Unit, in_unit
 from gateway.metering.pricing import ModelPrice, affordable_output_tokens, worst_case_ucr
 
 
@@ -44,7 +44,16 @@ def next_slice(covered: Covered, tokens: int) -> Slice:
         output_tokens=covered.output_tokens + tokens,
         audio=covered.audio,
     )
-    return _slice(covered, tokens, max(0, needed_ucr - covered.held_ucr))
+    add_ucr = max(0, needed_ucr - covered.held_ucr)
+    return Slice(
+        tokens=tokens,
+        add_ucr=add_ucr,
+        adds=tuple(
+            # The call itself is counted already.
+            in_unit(charge.limit.unit, ucr=add_ucr, tokens=tokens, otherwise=0)
+            for charge in covered.charges
+        ),
+    )
 
 
 def fitting_slice(covered: Covered, refused: Refused) -> Slice | None:
@@ -65,21 +74,3 @@ def fitting_slice(covered: Covered, refused: Refused) -> Slice | None:
     )
     tokens = min(reach - covered.output_tokens, room_tokens)
     return next_slice(covered, tokens) if tokens > 0 else None
-
-
-def _slice(covered: Covered, tokens: int, add_ucr: int) -> Slice:
-    return Slice(
-        tokens=tokens,
-        add_ucr=add_ucr,
-        adds=tuple(_add(charge.limit.unit, tokens, add_ucr) for charge in covered.charges),
-    )
-
-
-def _add(unit: Unit, tokens: int, add_ucr: int) -> int:
-    match unit:
-        case Unit.MICROCREDITS:
-            return add_ucr
-        case Unit.TOKENS:
-            return tokens
-        case Unit.REQUESTS | Unit.CALLS:
-            return 0

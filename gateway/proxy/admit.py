@@ -16,7 +16,7 @@ from gateway.metering.call import Call
 from gateway.metering.estimate import Estimate, estimate, need
 from gateway.metering.ledger import PLENTY, ClockSkewed, Reason, Refused, Release, Reserve, Reserved
 from gateway.metering.limits import Charge, Unit, charges_for, effective_limits
-from gateway.metering.plans import Enforcement, model_allowed
+from gateway.metering.plans import model_allowed
 from gateway.metering.pricing import ModelPrice, RateCard
 from gateway.metering.routes import Route, find_route
 from gateway.proxy.meter import count_prompt
@@ -74,9 +74,8 @@ class Admission:
         account_id = caller.account.account_id
         bound = dialect.prompt_bound_tokens(resolved, context_tokens=line.price.context_tokens)
         sized = estimate(call, price=line.price, plan=caller.plan, input_tokens=bound, exact=False)
-        observed = caller.plan.enforcement is Enforcement.OBSERVE
-        rough = not observed and account_id not in self._tight
-        if not rough and not observed:
+        rough = not caller.plan.observes and account_id not in self._tight
+        if not rough and not caller.plan.observes:
             sized = await self._counted(sized, resolved, dialect)
         attempt = await self._reserve(
             sized, call, line=line, caller=caller, request_id=request_id, rough=rough
@@ -182,7 +181,7 @@ class Admission:
                 lease_ms=self._lease_ms,
                 now_ms=now_ms,
                 overdraft_ucr=caller.plan.overdraft_ucr,
-                observe=caller.plan.enforcement is Enforcement.OBSERVE,
+                observe=caller.plan.observes,
                 only_if_ample=rough,
             )
             answer = await self._ask(ask)

@@ -60,10 +60,6 @@ class ClientRequest:
     def query(self) -> Mapping[str, str]:
         return dict(parse_qsl(self.query_string, keep_blank_values=True))
 
-    @property
-    def address(self) -> str:
-        return self._request.remote or ""
-
     async def body(self, *, bytes_max: int) -> bytes:
         if self.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise BadCall(

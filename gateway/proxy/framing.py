@@ -8,13 +8,11 @@ characters in the reason: these are dealt with here.
 Facts: RFC 9112 §2-§6 (framing), RFC 9110 §15 (status codes). Knows no socket and no parser.
 """
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from gateway.errors import BadCall
-
-RawHeaders = Sequence[tuple[bytes, bytes]]
+from gateway.proxy.seams import RawHeaders
 
 HEADERS_MAX = 200
 """Providers send 15 to 40 fields; aiohttp and nginx stop at 100 and more."""

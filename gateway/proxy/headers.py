@@ -19,12 +19,12 @@ Knows nothing of sockets and dialects. Vendor facts: platform.openai.com/docs/ap
 learn.microsoft.com/azure/ai-services/openai/reference (api-key).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from enum import Enum
 from functools import lru_cache
 from operator import itemgetter
 
-RawHeaders = Sequence[tuple[bytes, bytes]]
+from gateway.proxy.seams import RawHeaders
 
 REQUEST_ID = b"x-tollkeeper-request-id"
 

@@ -112,13 +112,12 @@ class Hold:
     def _settle(self, report: UsageReport) -> None:
         trace = self._trace
         duration_s = elapsed_s(trace)
-        first_byte_s = trace.first_byte_s or trace.started_s
         event = self.ticket.event(
             report,
             end=self.end,
             http_status=self.http_status,
             held_ucr=self.held_ucr,
-            ttfb_ms=int((first_byte_s - trace.started_s) * 1000),
+            ttfb_ms=int(trace.ttfb_s * 1000),
             duration_ms=int(duration_s * 1000),
         )
         self._settlements.settle(self.ticket.settle(event))
@@ -153,14 +152,13 @@ class Hold:
         except StoreUnavailable:
             self.held_ucr += wanted.add_ucr
             return True
-        if isinstance(answer, Extended):
-            self.held_ucr = answer.held_ucr
-            return True
+        if isinstance(answer, Refused):
+            return False
         # A hold that ended without us (expired, lost) cannot refuse: the settlement will be late.
-        if not isinstance(answer, Refused):
-            self.held_ucr += wanted.add_ucr
-            return True
-        return False
+        self.held_ucr = (
+            answer.held_ucr if isinstance(answer, Extended) else self.held_ucr + wanted.add_ucr
+        )
+        return True
 
     def checkpoint(self, report: UsageReport) -> None:
         """Renew the lease and book what is owed so far, without waiting for the answer."""

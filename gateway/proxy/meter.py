@@ -75,10 +75,6 @@ class Meter:
         """Fed and not yet counted: an upper bound for the tokens in there."""
         return self._reader.pending_bytes
 
-    @property
-    def at_boundary(self) -> bool:
-        return self._reader.at_boundary
-
     def feed(self, data: bytes) -> None:
         if self._decode is not None:
             data = self._decoded(data)

@@ -19,7 +19,6 @@ class Observation:
 
     def metered(self, trace: Trace, event: UsageEvent, *, duration_s: float) -> None:
         """A call that is charged came to its end."""
-        first_byte_s = trace.first_byte_s or trace.started_s
         self._metrics.call_ended(
             dialect=event.dialect,
             provider=event.provider,
@@ -29,7 +28,7 @@ class Observation:
             usage=event.usage,
             charge_ucr=event.charge_ucr,
             held_ucr=event.held_ucr,
-            ttfb_us=int((first_byte_s - trace.started_s) * 1e6),
+            ttfb_us=int(trace.ttfb_s * 1e6),
             duration_us=int(duration_s * 1e6),
             overhead_us=int(max(0.0, trace.forwarded_s - trace.started_s) * 1e6),
             relayed_bytes=trace.relayed_bytes,
@@ -133,7 +132,6 @@ class Observation:
         )
 
     def _line(self, trace: Trace, *, duration_s: float) -> CallLine:
-        ttfb_s = trace.first_byte_s - trace.started_s if trace.first_byte_s else 0.0
         return {
             "event": "call",
             "request_id": trace.request_id,
@@ -151,7 +149,7 @@ class Observation:
             "cost_ucr": 0,
             "held_ucr": 0,
             "overrun_ucr": 0,
-            "ttfb_ms": int(ttfb_s * 1000),
+            "ttfb_ms": int(trace.ttfb_s * 1000),
             "duration_ms": int(duration_s * 1000),
         }
 

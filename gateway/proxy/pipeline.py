@@ -224,17 +224,14 @@ class Pipeline:
             exchange.trace.relayed_bytes = relay.relayed_bytes
 
     async def _pass_on(
-        self, answer: Answer, exchange: Exchange, *, hold: Hold | None, watched: RunningCall | None
+        self, answer: Answer, exchange: Exchange, *, hold: Hold | None, watched: RunningCall
     ) -> None:
         """An answer nobody is charged for: the provider's error, or a free endpoint."""
         if hold is not None:
             hold.owes(None)
         _begin(answer, exchange, extra=(), keep_length=True)
         relay = Relay(answer, exchange.downstream)
-        if watched is None:
-            await relay.run()
-        else:
-            await watched.relaying(relay, None)
+        await watched.relaying(relay, None)
         exchange.trace.relayed_bytes = relay.relayed_bytes
         self._observation.passed(exchange.trace, duration_s=elapsed_s(exchange.trace))
 

@@ -6,18 +6,14 @@ written; if that cannot be had, the stream ends cleanly in the caller's own form
 """
 
 import asyncio
-import re
 from time import monotonic
 
 from gateway.dialects.base import BodyFilter
+from gateway.dialects.sse import first_event_end
 from gateway.metering.events import End
-from gateway.metering.plans import OnDisconnect
 from gateway.proxy.hold import Hold
 from gateway.proxy.meter import Meter
 from gateway.proxy.seams import Answer, Downstream
-
-# The end of a server-sent event: a blank line, in any of the three line endings.
-EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 
 
 class Relay:
@@ -161,10 +157,10 @@ class Relay:
 
     async def _pay_by_event(self, data: bytes) -> bool:
         start = 0
-        for match in EVENT_END.finditer(data):
-            if not await self._pay_event(data[start : match.end()]):
+        while (end := first_event_end(data, start)) >= 0:
+            if not await self._pay_event(data[start:end]):
                 return False
-            start = match.end()
+            start = end
         # An event cannot be cut in the middle: its beginning waits for its end.
         self._partial = data[start:]
         return True
@@ -227,12 +223,10 @@ class Relay:
 
     def _keep_draining(self) -> bool:
         """The client is gone: read on for the usage the provider will report?"""
-        plan = None if self._hold is None else self._hold.ticket.caller.plan
-        if plan is None or plan.on_disconnect is OnDisconnect.ABORT:
-            return False
-        if not self._draining_until_s:
-            self._draining_until_s = monotonic() + plan.drain_s
-        return True
+        drain_s = 0.0 if self._hold is None else self._hold.ticket.drain_s
+        if drain_s and not self._draining_until_s:
+            self._draining_until_s = monotonic() + drain_s
+        return drain_s > 0
 
     async def _wait(self) -> None:
         self._waiter = asyncio.get_running_loop().create_future()

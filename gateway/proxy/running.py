@@ -6,7 +6,6 @@ from time import monotonic
 
 from gateway.errors import ClientLeft, Draining
 from gateway.metering.events import End
-from gateway.metering.plans import OnDisconnect
 from gateway.metering.usage import Provenance, Usage, UsageReport
 from gateway.proxy.hold import Hold
 from gateway.proxy.meter import Meter
@@ -88,10 +87,8 @@ class RunningCall:
     def _waited_enough(self, now_s: float) -> bool:
         """Under `drain` an answer is waited for although nobody will read it."""
         self._left_s = self._left_s or now_s
-        plan = None if self._hold is None else self._hold.ticket.caller.plan
-        if plan is None or plan.on_disconnect is OnDisconnect.ABORT:
-            return True
-        return now_s - self._left_s >= plan.drain_s
+        drain_s = 0.0 if self._hold is None else self._hold.ticket.drain_s
+        return now_s - self._left_s >= drain_s
 
     def _checkpoint(self, hold: Hold, now_s: float) -> None:
         """Book what is owed so far; while that does not grow, only keep the lease alive."""

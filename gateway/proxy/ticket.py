@@ -8,7 +8,7 @@ from gateway.metering.call import Call
 from gateway.metering.events import End, UsageEvent
 from gateway.metering.ledger import Release, Settle
 from gateway.metering.limits import Charge, used
-from gateway.metering.plans import Enforcement
+from gateway.metering.plans import OnDisconnect
 from gateway.metering.pricing import ModelPrice, charge_ucr
 from gateway.metering.usage import Provenance, Usage, UsageReport
 from gateway.values import call_value
@@ -44,14 +44,17 @@ class Ticket:
 
     @property
     def observe(self) -> bool:
-        return self.caller.plan.enforcement is Enforcement.OBSERVE
+        return self.caller.plan.observes
+
+    @property
+    def drain_s(self) -> float:
+        """How long to go on after the client left; 0 under `abort`."""
+        plan = self.caller.plan
+        return plan.drain_s if plan.on_disconnect is OnDisconnect.DRAIN else 0.0
 
     @property
     def overdraft_ucr(self) -> int:
         return self.caller.plan.overdraft_ucr
-
-    def charge_for(self, usage: Usage) -> int:
-        return charge_ucr(self.price, usage)
 
     def amounts(self, usage: Usage, charge: int) -> tuple[int, ...]:
         """What each of the charges' buckets is to book."""
@@ -103,5 +106,5 @@ class Ticket:
             held_ucr=held_ucr,
             ttfb_ms=ttfb_ms,
             duration_ms=duration_ms,
-            charge_ucr=held_ucr if unknown else self.charge_for(report.usage),
+            charge_ucr=held_ucr if unknown else charge_ucr(self.price, report.usage),
         )

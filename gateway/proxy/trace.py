@@ -21,3 +21,8 @@ class Trace:
     forwarded_s: float = 0.0
     first_byte_s: float = 0.0
     relayed_bytes: int = 0
+
+    @property
+    def ttfb_s(self) -> float:
+        """Until the answer began; 0 if it did not."""
+        return self.first_byte_s - self.started_s if self.first_byte_s else 0.0

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from gateway.metering.accounts import valid_name
+
 WRONG = "wrong"
 GLOB_SYMBOLS = "*?["
 
@@ -56,7 +58,7 @@ def _seconds(value: object) -> object:
 
 
 def _name(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", value):
+    if not valid_name(value):
         raise wrong(
             "a name of 1 to 64 letters, digits, '.', '_' or '-'",
             "Choose a plain name; spaces and other signs are for display names.",

@@ -2,47 +2,17 @@
 
 import asyncio
 import os
-import re
 import signal
 import socket
 from pathlib import Path
 
 import aiohttp
 import pytest
-from support.gateways import SECRETS, GatewayProcess, account_with_key, gateway_process
+from support.gateways import SECRETS, Client, GatewayProcess, account_with_key, gateway_process
 
 from gateway.cli.session import opened
 from gateway.settings import load
 from gateway.simulator.provider import SimulatedProvider
-
-
-class Client:
-    """Calls of one key against one gateway process."""
-
-    def __init__(self, gateway: GatewayProcess, key: str, http: aiohttp.ClientSession) -> None:
-        self.gateway, self.key, self.http = gateway, key, http
-
-    def chat(self, simulate: str, *, stream: bool = False):
-        return self.http.post(
-            f"{self.gateway.base_url}/chat/completions",
-            json={
-                "model": "gpt-4.1-mini",
-                "stream": stream,
-                "messages": [{"role": "user", "content": "Hello"}],
-            },
-            headers={"Authorization": f"Bearer {self.key}", "x-simulate": simulate},
-        )
-
-    async def status(self, simulate: str) -> int:
-        async with self.chat(simulate) as answer:
-            await answer.read()
-            return answer.status
-
-    async def metric(self, pattern: str) -> float:
-        url = f"http://127.0.0.1:{self.gateway.admin_port}/metrics"
-        async with self.http.get(url) as answer:
-            page = await answer.text()
-        return sum(float(value) for value in re.findall(pattern + r" ([0-9.e+]+)", page))
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import secrets
 import signal
 import socket
@@ -78,6 +79,15 @@ class Lines:
         return self.path.read_text()
 
 
+def post_chat(
+    http: aiohttp.ClientSession, base_url: str, *, headers: dict[str, str], **body: Any
+) -> Any:
+    """A chat completion request; what the body does not say is made up."""
+    body.setdefault("model", MODEL)
+    body.setdefault("messages", [{"role": "user", "content": "Tell me about toll roads."}])
+    return http.post(f"{base_url}/chat/completions", json=body, headers=headers)
+
+
 @dataclass
 class TestGateway:
     """A gateway in this process, its provider and an account with a key."""
@@ -90,7 +100,6 @@ class TestGateway:
     key: str
     http: aiohttp.ClientSession
     lines: Lines
-    granted_ucr: int = 0
     account: str = ACCOUNT
 
     @property
@@ -105,12 +114,10 @@ class TestGateway:
         self, *, simulate: str = "", headers: dict[str, str] | None = None, **body: Any
     ) -> Any:
         """A chat completion request; a context manager like aiohttp's `post`."""
-        body.setdefault("model", MODEL)
-        body.setdefault("messages", [{"role": "user", "content": "Tell me about toll roads."}])
         sent = {"Authorization": f"Bearer {self.key}"} | (headers or {})
         if simulate:
             sent["x-simulate"] = simulate
-        return self.http.post(f"{self.base_url}/chat/completions", json=body, headers=sent)
+        return post_chat(self.http, self.base_url, headers=sent, **body)
 
     async def balance(self) -> Balance:
         return await self.ledger.balance(self.account)
@@ -228,7 +235,6 @@ async def running_gateway(
                 key=key,
                 http=http,
                 lines=Lines(log_path),
-                granted_ucr=granted_ucr,
             )
         await gateway.drain()
     finally:
@@ -335,3 +341,60 @@ async def gateway_process(
         if gateway.process is not None and gateway.process.returncode is None:
             gateway.kill()
             await gateway.process.wait()
+
+
+@dataclass
+class Client:
+    """Calls of one key against one gateway process."""
+
+    gateway: GatewayProcess
+    key: str
+    http: aiohttp.ClientSession
+
+    def chat(self, simulate: str, **body: Any) -> Any:
+        headers = {"Authorization": f"Bearer {self.key}", "x-simulate": simulate}
+        return post_chat(self.http, self.gateway.base_url, headers=headers, **body)
+
+    async def status(self, simulate: str) -> int:
+        async with self.chat(simulate) as answer:
+            await answer.read()
+            return int(answer.status)
+
+    async def metric(self, pattern: str) -> float:
+        url = f"http://127.0.0.1:{self.gateway.admin_port}/metrics"
+        async with self.http.get(url) as answer:
+            page = await answer.text()
+        return sum(float(value) for value in re.findall(pattern + r" ([0-9.e+]+)", page))
+
+
+@dataclass
+class Pair:
+    """A process that something happens to, and a gateway on the same store that looks on."""
+
+    other: TestGateway
+    process: GatewayProcess
+    provider: SimulatedProvider
+    client: Client
+
+    async def hold_resolved(self, *, within_s: float) -> None:
+        """Wait until nothing is held any more: the other gateway ended what the process held."""
+        async with asyncio.timeout(within_s):
+            while (await self.other.balance()).live_holds:
+                await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def gateway_pair(folder: Path, store_url: str, **options: Any) -> AsyncIterator[Pair]:
+    """`options` are the process's. The account has 100 credits; the provider is the process's."""
+    provider = SimulatedProvider()
+    provider_url = f"http://127.0.0.1:{await provider.start()}"
+    try:
+        async with (
+            running_gateway(folder / "other", store_url, credit=0) as other,
+            gateway_process(folder / "process", store_url, provider_url, **options) as process,
+            aiohttp.ClientSession() as http,
+        ):
+            key = await account_with_key(other.session, granted_ucr=100 * UCR_PER_CREDIT)
+            yield Pair(other, process, provider, Client(process, key, http))
+    finally:
+        await provider.stop()

@@ -42,9 +42,7 @@ def parse_address(url: str) -> Address:
     try:
         options: dict[str, Any] = dict(parse_url(url))
     except ValueError as error:
-        raise ConfigError(
-            "A store URL starts with redis://, rediss:// or unix:// and names host or path."
-        ) from error
+        raise bad_url() from error
     tls = _tls(options) if options.get("connection_class") is SSLConnection else None
     return Address(
         host=options.get("host", "localhost"),
@@ -54,6 +52,12 @@ def parse_address(url: str) -> Address:
         username=options.get("username") or "",
         password=options.get("password") or "",
         db=int(options.get("db", 0)),
+    )
+
+
+def bad_url() -> ConfigError:
+    return ConfigError(
+        "A store URL starts with redis://, rediss:// or unix:// and names host or path."
     )
 
 

@@ -19,9 +19,10 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from gateway.errors import BadCall, ConfigError, Conflict
+from gateway.errors import BadCall, Conflict
 from gateway.metering.accounts import Account, Status, VirtualKey
 from gateway.stores.base import KeyRecord
+from gateway.stores.redis.address import bad_url
 from gateway.stores.redis.key_cache import KeyCache
 from gateway.stores.redis.key_records import (
     ACCOUNT_FIELDS,
@@ -236,9 +237,7 @@ def _client(url: str) -> Redis:
             protocol=2,
         )
     except ValueError:
-        raise ConfigError(
-            "A store URL starts with redis://, rediss:// or unix:// and names host or path."
-        ) from None
+        raise bad_url() from None
     return Redis.from_pool(pool)
 
 
