@@ -14,7 +14,7 @@ from pathlib import Path
 from aiohttp import web
 
 from gateway.api.admin import Readiness, admin_app
-from gateway.dialects import DIALECTS, dialects
+from gateway.dialects import APIS, DIALECTS, apis
 from gateway.metering.events import End
 from gateway.proxy.admit import Admission
 from gateway.proxy.authenticate import Authentication
@@ -169,14 +169,19 @@ class Gateway:
 
     def _compose(self) -> Pipeline:
         settings, stores = self._settings, self.stores
-        known = dialects(quota_status=settings.refusals.quota_status)
+        known = apis(quota_status=settings.refusals.quota_status)
+        serving = {
+            api: tuple(name for name, each in settings.providers.items() if api in each.apis)
+            for api in APIS
+        }
         lease_ms = int(settings.metering.lease_s * 1000)
         providers = {name: self._provider(each) for name, each in settings.providers.items()}
         pipeline = Pipeline(
             Rules(
-                dialects=known,
+                apis=known,
+                dialects=DIALECTS,
                 providers=providers,
-                default_provider=next(iter(providers)),
+                default_providers={api: names[0] for api, names in serving.items() if names},
                 forward_unknown=settings.unknown_endpoints is UnknownEndpoints.FORWARD_FREE,
                 body_bytes_max=settings.listen.body_bytes_max,
                 lease_ms=lease_ms,
@@ -193,6 +198,7 @@ class Gateway:
                 settlements=self._settlements,
                 counter=self._inherited.counter,
                 routes=settings.routes,
+                providers=serving,
                 rate_card=settings.rate_card,
                 lease_ms=lease_ms,
             ),
@@ -205,8 +211,8 @@ class Gateway:
         self._handler = ProxyHandler(
             pipeline,
             observation=self._observation,
-            dialects=known,
-            default_dialect=next(iter(known.values())),
+            apis=known,
+            default_api=known["openai"],
             slow_heads=self._slow_heads,
             body_timeout_s=settings.listen.body_timeout_s,
         )
@@ -229,6 +235,7 @@ class Gateway:
         self._cleanup.push_async_callback(pool.close)
         return Provider(
             name=settings.name,
+            apis=settings.apis,
             upstream=pool,
             host=origin.authority,
             credential=credential_headers(settings),

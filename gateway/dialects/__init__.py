@@ -1,23 +1,32 @@
-"""Wire formats by name. A new one is one file, one row here, and its transcripts."""
+"""Wire formats and vendors' conventions by name.
+
+A new format is one file, one row in `DIALECTS`, its endpoints and its transcripts; a new vendor
+one row in `APIS` beside.
+"""
 
 from collections.abc import Mapping
 from typing import Protocol
 
-from gateway.dialects.base import Dialect
+from gateway.dialects.base import Api, Dialect
+from gateway.dialects.openai import OpenAIApi
 from gateway.dialects.openai_chat import OpenAIChat
 
 
-class DialectFactory(Protocol):
+class ApiFactory(Protocol):
     """`quota_status` overrides the status of a call refused because credit is gone."""
 
-    def __call__(self, *, quota_status: int | None = None) -> Dialect: ...
+    def __call__(self, *, quota_status: int | None = None) -> Api: ...
 
 
-DIALECTS: Mapping[str, DialectFactory] = {
-    "openai_chat": OpenAIChat,
+APIS: Mapping[str, ApiFactory] = {
+    "openai": OpenAIApi,
+}
+
+DIALECTS: Mapping[str, Dialect] = {
+    "openai_chat": OpenAIChat(),
 }
 
 
-def dialects(*, quota_status: int | None) -> Mapping[str, Dialect]:
+def apis(*, quota_status: int | None) -> Mapping[str, Api]:
     """One of each, by name."""
-    return {name: make(quota_status=quota_status) for name, make in DIALECTS.items()}
+    return {name: make(quota_status=quota_status) for name, make in APIS.items()}

@@ -1,7 +1,9 @@
 """A dialect: one wire format, as pure functions. Bytes in, facts out; it never touches a socket.
 
-Adding one is one file that implements `Dialect`, one row in `dialects/__init__.py`, and its
-transcripts in `tests/transcripts/<name>/`.
+Adding one is one file that implements `Dialect`, one row in `dialects/__init__.py`, its rows in the
+endpoint tables, and its transcripts in `tests/transcripts/<name>/`. Keys, errors and rate-limit
+headers are not its business but those of the API it belongs to (`Api`): all formats of one vendor
+share them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,14 +14,33 @@ from gateway.errors import GatewayError
 from gateway.metering.call import Call
 from gateway.metering.limits import Charge
 from gateway.metering.usage import Usage
+from gateway.values import call_value
+
+
+@call_value
+class Request:
+    """What a dialect sees of a request."""
+
+    body: bytes
+    path: str = ""
+    """Undecoded, without the query."""
+    segments: Mapping[str, str] = field(default_factory=dict)
+    """The path's segments by the names that its endpoint gives them; undecoded."""
+    query: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
+    """As it came, parameters included."""
 
 
 @dataclass(frozen=True, slots=True)
-class PreparedBody:
-    """What goes to the provider. `hide_usage`: we asked for a usage event the caller did not."""
+class Prepared:
+    """What goes to the provider. `hide_usage`: we asked for a usage event the caller did not.
+
+    `path`: in place of the caller's, where a model's name stands in it; None leaves it alone.
+    """
 
     body: bytes
     hide_usage: bool = False
+    path: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +57,11 @@ class PromptParts:
     """Everything in a prompt that becomes tokens, for an exact count."""
 
     texts: Sequence[str]
-    fixed_tokens: int
-    """Framing, images, audio: known without a tokenizer."""
+    fixed_tokens: int = 0
+    """Framing, and images at the price of text: known without a tokenizer."""
+    audio_tokens: int = 0
+    image_tokens: int = 0
+    """Images that are priced apart from text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +73,20 @@ class Rendered:
     body: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """The usage an answer reports. `unmapped`: the numbers in it that the dialect's mapping table
+    does not name, by dotted path; none of them is part of `usage`."""
+
+    usage: Usage
+    unmapped: Mapping[str, int | float] = field(default_factory=dict)
+
+
 class AnswerReader(Protocol):
     """Watches a copy of one answer. `feed` is cheap and keeps the bytes; `digest` parses them.
 
     Malformed input never raises: what cannot be read counts as produced nothing we can see, and
-    `reported` stays None.
+    nothing is reported.
     """
 
     @property
@@ -67,25 +100,27 @@ class AnswerReader(Protocol):
         """Parse what was fed since the last digest; complete events only."""
         ...
 
-    def close(self) -> Usage | None:
+    def close(self) -> Reported | None:
         """The answer is over: the usage it reported, if any. Only looks at what is needed, so
         it is cheap even when nothing was digested. Call `digest` after it for the text that
         remains uncounted when it answers None."""
         ...
 
     @property
-    def finished(self) -> bool:
-        """The answer ended the way its format says it should. Valid after `close`."""
+    def so_far(self) -> Usage | None:
+        """What an unfinished answer has reported in what was digested: exact for its input where
+        a format tells that first, a lower bound for its output. None if it told nothing yet."""
         ...
 
     @property
-    def extra_tokens(self) -> int:
-        """Tokens of what was digested that are in no text: tool-call framing and the like."""
+    def extra(self) -> Usage:
+        """What was digested that is in no text: tool-call framing, spoken or painted output, and
+        whatever is sold by the piece."""
         ...
 
-    @property
-    def at_boundary(self) -> bool:
-        """All fed bytes belong to complete events: an ending of ours may follow here."""
+    def boundary(self, data: bytes, start: int) -> int:
+        """Where the first event of `data` that begins at `start` ends, so that an ending of ours
+        may follow there; -1 while it is incomplete. A format that cannot be cut never has one."""
         ...
 
     def ending(self, *, usage: Usage, include_usage: bool) -> bytes:
@@ -107,11 +142,7 @@ class Dialect(Protocol):
     @property
     def name(self) -> str: ...
 
-    def presented_key(self, headers: Mapping[str, str], query: Mapping[str, str]) -> str | None:
-        """The virtual key the caller sent, by this API's own ways of sending one."""
-        ...
-
-    def read_call(self, body: bytes) -> Call:
+    def read_call(self, request: Request) -> Call:
         """Raises BadCall with the field at fault. Duplicate keys that matter are refused."""
         ...
 
@@ -121,15 +152,24 @@ class Dialect(Protocol):
         """Never below the prompt's true size, and cheap: no tokenizer."""
         ...
 
-    def prepare_body(self, call: Call, body: bytes, *, upstream_model: str) -> PreparedBody:
+    def prepare(self, call: Call, request: Request, *, upstream_model: str) -> Prepared:
         """The caller's bytes with the smallest splice: model alias, usage asked for."""
         ...
 
-    def answer_reader(self, call: Call, *, content_type: str) -> AnswerReader: ...
+    def answer_reader(self, call: Call, *, content_type: str) -> AnswerReader:
+        """`content_type` of the answer: lower case, without parameters."""
+        ...
 
     def usage_filter(self) -> BodyFilter:
-        """For a stream whose usage event must be hidden again."""
+        """For a stream whose usage event must be hidden again (`Prepared.hide_usage`)."""
         ...
+
+
+class Api(Protocol):
+    """A vendor's conventions, shared by its dialects."""
+
+    @property
+    def name(self) -> str: ...
 
     def limit_headers(
         self, charges: Sequence[Charge], rooms: Sequence[int], *, now_ms: int

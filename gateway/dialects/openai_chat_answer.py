@@ -10,29 +10,25 @@ import re
 
 import orjson
 
-from gateway.dialects.base import OutputPiece
+from gateway.dialects.base import OutputPiece, Reported
 from gateway.dialects.openai_chat_story import Story
 from gateway.dialects.openai_usage import read_usage, write_usage
-from gateway.dialects.sse import BOM, EventBuffer, payload
+from gateway.dialects.sse import BOM, EventBuffer, first_event_end, payload
 from gateway.metering.call import Call
-from gateway.metering.usage import Usage
+from gateway.metering.usage import NOTHING, Usage
 
 DONE = b"[DONE]"
 # A usage event with all its details takes less than 1 KB, but the last chunk may carry text: what
 # is not in the near tail may be in the longer one.
 NEAR_TAIL_BYTES = 2 * 1024
 TAIL_BYTES = 16 * 1024
-# The terminator's line, with room for trailing line ends.
-DONE_LINE_BYTES = 64
 # What is fed and never asked for is turned into its texts here: a tenth of the size.
 UNREAD_BYTES_MAX = 8 * 1024 * 1024
 # One JSON answer: hundreds of choices with spoken output stay below it.
 JSON_BYTES_MAX = 64 * 1024 * 1024
 
-# Inside a JSON string these quotes would be escaped, so both match keys only.
+# Inside a JSON string these quotes would be escaped, so it matches keys only.
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
-_FINISH = re.compile(rb'"finish_reason"\s*:\s*"')
-_DONE_LINE = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\]\s*$")
 
 
 class StreamReader:
@@ -62,7 +58,7 @@ class StreamReader:
         self._read_bytes = 0
         return self._story.take_pieces()
 
-    def close(self) -> Usage | None:
+    def close(self) -> Reported | None:
         self._closed = True
         usage = _last_usage(self._events.tail(NEAR_TAIL_BYTES))
         if usage is None:
@@ -73,24 +69,16 @@ class StreamReader:
         return read_usage(usage)
 
     @property
-    def finished(self) -> bool:
-        tail = self._events.tail(TAIL_BYTES)
-        # With one choice, its finish reason says as much as the terminator.
-        if _DONE_LINE.search(tail[-DONE_LINE_BYTES:]) or (
-            self._call.choices == 1 and _FINISH.search(tail)
-        ):
-            return True
-        # A choice may have begun in what was not parsed yet.
-        self._read()
-        return self._story.finished
+    def so_far(self) -> Usage | None:
+        """Nothing: this format reports at its end."""
+        return None
 
     @property
-    def extra_tokens(self) -> int:
-        return self._story.extra_tokens
+    def extra(self) -> Usage:
+        return self._story.extra
 
-    @property
-    def at_boundary(self) -> bool:
-        return self._events.at_boundary
+    def boundary(self, data: bytes, start: int) -> int:
+        return first_event_end(data, start)
 
     def ending(self, *, usage: Usage, include_usage: bool) -> bytes:
         """Told with the stream's own id, model and time. Nothing after a `[DONE]`."""
@@ -134,7 +122,7 @@ class StreamReader:
 class JsonReader:
     """Reads `application/json`, and whatever else turns out to be JSON."""
 
-    __slots__ = ("_body", "_bytes", "_call", "_pieces", "_story", "_usage", "pending_bytes")
+    __slots__ = ("_body", "_bytes", "_call", "_pieces", "_reported", "_story", "pending_bytes")
 
     def __init__(self, call: Call) -> None:
         self._call = call
@@ -143,7 +131,7 @@ class JsonReader:
         # The whole answer, once it is over, and what was read of it if anybody asked.
         self._body: bytes | None = None
         self._story: Story | None = None
-        self._usage: Usage | None = None
+        self._reported: Reported | None = None
         self.pending_bytes = 0
 
     def feed(self, data: bytes) -> None:
@@ -161,21 +149,22 @@ class JsonReader:
         self.pending_bytes = 0
         return self._read().take_pieces()
 
-    def close(self) -> Usage | None:
+    def close(self) -> Reported | None:
         if self._body is None:
             self._body = b"".join(self._pieces).removeprefix(BOM)
             self._pieces.clear()
             last = _last_members(self._body)
-            self._usage = read_usage(self._read().usage if last is None else last["usage"])
-        return self._usage
+            self._reported = read_usage(self._read().usage if last is None else last["usage"])
+        return self._reported
 
     @property
-    def finished(self) -> bool:
-        return self._body is not None and isinstance(_decoded(self._body), dict)
+    def so_far(self) -> Usage | None:
+        """Nothing: half an object says nothing."""
+        return None
 
     @property
-    def extra_tokens(self) -> int:
-        return 0 if self._story is None else self._story.extra_tokens
+    def extra(self) -> Usage:
+        return NOTHING if self._story is None else self._story.extra
 
     def _read(self) -> Story:
         if self._story is None:
@@ -183,10 +172,9 @@ class JsonReader:
             self._story.add(_decoded(self._body or b""), part="message")
         return self._story
 
-    @property
-    def at_boundary(self) -> bool:
+    def boundary(self, data: bytes, start: int) -> int:  # noqa: ARG002 (the protocol's)
         """Never: there is no place in a JSON object where an ending of ours could follow."""
-        return False
+        return -1
 
     def ending(self, *, usage: Usage, include_usage: bool) -> bytes:  # noqa: ARG002 (the protocol's)
         return b""

@@ -13,7 +13,7 @@ import orjson
 from gateway.dialects.image_size import base64_payload, image_size
 from gateway.dialects.json_scan import duplicate, member, spells_letters
 from gateway.errors import BadCall
-from gateway.metering.call import Call, ImageInput
+from gateway.metering.call import TEXT_ONLY, Call, ImageInput, Terms
 
 MODEL_CHARS_MAX = 256
 CHOICES_MAX = 128
@@ -34,6 +34,8 @@ _QUOTED_KEYS = tuple((key, b'"%b"' % key.encode()) for key in SINGLE_KEYS)
 # Heard speech is one token per 100 ms ("Managing costs" in OpenAI's realtime guide), and no
 # codec accepted here goes below 8 kbit/s (MPEG-2.5 layer III): 100 bytes per token.
 AUDIO_BYTES_PER_TOKEN = 100
+
+WITH_MEDIA = Terms(media=True)
 
 _JSON_TYPES = {
     bool: "a boolean",
@@ -65,7 +67,7 @@ def read_call(body: bytes) -> Call:
         images=tuple(media.images),
         audio_tokens=media.audio_tokens,
         opaque_inputs=media.opaque_inputs,
-        audio=media.audio,
+        terms=WITH_MEDIA if media.audio else TEXT_ONLY,
         document=document,
     )
 

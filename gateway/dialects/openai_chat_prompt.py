@@ -34,14 +34,14 @@ def prompt_bound_tokens(call: Call, *, context_tokens: int) -> int:
 def prompt_parts(call: Call) -> PromptParts:
     """Texts as the model reads them. Opaque inputs are in no part: they cannot be counted."""
     texts: list[str] = []
-    fixed = PRIMING_TOKENS + _image_tokens(call) + call.audio_tokens
+    fixed = PRIMING_TOKENS + _image_tokens(call)
     for message in _objects(call.document.get("messages")):
         fixed += _add_message(message, texts)
     document = call.document
     tools = [*_objects(document.get("tools")), *_objects(document.get("functions"))]
     fixed += add_tools(tools, texts)
     fixed += _add_schema(document.get("response_format"), texts)
-    return PromptParts(texts=texts, fixed_tokens=fixed)
+    return PromptParts(texts=texts, fixed_tokens=fixed, audio_tokens=call.audio_tokens)
 
 
 def _image_tokens(call: Call) -> int:

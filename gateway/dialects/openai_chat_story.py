@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from gateway.dialects.base import OutputPiece
 from gateway.dialects.openai_chat_prompt import PARALLEL_CALLS_TOKENS, TOOL_CALL_TOKENS
+from gateway.metering.usage import NOTHING, Usage
 
 # Spoken output is one token per 50 ms ("Managing costs" in OpenAI's realtime guide): 2 400 bytes
 # of 24 kHz 16-bit PCM, the only streamed format; a WAV file holds the same. The bit rates of the
@@ -59,16 +60,16 @@ class Story:
         self.done = False
 
     @property
-    def finished(self) -> bool:
-        return self.done or (bool(self.open_choices) and not any(self.open_choices.values()))
-
-    @property
-    def extra_tokens(self) -> int:
+    def extra(self) -> Usage:
         """Framing of tool calls, and spoken output: the tokens that no text shows."""
+        if not self._tool_calls and not self._audio_bytes:
+            return NOTHING
         calls = self._tool_calls.values()
         parallel = sum(made > 1 for made in calls)
-        spoken = -(-self._audio_bytes // self._audio_bytes_per_token)
-        return sum(calls) * TOOL_CALL_TOKENS + parallel * PARALLEL_CALLS_TOKENS + spoken
+        return Usage(
+            output_text=sum(calls) * TOOL_CALL_TOKENS + parallel * PARALLEL_CALLS_TOKENS,
+            output_audio=-(-self._audio_bytes // self._audio_bytes_per_token),
+        )
 
     def take_pieces(self) -> list[OutputPiece]:
         pieces = [OutputPiece(name, "".join(texts)) for name, texts in self._texts.items()]

@@ -14,8 +14,8 @@
 Named and ignored: `total_tokens` (a sum), `prompt_cache_miss_tokens` (the rest of a sum),
 `prompt_tokens_details.text_tokens` and `.image_tokens` (both at the input price in this API),
 `completion_tokens_details.text_tokens`, `.accepted_prediction_tokens` and
-`.rejected_prediction_tokens` (inside completion_tokens and billed like it). Any other field is
-ignored too: an unknown number never changes a total.
+`.rejected_prediction_tokens` (inside completion_tokens and billed like it). Any other number is
+reported as unmapped: it never changes a total.
 
 A usage is reported whole or not at all: a number that is missing, not a non-negative integer,
 beyond any model's context, or a part larger than its whole, makes all of it unbelievable.
@@ -26,22 +26,47 @@ Sources (read 2026-11-23): OpenAI API reference, chat completion object, and the
 
 from collections.abc import Mapping
 
+from gateway.dialects.base import Reported
+from gateway.dialects.unmapped import Known, unmapped
 from gateway.metering.usage import Usage
 
 # Some hundred times the largest context sold: beyond it is a defect, not a usage.
 TOKENS_MAX = 1_000_000_000
 
 
+KNOWN: Known = {
+    "prompt_tokens": None,
+    "completion_tokens": None,
+    "total_tokens": None,
+    "prompt_cache_hit_tokens": None,
+    "prompt_cache_miss_tokens": None,
+    "prompt_tokens_details": {
+        "audio_tokens": None,
+        "cache_write_tokens": None,
+        "cached_tokens": None,
+        "image_tokens": None,
+        "text_tokens": None,
+    },
+    "completion_tokens_details": {
+        "accepted_prediction_tokens": None,
+        "audio_tokens": None,
+        "reasoning_tokens": None,
+        "rejected_prediction_tokens": None,
+        "text_tokens": None,
+    },
+}
+
+
 class _UnbelievableError(Exception):
     """A number in a usage object that no honest answer can carry."""
 
 
-def read_usage(reported: object) -> Usage | None:
+def read_usage(reported: object) -> Reported | None:
     """The tokens by class, or None when the object does not state them believably."""
     if not isinstance(reported, dict):
         return None
     try:
-        return _read(reported)
+        return Reported(_read(reported), unmapped(reported, KNOWN))
     except _UnbelievableError:
         return None
 

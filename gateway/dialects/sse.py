@@ -1,4 +1,4 @@
-"""Event streams: which payloads have arrived, and whether the bytes end between two events.
+"""Event streams: which payloads have arrived, and where an event ends.
 
 Follows "Server-sent events", section 9.2 of the WHATWG HTML standard (read 2026-11-23): lines
 end in CR, LF or CRLF, a leading byte order mark is skipped, a blank line ends an event, its
@@ -13,7 +13,6 @@ from itertools import chain
 EVENT_BYTES_MAX = 8 * 1024 * 1024
 
 BOM = b"\xef\xbb\xbf"
-_LINE_ENDS_MAX = 4
 _BLANK_PAIRS = (b"\n\n", b"\n\r", b"\r\r")
 
 
@@ -36,12 +35,6 @@ def _plain_payloads(complete: bytes) -> list[bytes] | None:
     payloads = complete[6:-2].split(b"\n\ndata: ")
     short = len(complete) <= EVENT_BYTES_MAX
     return payloads if short and complete.count(b"\n") == 2 * len(payloads) else None
-
-
-def ends_event(tail: bytes) -> bool:
-    """Whether a stream that ends in these bytes (at least the last four) ends in a blank line."""
-    lines = tail[-_LINE_ENDS_MAX:].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return lines.endswith(b"\n\n")
 
 
 def first_event_end(text: bytes, start: int) -> int:
@@ -75,7 +68,6 @@ class EventBuffer:
     """
 
     __slots__ = (
-        "_before",
         "_new",
         "_open",
         "_open_bytes",
@@ -91,8 +83,6 @@ class EventBuffer:
         self._open: list[bytes] = []
         self._open_bytes = 0
         self.pending_bytes = 0
-        # What was fed before `_new`, as far as it decides whether an event is open.
-        self._before = b"\n\n"
         self._started = False
         self._skip_lf = False
         self._skipping = False
@@ -115,13 +105,6 @@ class EventBuffer:
         picked.reverse()
         return b"".join(picked)
 
-    @property
-    def at_boundary(self) -> bool:
-        last = b"".join(self._new[-_LINE_ENDS_MAX:])
-        if len(last) < _LINE_ENDS_MAX:
-            last = self._before + b"".join(self._new)
-        return ends_event(last)
-
     def take(self, *, final: bool = False) -> list[bytes]:
         """The payloads of the complete events, which are forgotten here; the rest stays.
 
@@ -130,7 +113,6 @@ class EventBuffer:
         """
         raw = b"".join(self._new)
         self._new.clear()
-        self._before = (self._before + raw[-_LINE_ENDS_MAX:])[-_LINE_ENDS_MAX:]
         text = self._with_plain_line_ends(raw)
         seam = self._open[-1][-1:] if self._open else b""
         end = len(text) if final else (seam + text).rfind(b"\n\n") + 2 - len(seam)

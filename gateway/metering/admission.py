@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.errors import Forbidden, GatewayError, QuotaExceeded, Unauthenticated
+from gateway.metering.call import Terms
 from gateway.metering.ledger import Reason, Refused
 from gateway.metering.limits import Charge, Unit
 from gateway.metering.pricing import UCR_PER_CREDIT, ModelPrice, affordable_output_tokens
@@ -25,7 +26,7 @@ class Asked:
     required_ucr: int
     input_tokens: int
     choices: int
-    audio: bool
+    terms: Terms
     streaming: bool
 
 
@@ -52,7 +53,7 @@ def _balance_refusal(refused: Refused, asked: Asked) -> GatewayError:
             asked.price,
             available_ucr=refused.available_ucr,
             input_tokens=asked.input_tokens,
-            audio=asked.audio,
+            terms=asked.terms,
         )
         // asked.choices
     )

@@ -49,11 +49,11 @@ def need(estimated: Estimate, price: ModelPrice, call: Call) -> Need:
     """The estimate in the units of balance and limits."""
     prompt = estimated.input_tokens
     full, least = estimated.output_full_tokens, estimated.output_least_tokens
-    full_ucr = worst_case_ucr(price, input_tokens=prompt, output_tokens=full, audio=call.audio)
+    full_ucr = worst_case_ucr(price, input_tokens=prompt, output_tokens=full, terms=call.terms)
     least_ucr = full_ucr
     if least < full:
         least_ucr = worst_case_ucr(
-            price, input_tokens=prompt, output_tokens=least, audio=call.audio
+            price, input_tokens=prompt, output_tokens=least, terms=call.terms
         )
     return Need(
         least_ucr=least_ucr,

@@ -1,5 +1,6 @@
 """The usage event: one per settlement, written by the ledger in the same atomic step."""
 
+from collections.abc import Mapping
 from dataclasses import field
 from enum import StrEnum
 
@@ -43,3 +44,5 @@ class UsageEvent:
     charge_ucr: int = 0
     ttfb_ms: int = 0
     duration_ms: int = 0
+    unmapped: Mapping[str, int | float] = field(default_factory=dict, hash=False)
+    """Numbers of the provider's usage that no mapping table names, by dotted path; not charged."""

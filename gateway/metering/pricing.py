@@ -1,8 +1,10 @@
 """The rate card: what a call costs, in integer microcredits.
 
 1 credit = 1 000 000 microcredits (µcr). Rates are µcr per *million* tokens of a class, so a
-charge is Σ tokens x rate ÷ 10⁶, rounded up once per call. No floats: Python's integers do not
-overflow, and the ledger's bound (2⁵³) is checked where the amount leaves this module.
+charge is Σ tokens x rate ÷ 10⁶, rounded up once per call. Pieces (pictures, seconds, searches) are
+rated per million as well; a service tier multiplies the tokens' part only, as vendors do. No
+floats: Python's integers do not overflow, and the ledger's bound (2⁵³) is checked where the amount
+leaves this module.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,12 +12,14 @@ from dataclasses import dataclass, field
 from operator import mul
 from typing import NewType
 
-from gateway.metering.usage import TokenClass, Usage
+from gateway.metering.call import TEXT_ONLY, Terms
+from gateway.metering.usage import Pieces, TokenClass, Usage
 
 Microcredits = NewType("Microcredits", int)
 
 UCR_PER_CREDIT = 1_000_000
 TOKENS_PER_RATE = 1_000_000
+PERCENT = 100
 # Lua numbers are doubles: integers beyond this are not exact in the ledger's scripts.
 AMOUNT_MAX_UCR = 2**53 - 1
 
@@ -99,6 +103,10 @@ class ModelPrice:
     model: str
     tiers: tuple[Tier, ...]
     fee_ucr: int = 0
+    pieces: Mapping[str, int] = field(default_factory=dict)
+    """µcr per million pieces, by name."""
+    tier_percent: Mapping[str, int] = field(default_factory=dict)
+    """By service tier, what its tokens cost in percent of the ordinary price."""
     context_tokens: int = 1_000_000
     max_output_tokens: int = 128_000
     source: str = ""
@@ -110,6 +118,21 @@ class ModelPrice:
             if input_tokens > tier.above_input_tokens:
                 rates = tier.rates
         return rates
+
+    def piece_rate(self, name: str) -> int | None:
+        """µcr per million of `name`, or of what it is a kind of; None when neither has a price."""
+        while name:
+            if name in self.pieces:
+                return self.pieces[name]
+            name = name.rpartition(".")[0]
+        return None
+
+    def unpriced(self, pieces: Pieces) -> tuple[str, ...]:
+        return tuple(name for name, _ in pieces if self.piece_rate(name) is None)
+
+    def percent(self, service_tier: str) -> int:
+        """Of the ordinary price; a tier without one of its own costs the same."""
+        return self.tier_percent.get(service_tier, PERCENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,54 +149,75 @@ class RateCard:
 
 
 def charge_ucr(price: ModelPrice, usage: Usage) -> Microcredits:
-    """What the usage costs, rounded up once, the request fee included."""
+    """What the usage costs, rounded up once, the request fee included.
+
+    Pieces without a price cost nothing here: whoever admits or settles them must ask `unpriced`.
+    """
     rates = price.tiers[0].rates
     if len(price.tiers) > 1:
         rates = price.rates_for(usage.input_tokens)
     total = sum(map(mul, usage.in_order(), rates.in_order))
-    return Microcredits(price.fee_ucr - (-total // TOKENS_PER_RATE))
+    if not usage.pieces and not usage.service_tier:
+        return Microcredits(price.fee_ucr - (-total // TOKENS_PER_RATE))
+    scaled = total * price.percent(usage.service_tier) + _pieces_total(price, usage.pieces)
+    return Microcredits(price.fee_ucr - (-scaled // (TOKENS_PER_RATE * PERCENT)))
 
 
 def worst_case_ucr(
-    price: ModelPrice, *, input_tokens: int, output_tokens: int, audio: bool = False
+    price: ModelPrice, *, input_tokens: int, output_tokens: int, terms: Terms = TEXT_ONLY
 ) -> Microcredits:
     """An upper bound for a call up to that size, whatever classes its tokens turn out to be.
 
-    Text classes only, unless `audio`: then the audio and image rates count as well.
+    Text classes only, unless `terms.media`: then the audio and image rates count as well. A tier
+    that is cheaper than the ordinary one may not be granted, so it lowers nothing.
     """
     if len(price.tiers) == 1:
         rates = price.tiers[0].rates
-        rate_in, rate_out = rates.dearest_any if audio else rates.dearest_text
+        rate_in, rate_out = rates.dearest_any if terms.media else rates.dearest_text
         total = input_tokens * rate_in + output_tokens * rate_out
     else:
         total = max(
             tokens * rate_in + output_tokens * rate_out
-            for tokens, rate_in, rate_out in _worst_prompts(price, input_tokens, audio=audio)
+            for tokens, rate_in, rate_out in _worst_prompts(price, input_tokens, media=terms.media)
         )
-    return Microcredits(price.fee_ucr - (-total // TOKENS_PER_RATE))
+    if terms is TEXT_ONLY:
+        return Microcredits(price.fee_ucr - (-total // TOKENS_PER_RATE))
+    scaled = total * _worst_percent(price, terms) + _pieces_total(price, terms.pieces)
+    return Microcredits(price.fee_ucr - (-scaled // (TOKENS_PER_RATE * PERCENT)))
 
 
 def affordable_output_tokens(
-    price: ModelPrice, *, available_ucr: int, input_tokens: int, audio: bool = False
+    price: ModelPrice, *, available_ucr: int, input_tokens: int, terms: Terms = TEXT_ONLY
 ) -> int:
     """The largest `output_tokens` whose worst case still fits into `available_ucr`; at least 0.
 
     The model's maximum where output costs nothing.
     """
     # Rounding up to whole µcr fits exactly if the unrounded sum does.
-    funds = (available_ucr - price.fee_ucr) * TOKENS_PER_RATE
+    funds = (available_ucr - price.fee_ucr) * TOKENS_PER_RATE * PERCENT
+    funds -= _pieces_total(price, terms.pieces)
+    percent = _worst_percent(price, terms)
     affordable: list[int] = []
-    for tokens, rate_in, rate_out in _worst_prompts(price, input_tokens, audio=audio):
-        room = funds - tokens * rate_in
+    for tokens, rate_in, rate_out in _worst_prompts(price, input_tokens, media=terms.media):
+        room = funds - tokens * rate_in * percent
         if room < 0:
             return 0
         if rate_out:
-            affordable.append(room // rate_out)
+            affordable.append(room // (rate_out * percent))
     return min(affordable, default=price.max_output_tokens)
 
 
+def _pieces_total(price: ModelPrice, pieces: Pieces) -> int:
+    """In 1/10⁸ µcr, as `charge_ucr` sums."""
+    return sum(count * (price.piece_rate(name) or 0) for name, count in pieces) * PERCENT
+
+
+def _worst_percent(price: ModelPrice, terms: Terms) -> int:
+    return max(PERCENT, price.percent(terms.service_tier))
+
+
 def _worst_prompts(
-    price: ModelPrice, input_tokens: int, *, audio: bool
+    price: ModelPrice, input_tokens: int, *, media: bool
 ) -> Iterator[tuple[int, int, int]]:
     """For each tier the call may end up in: the largest prompt there, its input and output rate.
 
@@ -185,5 +229,5 @@ def _worst_prompts(
         if index and tier.above_input_tokens >= input_tokens:
             return
         end = price.tiers[index + 1].above_input_tokens if index < last else input_tokens
-        rate_in, rate_out = tier.rates.dearest_any if audio else tier.rates.dearest_text
+        rate_in, rate_out = tier.rates.dearest_any if media else tier.rates.dearest_text
         yield min(end, input_tokens), rate_in, rate_out

@@ -1,5 +1,6 @@
 """Which provider serves a model name, what it is called there, and whose price it has."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -26,10 +27,13 @@ class Route:
         return self.price_as or self.upstream_model or model
 
 
-def find_route(routes: tuple[Route, ...], model: str) -> Route | None:
-    """The first route whose glob matches; globs know case."""
+def find_route(
+    routes: tuple[Route, ...], model: str, *, providers: Container[str] | None = None
+) -> Route | None:
+    """The first route whose glob matches and that leads to one of `providers` (None: to any);
+    globs know case."""
     for route in routes:
-        if fnmatchcase(model, route.match):
+        if fnmatchcase(model, route.match) and (providers is None or route.provider in providers):
             return route
     return None
 

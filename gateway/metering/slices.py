@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from gateway.metering.call import Terms
 from gateway.metering.ledger import Refused
 from gateway.metering.limits import Charge, Unit, in_unit
 from gateway.metering.pricing import ModelPrice, affordable_output_tokens, worst_case_ucr
@@ -24,7 +25,7 @@ class Covered:
     charges: tuple[Charge, ...]
     held_ucr: int
     input_tokens: int
-    audio: bool
+    terms: Terms
 
     @property
     def output_tokens(self) -> int:
@@ -32,7 +33,7 @@ class Covered:
             self.price,
             available_ucr=self.held_ucr,
             input_tokens=self.input_tokens,
-            audio=self.audio,
+            terms=self.terms,
         )
 
 
@@ -42,7 +43,7 @@ def next_slice(covered: Covered, tokens: int) -> Slice:
         covered.price,
         input_tokens=covered.input_tokens,
         output_tokens=covered.output_tokens + tokens,
-        audio=covered.audio,
+        terms=covered.terms,
     )
     add_ucr = max(0, needed_ucr - covered.held_ucr)
     return Slice(
@@ -70,7 +71,7 @@ def fitting_slice(covered: Covered, refused: Refused) -> Slice | None:
         covered.price,
         available_ucr=covered.held_ucr + max(0, room_ucr),
         input_tokens=covered.input_tokens,
-        audio=covered.audio,
+        terms=covered.terms,
     )
     tokens = min(reach - covered.output_tokens, room_tokens)
     return next_slice(covered, tokens) if tokens > 0 else None

@@ -1,11 +1,12 @@
 """What one call used, split into classes that never overlap.
 
 Vendors disagree on whether cached, reasoning or audio tokens sit inside their totals.
-Dialects remove that difference, so adding any of these fields is always right.
+Dialects remove that difference, so adding any of these fields is always right. What is not sold
+by the token (a picture, a second of speech, a web search) is counted in pieces beside them.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import attrgetter
 
@@ -35,9 +36,14 @@ class Provenance(StrEnum):
     HELD = "held"
 
 
+Pieces = tuple[tuple[str, int], ...]
+"""How many of what, ordered by name; each name once. Names are dotted, the particular after the
+general (`image.hd.1024x1792`): the rate card may price either."""
+
+
 @call_value
 class Usage:
-    """Tokens of one call by class; each a non-negative integer."""
+    """Tokens of one call by class, and pieces by name; each a non-negative integer."""
 
     input_uncached: int = 0
     input_cache_read: int = 0
@@ -49,6 +55,19 @@ class Usage:
     output_reasoning: int = 0
     output_audio: int = 0
     output_image: int = 0
+    pieces: Pieces = ()
+    service_tier: str = ""
+    """The tier or mode the vendor served it in (`priority`, `flex`, `batch`), where that changes
+    the price; empty for the ordinary one."""
+
+    def __add__(self, other: "Usage") -> "Usage":
+        """Both together; the tier is that of whichever names one, ours first."""
+        tokens = map(int.__add__, _values(self), _values(other))
+        return Usage(
+            **dict(zip(_FIELDS, tokens, strict=True)),
+            pieces=added(self.pieces, other.pieces),
+            service_tier=self.service_tier or other.service_tier,
+        )
 
     @property
     def input_tokens(self) -> int:
@@ -59,6 +78,19 @@ class Usage:
             + self.input_cache_write_1h
             + self.input_audio
             + self.input_image
+        )
+
+    @property
+    def input_part(self) -> "Usage":
+        """The same without its output and its pieces."""
+        return Usage(
+            input_uncached=self.input_uncached,
+            input_cache_read=self.input_cache_read,
+            input_cache_write_5m=self.input_cache_write_5m,
+            input_cache_write_1h=self.input_cache_write_1h,
+            input_audio=self.input_audio,
+            input_image=self.input_image,
+            service_tier=self.service_tier,
         )
 
     @property
@@ -74,15 +106,32 @@ class Usage:
         return _values(self)
 
     def nonzero(self) -> dict[str, int]:
-        """The classes that occurred, by name: what events and receipts store."""
-        return {name: tokens for name in _FIELDS if (tokens := getattr(self, name))}
+        """The classes and pieces that occurred, by name: what events and receipts store."""
+        return {name: tokens for name in _FIELDS if (tokens := getattr(self, name))} | dict(
+            self.pieces
+        )
 
 
-_FIELDS = tuple(field.name for field in fields(Usage))
+NOTHING = Usage()
+
+_FIELDS = tuple(str(token_class) for token_class in TokenClass)
 _values: Callable[[Usage], tuple[int, ...]] = attrgetter(*TokenClass)
+
+
+def added(some: Pieces, more: Pieces) -> Pieces:
+    if not some or not more:
+        return some or more
+    counts = dict(some)
+    for name, count in more:
+        counts[name] = counts.get(name, 0) + count
+    return tuple(sorted(counts.items()))
 
 
 @dataclass(frozen=True, slots=True)
 class UsageReport:
+    """`unmapped`: numbers beside the usage that no mapping table names, by dotted path. They are
+    kept with the event and never change a total."""
+
     usage: Usage
     provenance: Provenance
+    unmapped: Mapping[str, int | float] = field(default_factory=dict)

@@ -6,9 +6,10 @@ credit for N, not on credit for N bounds.
 """
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gateway.dialects.base import Dialect
+from gateway.dialects.base import Api, Dialect
 from gateway.errors import Forbidden, GatewayError, StoreUnavailable
 from gateway.metering.accounts import Caller
 from gateway.metering.admission import Asked, refusal
@@ -49,25 +50,29 @@ class Admission:
         settlements: Settlements,
         counter: TokenCounter,
         routes: tuple[Route, ...],
+        providers: Mapping[str, Sequence[str]],
         rate_card: RateCard,
         lease_ms: int,
     ) -> None:
+        """`providers`: by API, the names of those that serve it; the first is its own, which
+        serves what has no model."""
         self._ledger = ledger
         self._settlements = settlements
         self._counter = counter
         self._routes = routes
+        self._providers = providers
         self._rate_card = rate_card
         self._lease_ms = lease_ms
         self._tight: set[str] = set()
-        self._lines: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Line] = {}
+        self._lines: dict[tuple[str, str, tuple[str, ...], tuple[str, ...]], Line] = {}
 
     async def admit(
-        self, call: Call, *, caller: Caller, dialect: Dialect, request_id: str
+        self, call: Call, *, caller: Caller, api: Api, dialect: Dialect, request_id: str
     ) -> Ticket:
         """The ticket of an admitted call; raises what the caller is to be told otherwise."""
         if not self._settlements.healthy:
             raise unavailable("Usage could not be recorded right now")
-        line = self._line(call.model, caller)
+        line = self._line(call, caller, api)
         # Images are priced by model: an alias must be counted as what it stands for.
         model = line.route.upstream_name(call.model)
         resolved = call if model == call.model else replace(call, model=model)
@@ -89,9 +94,10 @@ class Admission:
         elif not rough and attempt.plenty:
             self._tight.discard(account_id)
         if isinstance(attempt.answer, Refused):
-            raise _refusal(attempt.answer, attempt, line.price, call=call, dialect=dialect)
+            raise _refusal(attempt.answer, attempt, line.price, call=call, api=api)
         return Ticket(
             request_id=request_id,
+            api=api,
             dialect=dialect,
             caller=caller,
             call=call,
@@ -113,7 +119,7 @@ class Admission:
         if resolved.opaque_inputs:
             return sized
         exact = await count_prompt(resolved, dialect, self._counter)
-        return replace(sized, input_tokens=min(exact, sized.input_tokens), exact=True)
+        return replace(sized, input_tokens=min(exact.input_tokens, sized.input_tokens), exact=True)
 
     def _note_tight(self, account_id: str) -> None:
         """Spare this account the rough question until it has plenty again."""
@@ -121,22 +127,32 @@ class Admission:
             self._tight.clear()
         self._tight.add(account_id)
 
-    def _line(self, model: str, caller: Caller) -> Line:
-        asked = (model, caller.plan.models, caller.key.models)
+    def _line(self, call: Call, caller: Caller, api: Api) -> Line:
+        asked = (api.name, call.model, caller.plan.models, caller.key.models)
         line = self._lines.get(asked)
         if line is None:
-            line = self._find_line(model, caller)
+            line = self._find_line(call, caller, api)
             if len(self._lines) >= LINES_MAX:
                 self._lines.clear()
             self._lines[asked] = line
+        if call.terms.pieces and (unpriced := line.price.unpriced(call.terms.pieces)):
+            raise _not_priced(f"{', '.join(unpriced)} of the model {call.model!r}")
         return line
 
-    def _find_line(self, model: str, caller: Caller) -> Line:
+    def _find_line(self, call: Call, caller: Caller, api: Api) -> Line:
+        model = call.model
         allowed = model_allowed(caller.plan.models, model) and (
             not caller.key.models or model_allowed(caller.key.models, model)
         )
-        route = find_route(self._routes, model) if allowed else None
+        providers = self._providers.get(api.name, ())
+        route = None
+        if allowed and call.unrouted and providers:
+            route = Route(match=model, provider=providers[0])
+        elif allowed:
+            route = find_route(self._routes, model, providers=providers)
         if route is None:
+            if allowed and (other := find_route(self._routes, model)) is not None:
+                raise _of_another_api(model, other.provider, self._providers)
             raise Forbidden(
                 f"The model {model!r} is not available to this key. `GET /v1/models` lists what "
                 "the provider has; ask the operator which of them your plan allows.",
@@ -144,12 +160,7 @@ class Admission:
             )
         price = self._rate_card.price(route.priced_name(model))
         if price is None:
-            raise Forbidden(
-                f"The model {model!r} has no price here, so its use cannot be charged. Use "
-                "another one, or ask the operator to add it to the rate card.",
-                code="model_not_priced",
-                should_retry=False,
-            )
+            raise _not_priced(f"The model {model!r}")
         return Line(route, price)
 
     async def _reserve(
@@ -232,6 +243,24 @@ def _worth_counting(attempt: Attempt) -> bool:
     return refused.reason is Reason.BALANCE
 
 
+def _not_priced(what: str) -> Forbidden:
+    return Forbidden(
+        f"{what} has no price here, so its use cannot be charged. Use another one, or ask the "
+        "operator to add it to the rate card.",
+        code="model_not_priced",
+        should_retry=False,
+    )
+
+
+def _of_another_api(model: str, provider: str, providers: Mapping[str, Sequence[str]]) -> Forbidden:
+    spoken = sorted(api for api, names in providers.items() if provider in names)
+    return Forbidden(
+        f"The model {model!r} is served by a provider that does not have this API. Call it by "
+        f"the paths of: {', '.join(spoken)}.",
+        should_retry=False,
+    )
+
+
 def unavailable(reason: str) -> StoreUnavailable:
     return StoreUnavailable(
         f"{reason}, so this call cannot be metered and is not forwarded. Try again shortly.",
@@ -240,7 +269,7 @@ def unavailable(reason: str) -> StoreUnavailable:
 
 
 def _refusal(
-    refused: Refused, attempt: Attempt, price: ModelPrice, *, call: Call, dialect: Dialect
+    refused: Refused, attempt: Attempt, price: ModelPrice, *, call: Call, api: Api
 ) -> GatewayError:
     asked = Asked(
         price=price,
@@ -248,9 +277,9 @@ def _refusal(
         required_ucr=attempt.ask.least_ucr,
         input_tokens=attempt.sized.input_tokens,
         choices=call.choices,
-        audio=call.audio,
+        terms=call.terms,
         streaming=call.stream,
     )
     error = refusal(refused, asked)
-    error.headers = dialect.limit_headers(attempt.ask.charges, refused.rooms, now_ms=refused.now_ms)
+    error.headers = api.limit_headers(attempt.ask.charges, refused.rooms, now_ms=refused.now_ms)
     return error

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from gateway.dialects.base import Dialect
+from gateway.dialects.keys import presented_key
 from gateway.errors import Unauthenticated
 from gateway.metering.accounts import Caller, Status, digest, well_formed
 from gateway.metering.admission import INVALID_KEY
@@ -23,9 +23,9 @@ class Authentication:
         self._plans = plans
         self._pepper = pepper
 
-    async def caller(self, request: Incoming, dialect: Dialect) -> Caller:
+    async def caller(self, request: Incoming) -> Caller:
         """Raises Unauthenticated, always with the same words."""
-        presented = dialect.presented_key(request.headers, request.query)
+        presented = presented_key(request.headers, request.query if request.query_string else {})
         if presented is None or len(presented) > PRESENTED_CHARS_MAX:
             raise Unauthenticated(INVALID_KEY)
         record = await self._find(presented)

@@ -11,7 +11,7 @@ from typing import cast
 
 from aiohttp import web
 
-from gateway.dialects.base import Dialect
+from gateway.dialects.base import Api
 from gateway.errors import ClientLeft, GatewayError
 from gateway.proxy.downstream import ClientRequest, ClientResponse
 from gateway.proxy.observation import Observation, elapsed_s
@@ -30,16 +30,16 @@ class ProxyHandler:
         pipeline: Pipeline,
         *,
         observation: Observation,
-        dialects: Mapping[str, Dialect],
-        default_dialect: Dialect,
+        apis: Mapping[str, Api],
+        default_api: Api,
         slow_heads: SlowHeads,
         body_timeout_s: float,
     ) -> None:
-        """`default_dialect` words the errors of requests that match no dialect."""
+        """`default_api` words the errors of requests that match no endpoint."""
         self._pipeline = pipeline
         self._observation = observation
-        self._dialects = dialects
-        self._default_dialect = default_dialect
+        self._apis = apis
+        self._default_api = default_api
         self._slow_heads = slow_heads
         self._body_timeout_s = body_timeout_s
         # An id must be unique, not secret. Seeded here, in the worker, not before it is forked.
@@ -74,8 +74,7 @@ class ProxyHandler:
         if response.began:
             response.break_off()
         elif not isinstance(error, ClientLeft):
-            dialect = self._dialects.get(trace.dialect, self._default_dialect)
-            rendered = dialect.render_error(error)
+            rendered = self._apis.get(trace.api, self._default_api).render_error(error)
             trace.status = rendered.status
             headers = [
                 (name.encode(), value.encode("latin-1", "replace"))

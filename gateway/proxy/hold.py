@@ -130,7 +130,7 @@ class Hold:
             charges=self.ticket.charges,
             held_ucr=self.held_ucr,
             input_tokens=meter.input_tokens,
-            audio=self.ticket.call.audio,
+            terms=self.ticket.call.terms,
         )
 
     async def extend(self, meter: Meter, *, tokens: int) -> bool:

@@ -5,6 +5,7 @@ rolling hold nears its end, or at the end if the provider reported nothing belie
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from gateway.dialects.base import AnswerReader, Dialect, OutputPiece
 from gateway.metering.call import Call
@@ -17,6 +18,14 @@ from gateway.tokens.base import INLINE_CHARS_MAX, StreamCount, TokenCounter
 UNDIGESTED_BYTES_MAX = 65_536
 
 
+class Mark(NamedTuple):
+    """How far an answer had come: tokens of its texts, what is in no text, what was reported."""
+
+    text_tokens: int
+    extra: Usage
+    told: Usage | None
+
+
 class Meter:
     """What an answer has used so far, and in the end."""
 
@@ -26,11 +35,12 @@ class Meter:
         "_cut",
         "_decode",
         "_disbelieved",
-        "_input_tokens",
+        "_input",
         "_large",
         "_large_bytes",
         "_reader",
         "_streams",
+        "_text_tokens",
         "_undecodable",
         "counted_tokens",
         "input_exact",
@@ -52,7 +62,7 @@ class Meter:
         """
         self.ticket = ticket
         self.input_exact = ticket.input_exact
-        self._input_tokens = ticket.input_tokens
+        self._input = Usage(input_uncached=ticket.input_tokens)
         self._reader = reader
         self._counter = counter
         self._decode = decode
@@ -62,13 +72,14 @@ class Meter:
         self._streams: dict[str, StreamCount] = {}
         self._large: list[str] = []
         self._large_bytes = 0
-        self._cut = False
+        self._cut: Mark | None = None
+        self._text_tokens = 0
         self.counted_tokens = 0
         """Output tokens of what was digested; text too large to count here counts as its bytes."""
 
     @property
     def input_tokens(self) -> int:
-        return self._input_tokens
+        return self._input.input_tokens
 
     @property
     def pending_bytes(self) -> int:
@@ -105,12 +116,16 @@ class Meter:
 
     def _recount(self) -> None:
         counted = sum(stream.total() for stream in self._streams.values())
-        self.counted_tokens = counted + self._large_bytes + self._reader.extra_tokens
+        self._text_tokens = counted + self._large_bytes
+        self.counted_tokens = self._text_tokens + self._reader.extra.output_tokens
 
-    def cut_at(self, output_tokens: int) -> None:
-        """The last event fed was not relayed: the answer ended before it, at this count."""
-        self._cut = True
-        self.counted_tokens = output_tokens
+    def mark(self) -> Mark:
+        return Mark(self._text_tokens, self._reader.extra, self._reader.so_far)
+
+    def cut_at(self, mark: Mark) -> None:
+        """What was fed since `mark` was not relayed: the answer ended there."""
+        self._cut = mark
+        self.counted_tokens = mark.text_tokens + mark.extra.output_tokens
 
     def _stream(self, piece: OutputPiece) -> StreamCount:
         stream = self._streams.get(piece.stream)
@@ -119,21 +134,30 @@ class Meter:
         return stream
 
     def usage_so_far(self) -> Usage:
-        """What would be owed if the answer ended here, without waiting."""
-        return Usage(input_uncached=self._input_tokens, output_text=self.counted_tokens)
+        """What would be owed if the answer ended here, without waiting.
+
+        What the provider has told by now of the input stands; of the output it is a lower bound.
+        """
+        text_tokens, extra, told = self._cut or self.mark()
+        counted = Usage(output_text=text_tokens) + extra
+        if told is None:
+            return self._input + counted
+        if told.output_tokens >= counted.output_tokens:
+            return told
+        return told.input_part + counted
 
     def reported(self) -> UsageReport | None:
         """The answer is over: what the provider says, if it says something believable."""
-        usage = None if self._cut else self._reader.close()
-        if usage is None:
+        reported = None if self._cut else self._reader.close()
+        if reported is None:
             return None
-        if not self._streams and self._plausible(usage, counted_output_tokens=None):
-            return UsageReport(usage, Provenance.REPORTED)
-        self.digest()
-        if self._plausible(usage, counted_output_tokens=self.counted_tokens):
-            return UsageReport(usage, Provenance.REPORTED)
-        self._disbelieved()
-        return None
+        usage = reported.usage
+        if self._streams or not self._plausible(usage, counted_output_tokens=None):
+            self.digest()
+            if not self._plausible(usage, counted_output_tokens=self.counted_tokens):
+                self._disbelieved()
+                return None
+        return UsageReport(usage, Provenance.REPORTED, reported.unmapped)
 
     def _plausible(self, usage: Usage, *, counted_output_tokens: int | None) -> bool:
         return plausible(
@@ -149,7 +173,7 @@ class Meter:
         if self._undecodable:
             return UsageReport(Usage(), Provenance.HELD)
         await self.count_prompt()
-        if not self._cut:
+        if self._cut is None:
             self.digest()
             self._large_bytes = await self._counter.count(self.ticket.model, self._large)
             self._large.clear()
@@ -164,15 +188,24 @@ class Meter:
         # What the caller only named (a file by its id) cannot be counted: the bound stands.
         if not ticket.call.opaque_inputs:
             counted = await count_prompt(ticket.resolved_call, ticket.dialect, self._counter)
-            self._input_tokens = min(self._input_tokens, counted)
+            if counted.input_tokens <= self._input.input_tokens:
+                self._input = counted
         self.input_exact = True
+
+    def boundary(self, data: bytes, start: int) -> int:
+        """Where the event that begins at `start` ends; -1 while it is incomplete."""
+        return self._reader.boundary(data, start)
 
     def ending(self, *, include_usage: bool) -> bytes:
         """The bytes that end this stream cleanly at a boundary, because credit is gone."""
         return self._reader.ending(usage=self.usage_so_far(), include_usage=include_usage)
 
 
-async def count_prompt(resolved: Call, dialect: Dialect, counter: TokenCounter) -> int:
+async def count_prompt(resolved: Call, dialect: Dialect, counter: TokenCounter) -> Usage:
     """The prompt's tokens, for a call whose model is the one the provider is asked for."""
     parts = dialect.prompt_parts(resolved)
-    return parts.fixed_tokens + await counter.count(resolved.model, parts.texts)
+    return Usage(
+        input_uncached=parts.fixed_tokens + await counter.count(resolved.model, parts.texts),
+        input_audio=parts.audio_tokens,
+        input_image=parts.image_tokens,
+    )

@@ -10,11 +10,11 @@ from functools import lru_cache
 from time import monotonic
 from urllib.parse import unquote_plus
 
-from gateway.dialects.base import Dialect, PreparedBody
-from gateway.dialects.endpoints import Endpoint, match
-from gateway.errors import ClientLeft, Draining, UnknownEndpoint, UpstreamFailed
+from gateway.dialects.base import Api, Dialect, Prepared, Request
+from gateway.dialects.endpoints import Endpoint, EndpointKind, Match, match
+from gateway.errors import ClientLeft, Draining, Forbidden, UnknownEndpoint, UpstreamFailed
 from gateway.metering.events import End
-from gateway.metering.usage import Provenance, Usage, UsageReport
+from gateway.metering.usage import Provenance, UsageReport
 from gateway.proxy.admit import Admission
 from gateway.proxy.authenticate import Authentication
 from gateway.proxy.decoding import all_readable, decoder
@@ -33,16 +33,20 @@ from gateway.stores.base import Ledger
 from gateway.tokens.base import TokenCounter
 
 SERVED = range(200, 300)
+NO_QUERY: Mapping[str, str] = {}
+# Members of an enumeration cost a descriptor call each time they are reached through it.
+_FREE, _REFUSED = EndpointKind.FREE, EndpointKind.REFUSED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """What the configuration says about forwarding."""
 
+    apis: Mapping[str, Api]
     dialects: Mapping[str, Dialect]
     providers: Mapping[str, Provider]
-    default_provider: str
-    """Serves what belongs to no model: free endpoints, and unknown ones if they are forwarded."""
+    default_providers: Mapping[str, str]
+    """By API: who serves what belongs to no model, such as free endpoints."""
     forward_unknown: bool
     body_bytes_max: int
     lease_ms: int
@@ -70,8 +74,8 @@ class PromptBill:
 
     async def counted(self) -> UsageReport:
         ticket = self.ticket
-        tokens = await count_prompt(ticket.resolved_call, ticket.dialect, self.counter)
-        return UsageReport(Usage(input_uncached=tokens), Provenance.COUNTED)
+        usage = await count_prompt(ticket.resolved_call, ticket.dialect, self.counter)
+        return UsageReport(usage, Provenance.COUNTED)
 
 
 class Pipeline:
@@ -100,22 +104,34 @@ class Pipeline:
     async def run(self, exchange: Exchange) -> None:
         """Serve one call. Raises GatewayError for whatever was refused before an answer began."""
         request, trace = exchange.request, exchange.trace
-        endpoint = self._match(request)
-        dialect = self._rules.dialects[endpoint.dialect]
-        trace.dialect = dialect.name
-        caller = await self._authentication.caller(request, dialect)
+        matched = self._match(request)
+        endpoint = matched.endpoint
+        trace.api, trace.dialect = endpoint.api, endpoint.dialect
+        caller = await self._authentication.caller(request)
         trace.key_id, trace.account_id = caller.key.key_id, caller.account.account_id
         body = await request.body(bytes_max=self._rules.body_bytes_max)
-        if not endpoint.metered:
-            await self._pass(exchange, body)
+        if endpoint.kind is _FREE:
+            await self._pass(exchange, body, api=endpoint.api)
             return
-        call = dialect.read_call(body)
+        dialect = self._rules.dialects[endpoint.dialect]
+        asked = Request(
+            body=body,
+            path=request.path,
+            segments=matched.segments,
+            query=request.query if request.query_string else NO_QUERY,
+            content_type=request.headers.get("Content-Type", ""),
+        )
+        call = dialect.read_call(asked)
         trace.model = call.model
         ticket = await self._admission.admit(
-            call, caller=caller, dialect=dialect, request_id=trace.request_id
+            call,
+            caller=caller,
+            api=self._rules.apis[endpoint.api],
+            dialect=dialect,
+            request_id=trace.request_id,
         )
         trace.provider = ticket.provider
-        prepared = dialect.prepare_body(call, body, upstream_model=ticket.model)
+        prepared = dialect.prepare(call, asked, upstream_model=ticket.model)
         with self._hold(ticket, trace) as hold:
             watched = RunningCall(exchange.downstream, hold, checkpoint_s=self._rules.checkpoint_s)
             self._running.add(watched)
@@ -130,16 +146,24 @@ class Pipeline:
             finally:
                 self._running.discard(watched)
 
-    def _match(self, request: Incoming) -> Endpoint:
+    def _match(self, request: Incoming) -> Match:
         if self.draining:
             raise Draining("The gateway is shutting down. Send the call again.", retry_after_s=1)
-        endpoint = match(request.method, request.path)
-        if endpoint is not None:
-            return endpoint
+        matched = match(request.method, request.path)
+        if matched is not None:
+            endpoint = matched.endpoint
+            if endpoint.kind is _REFUSED:
+                raise Forbidden(
+                    f"{endpoint.method} {endpoint.pattern} is not available through this gateway: "
+                    f"{endpoint.reason}.",
+                    code="endpoint_refused",
+                    should_retry=False,
+                )
+            return matched
         if self._rules.forward_unknown:
             self._observation.unknown_endpoint()
-            default_dialect = next(iter(self._rules.dialects))
-            return Endpoint(request.method, request.path, default_dialect, metered=False)
+            api = next(iter(self._rules.default_providers))
+            return Match(Endpoint(request.method, request.path, api, _FREE))
         raise UnknownEndpoint(
             f"There is nothing at {request.method} {request.path[:200]} that this gateway can "
             "meter. Check the path; the operator can allow it with `unknown_endpoints`."
@@ -156,7 +180,7 @@ class Pipeline:
         )
 
     async def _forward(
-        self, exchange: Exchange, prepared: PreparedBody, hold: Hold, *, watched: RunningCall
+        self, exchange: Exchange, prepared: Prepared, hold: Hold, *, watched: RunningCall
     ) -> Answer:
         """Send the call to its provider and wait for the head of the answer.
 
@@ -173,7 +197,10 @@ class Pipeline:
         try:
             answer = await watched.opening(
                 provider.upstream.request(
-                    request.method, _target(request), headers=headers, body=prepared.body
+                    request.method,
+                    _target(request, path=prepared.path),
+                    headers=headers,
+                    body=prepared.body,
                 )
             )
         except (UpstreamFailed, Draining):
@@ -190,7 +217,7 @@ class Pipeline:
         self,
         answer: Answer,
         exchange: Exchange,
-        prepared: PreparedBody,
+        prepared: Prepared,
         *,
         hold: Hold,
         watched: RunningCall,
@@ -208,7 +235,7 @@ class Pipeline:
         hold.owes(meter)
         # A stream that came compressed all the same passes as it is, to its end.
         hide = prepared.hide_usage and not encoding
-        extra = ticket.dialect.limit_headers(ticket.charges, ticket.rooms, now_ms=ticket.started_ms)
+        extra = ticket.api.limit_headers(ticket.charges, ticket.rooms, now_ms=ticket.started_ms)
         _begin(answer, exchange, extra=extra, keep_length=not hide)
         relay = Relay(
             answer,
@@ -235,10 +262,14 @@ class Pipeline:
         exchange.trace.relayed_bytes = relay.relayed_bytes
         self._observation.passed(exchange.trace, duration_s=elapsed_s(exchange.trace))
 
-    async def _pass(self, exchange: Exchange, body: bytes) -> None:
+    async def _pass(self, exchange: Exchange, body: bytes, *, api: str) -> None:
         """A free endpoint: authenticated, forwarded, not charged."""
         request, trace = exchange.request, exchange.trace
-        provider = self._rules.providers[self._rules.default_provider]
+        if api not in self._rules.default_providers:
+            raise UnknownEndpoint(
+                f"No provider of this gateway has the {api} API, to which this path belongs."
+            )
+        provider = self._rules.providers[self._rules.default_providers[api]]
         trace.provider = provider.name
         watched = RunningCall(exchange.downstream, None, checkpoint_s=self._rules.checkpoint_s)
         self._running.add(watched)
@@ -282,17 +313,18 @@ def _begin(answer: Answer, exchange: Exchange, *, extra: RawHeaders, keep_length
     exchange.downstream.begin(answer.status, answer.reason, headers=headers)
 
 
-def _target(request: Incoming) -> str:
+def _target(request: Incoming, *, path: str | None = None) -> str:
     """Path and query for the provider; a virtual key in the query stays here."""
+    path = request.path if path is None else path
     if not request.query_string:
-        return request.path
+        return path
     # Decoded, because that is how a key is found there: `k%65y=` is one as well.
     kept = "&".join(
         part
         for part in request.query_string.split("&")
         if unquote_plus(part.partition("=")[0]) != "key"
     )
-    return f"{request.path}?{kept}" if kept else request.path
+    return f"{path}?{kept}" if kept else path
 
 
 _CONTENT_TYPE_LENGTH = len("content-type")

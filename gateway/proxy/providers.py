@@ -10,6 +10,8 @@ class Provider:
     """`host` goes into the Host header; `credential` replaces the caller's key."""
 
     name: str
+    apis: tuple[str, ...]
+    """Whose paths and formats it serves, by name."""
     upstream: Upstream
     host: bytes
     credential: tuple[tuple[bytes, bytes], ...] = field(repr=False)

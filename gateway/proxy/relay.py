@@ -9,7 +9,6 @@ import asyncio
 from time import monotonic
 
 from gateway.dialects.base import BodyFilter
-from gateway.dialects.sse import first_event_end
 from gateway.metering.events import End
 from gateway.proxy.hold import Hold
 from gateway.proxy.meter import Meter
@@ -156,8 +155,9 @@ class Relay:
         return True
 
     async def _pay_by_event(self, data: bytes) -> bool:
+        assert self._meter is not None
         start = 0
-        while (end := first_event_end(data, start)) >= 0:
+        while (end := self._meter.boundary(data, start)) >= 0:
             if not await self._pay_event(data[start:end]):
                 return False
             start = end
@@ -168,7 +168,7 @@ class Relay:
     async def _pay_event(self, event: bytes) -> bool:
         assert self._meter is not None
         assert self._metered_hold is not None
-        before = self._meter.counted_tokens
+        before = self._meter.mark()
         self._meter.feed(event)
         self._meter.digest()
         while self._meter.counted_tokens > self._allowance_tokens:

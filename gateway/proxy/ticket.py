@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gateway.dialects.base import Dialect
+from gateway.dialects.base import Api, Dialect
 from gateway.metering.accounts import Caller
 from gateway.metering.call import Call
 from gateway.metering.events import End, UsageEvent
@@ -19,6 +19,7 @@ class Ticket:
     """What was asked for, by whom, at what price, and what was set aside for it."""
 
     request_id: str
+    api: Api
     dialect: Dialect
     caller: Caller
     call: Call
@@ -106,5 +107,6 @@ class Ticket:
             held_ucr=held_ucr,
             ttfb_ms=ttfb_ms,
             duration_ms=duration_ms,
+            unmapped=report.unmapped,
             charge_ucr=held_ucr if unknown else charge_ucr(self.price, report.usage),
         )

@@ -10,6 +10,7 @@ class Trace:
 
     request_id: str
     started_s: float
+    api: str = ""
     dialect: str = ""
     provider: str = ""
     model: str = ""

@@ -142,6 +142,7 @@ def _provider(name: str, block: ProviderBlock, node: Node, *, sources: Sources) 
     return Provider(
         name=name,
         base_url=block.base_url,
+        apis=block.apis,
         credential=credential,
         auth=Auth(block.auth),
         connect_timeout_s=block.connect_timeout_s,

@@ -5,6 +5,7 @@ depends on is itself broken and reported already.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from gateway.metering.routes import is_exact
@@ -14,6 +15,7 @@ from gateway.settings.problems import Problems, did_you_mean
 from gateway.settings.reading import Files
 from gateway.settings.schema import RouteBlock
 
+NO_APIS: frozenset[str] = frozenset()
 LOCAL_HOSTS = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound
 
 
@@ -110,7 +112,9 @@ def _routes(files: Files, problems: Problems) -> None:
                 suggestion="Write one entry for each alias.",
             )
         _check_price(files, route, node, problems=problems)
-    _check_shadowed([route.match for route in routes], files.node.at("models"), problems)
+    spoken = {name: frozenset(block.apis) for name, block in files.main.providers.items()}
+    matches = [Matching(route.match, spoken.get(route.provider, NO_APIS)) for route in routes]
+    _check_shadowed(matches, files.node.at("models"), problems)
 
 
 def _check_price(files: Files, route: RouteBlock, node: Node, *, problems: Problems) -> None:
@@ -133,9 +137,9 @@ def _check_price(files: Files, route: RouteBlock, node: Node, *, problems: Probl
 
 
 def _encodings(files: Files, problems: Problems) -> None:
-    matches = [rule.match for rule in files.main.encodings]
+    matches = [Matching(rule.match) for rule in files.main.encodings]
     node = files.node.at("encodings")
-    if matches[-1] != "*" and not problems.about(files.node, "encodings"):
+    if matches[-1].match != "*" and not problems.about(files.node, "encodings"):
         problems.add(
             node,
             "the last entry must match every model, so that each can be counted",
@@ -144,14 +148,23 @@ def _encodings(files: Files, problems: Problems) -> None:
     _check_shadowed(matches, node, problems)
 
 
-def _check_shadowed(matches: list[str], node: Node, problems: Problems) -> None:
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """A glob, and for which APIs it decides."""
+
+    match: str
+    apis: frozenset[str] = NO_APIS
+
+
+def _check_shadowed(matches: list[Matching], node: Node, problems: Problems) -> None:
     """The first match wins, so a later entry that an earlier one covers is never reached."""
-    for index, match in enumerate(matches):
+    for index, later in enumerate(matches):
         for before in range(index):
-            if _covers(matches[before], match):
+            earlier = matches[before]
+            if _covers(earlier.match, later.match) and later.apis <= earlier.apis:
                 problems.add(
                     node.at(index),
-                    f"{match!r} is never reached: {matches[before]!r} on line "
+                    f"{later.match!r} is never reached: {earlier.match!r} on line "
                     f"{node.at(before).line} matches first",
                     suggestion="Move it up, or remove it.",
                 )

@@ -105,6 +105,11 @@ class ProviderBlock(Block):
 
     base_url: BaseUrl
     """Scheme, host and optional path prefix; the call's own path is added."""
+    apis: Annotated[
+        tuple[Literal["openai", "anthropic", "gemini", "bedrock"], ...], Field(min_length=1)
+    ] = ("openai",)
+    """Whose paths and formats it serves; the first provider of an API also serves what has no
+    model there (lists, files)."""
     credential: Reference | None = None
     """The provider's API key, as env:NAME or file:PATH; null only with auth: none."""
     auth: Literal["bearer", "x-api-key", "api-key", "x-goog-api-key", "none"] = "bearer"

@@ -85,6 +85,7 @@ class Provider:
 
     name: str
     base_url: str
+    apis: tuple[str, ...]
     credential: str = field(repr=False)
     auth: Auth
     connect_timeout_s: float

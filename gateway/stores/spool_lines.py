@@ -74,11 +74,16 @@ def _event(content: Mapping[str, Any]) -> UsageEvent:
         **_known(
             UsageEvent,
             content,
-            usage=Usage(**_known(Usage, content["usage"])),
+            usage=_usage(content["usage"]),
             provenance=Provenance(content["provenance"]),
             end=End(content["end"]),
         )
     )
+
+
+def _usage(content: Mapping[str, Any]) -> Usage:
+    pieces = tuple((str(name), int(count)) for name, count in content.get("pieces", ()))
+    return Usage(**_known(Usage, content, pieces=pieces))
 
 
 def _known(

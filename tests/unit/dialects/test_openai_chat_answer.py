@@ -286,7 +286,7 @@ def test_other_content_types_are_tried_as_json_and_report_nothing_else():
 def test_spoken_answers_in_packed_formats_are_never_counted_too_low():
     """32 kbit/s is below what is known of any format: ten seconds are then 200 tokens."""
     document = {"audio": {"voice": "alloy", "format": "mp3"}}
-    call = Call(model="m", audio=True, document=document)
+    call = Call(model="m", terms=Terms(media=True), document=document)
     reader = OpenAIChat().answer_reader(call, content_type="application/json")
     data = "A" * (40_000 * 4 // 3)
     reader.feed(orjson.dumps({"choices": [{"message": {"audio": {"data": data}}}]}))

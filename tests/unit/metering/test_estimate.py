@@ -93,7 +93,7 @@ def test_the_need_is_in_credit_and_in_tokens():
 def test_audio_is_held_at_its_own_rates():
     sized = Estimate(100, 1_000, 1_000, exact=True)
 
-    assert need(sized, PRICE, Call(model="m", audio=True)).full_ucr == 84_003
+    assert need(sized, PRICE, Call(model="m", terms=Terms(media=True))).full_ucr == 84_003
 
 
 CAPS = st.none() | st.integers(min_value=0, max_value=100_000)

@@ -136,7 +136,7 @@ def test_no_usage_inside_the_bound_costs_more_than_the_worst_case(card, data, me
     )
 
     bound = worst_case_ucr(
-        card, input_tokens=input_tokens, output_tokens=output_tokens, audio=media
+        card, input_tokens=input_tokens, output_tokens=output_tokens, terms=Terms(media=media)
     )
 
     assert charge_ucr(card, usage) <= bound
@@ -174,7 +174,7 @@ def test_the_worst_case_is_reached_by_some_usage(card, data, media):
     ]
 
     assert max(charges) == worst_case_ucr(
-        card, input_tokens=input_tokens, output_tokens=output_tokens, audio=media
+        card, input_tokens=input_tokens, output_tokens=output_tokens, terms=Terms(media=media)
     )
 
 
@@ -199,12 +199,12 @@ def test_affordable_output_fits_and_one_token_more_does_not(
 ):
     def cost(output_tokens):
         return worst_case_ucr(
-            card, input_tokens=input_tokens, output_tokens=output_tokens, audio=media
+            card, input_tokens=input_tokens, output_tokens=output_tokens, terms=Terms(media=media)
         )
 
     assume(cost(1_000_000) > cost(0))
     affordable = affordable_output_tokens(
-        card, available_ucr=available_ucr, input_tokens=input_tokens, audio=media
+        card, available_ucr=available_ucr, input_tokens=input_tokens, terms=Terms(media=media)
     )
 
     assert affordable >= 0
