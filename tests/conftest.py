@@ -3,11 +3,18 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from support.redis_server import KINDS, Server
 
 from gateway.stores.redis.client import RedisClient
 from gateway.stores.redis.ledger import RedisLedger
 from gateway.tasks import TaskSet
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

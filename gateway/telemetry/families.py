@@ -251,6 +251,7 @@ REFUSAL_REASONS = (
     "model_not_priced",
     "account_inactive",
     "unknown_endpoint",
+    "endpoint_refused",
     "insufficient_quota",
     "balance_held",
     "rate_limit_exceeded",

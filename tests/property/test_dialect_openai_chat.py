@@ -7,6 +7,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.dialects.base import Request
 from gateway.dialects.json_scan import members
 from gateway.dialects.openai_chat import OpenAIChat
 from gateway.dialects.openai_usage import read_usage
@@ -116,14 +117,13 @@ def story(pieces: list[bytes], digests: list[bool], *, choices: int) -> tuple[ob
         if digests[number % len(digests)]:
             for told in reader.digest():
                 texts[told.stream] = texts.get(told.stream, "") + told.text
-            if reader.at_boundary:
-                reader.ending(usage=Usage(input_uncached=1), include_usage=True)
-    usage, finished = reader.close(), reader.finished
+            reader.ending(usage=Usage(input_uncached=1), include_usage=True)
+    reported = reader.close()
     for told in reader.digest():
         texts[told.stream] = texts.get(told.stream, "") + told.text
-    assert usage is None or min(usage.nonzero().values(), default=0) >= 0
-    assert reader.extra_tokens >= 0
-    return usage, finished, texts, reader.extra_tokens
+    assert reported is None or min(reported.usage.in_order()) >= 0
+    assert min(reader.extra.in_order()) >= 0
+    return reported, texts, reader.extra
 
 
 @given(streams(), st.lists(st.integers(0, 10_000), max_size=5), st.lists(st.booleans(), min_size=1))
@@ -154,10 +154,11 @@ def test_no_json_answer_raises(data):
 
 @given(USAGE | JSON)
 def test_no_usage_is_negative_or_loses_a_token(usage):
-    read = read_usage(usage)
+    reported = read_usage(usage)
 
-    if read is not None:
-        assert min(read.nonzero().values(), default=0) >= 0
+    if reported is not None:
+        read = reported.usage
+        assert min(read.in_order()) >= 0
         assert usage["prompt_tokens"] == read.input_tokens
         assert read.output_tokens >= usage["completion_tokens"]
 
@@ -188,11 +189,12 @@ CALL = st.fixed_dictionaries(
 def test_a_call_is_read_or_refused_and_only_spliced_where_needed(document, style):
     body = orjson.dumps(document, option=style)
     with contextlib.suppress(BadCall):
-        call = DIALECT.read_call(body)
+        request = Request(body=body)
+        call = DIALECT.read_call(request)
         parts = DIALECT.prompt_parts(call)
         assert parts.fixed_tokens > 0
         assert 0 <= DIALECT.prompt_bound_tokens(call, context_tokens=1000) <= 1000
-        prepared = DIALECT.prepare_body(call, body, upstream_model="other")
+        prepared = DIALECT.prepare(call, request, upstream_model="other")
         expected = dict(document) | {"model": "other"}
         if call.stream:
             expected["stream_options"] = (document.get("stream_options") or {}) | {
@@ -205,7 +207,7 @@ def test_a_call_is_read_or_refused_and_only_spliced_where_needed(document, style
 @given(st.binary(max_size=100))
 def test_no_body_raises_anything_but_bad_call(body):
     with contextlib.suppress(BadCall):
-        DIALECT.read_call(body)
+        DIALECT.read_call(Request(body=body))
 
 
 @given(st.dictionaries(st.text(max_size=8), JSON, max_size=5), st.booleans())

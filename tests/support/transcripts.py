@@ -1,29 +1,50 @@
 """Recorded and constructed answers with what must be read from them.
 
-`<case>.sse` or `<case>.json` is the answer; `<case>.expected.json` says which usage it reports
-(null: none), whether it finished, the texts by stream, and for streams which events a usage
-filter hides.
+`<case>.sse`, `<case>.json` or `<case>.bin` is the answer; `<case>.expected.json` says what a reader
+must tell of it: `usage` (nonzero classes and pieces by name; null: none is reported), `texts` by
+stream, `extra` (what is in no text, nonzero), and where they matter
+
+- `request`, `path`, `segments`, `query`: what the call is read from; without a request the call
+  is `choices` answers of a model "m", streamed if the answer is an event stream;
+- `content_type` of the answer, else by its suffix;
+- `hidden`: the events that a usage filter takes out;
+- `service_tier` and `unmapped` of what is reported.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
 
+from gateway.dialects import DIALECTS
+from gateway.dialects.base import AnswerReader, Request
+from gateway.metering.call import Call
+
 ROOT = Path(__file__).parent.parent / "transcripts"
+CONTENT_TYPES = {
+    ".sse": "text/event-stream",
+    ".json": "application/json",
+    ".bin": "application/octet-stream",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcript:
+    dialect: str
     name: str
     content_type: str
     answer: bytes
-    choices: int
-    usage: dict[str, int] | None
-    finished: bool
-    texts: dict[str, str]
-    extra_tokens: int
+    call: Call
+    usage: Mapping[str, int] | None
+    texts: Mapping[str, str]
+    extra: Mapping[str, int]
     hidden: tuple[bytes, ...]
+    service_tier: str = ""
+    unmapped: Mapping[str, float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.dialect}-{self.name}"
 
     @property
     def visible(self) -> bytes:
@@ -34,32 +55,46 @@ class Transcript:
             visible = visible.replace(event, b"")
         return visible
 
+    def reader(self) -> AnswerReader:
+        return DIALECTS[self.dialect].answer_reader(self.call, content_type=self.content_type)
+
 
 def transcripts(dialect: str, *, kind: str | None = None) -> list[Transcript]:
-    """All of a dialect, or only its `sse` or `json` ones, by name."""
-    return [
-        _load(path)
-        for path in sorted((ROOT / dialect).glob("*.expected.json"))
-        if kind is None or path.with_name(_case(path) + "." + kind).exists()
-    ]
+    """All of a dialect, or only its `sse`, `json` or `bin` ones, by name."""
+    found = [_load(path) for path in sorted((ROOT / dialect).glob("*.expected.json"))]
+    return [each for each in found if kind in (None, _suffix(dialect, each.name)[1:])]
 
 
-def _case(path: Path) -> str:
-    return path.name.removesuffix(".expected.json")
+def _suffix(dialect: str, case: str) -> str:
+    return next(suffix for suffix in CONTENT_TYPES if (ROOT / dialect / f"{case}{suffix}").exists())
 
 
 def _load(path: Path) -> Transcript:
     expected = orjson.loads(path.read_bytes())
-    stream = path.with_name(_case(path) + ".sse")
-    answer = stream if stream.exists() else path.with_name(_case(path) + ".json")
+    dialect, case = path.parent.name, path.name.removesuffix(".expected.json")
+    suffix = _suffix(dialect, case)
     return Transcript(
-        name=_case(path),
-        content_type="text/event-stream" if stream.exists() else "application/json",
-        answer=answer.read_bytes(),
-        choices=expected["choices"],
+        dialect=dialect,
+        name=case,
+        content_type=expected.get("content_type", CONTENT_TYPES[suffix]),
+        answer=path.with_name(case + suffix).read_bytes(),
+        call=_call(dialect, expected, stream=suffix == ".sse"),
         usage=expected["usage"],
-        finished=expected["finished"],
         texts=expected["texts"],
-        extra_tokens=expected["extra_tokens"],
+        extra=expected["extra"],
         hidden=tuple(event.encode() for event in expected.get("hidden", ())),
+        service_tier=expected.get("service_tier", ""),
+        unmapped=expected.get("unmapped", {}),
     )
+
+
+def _call(dialect: str, expected: Mapping[str, object], *, stream: bool) -> Call:
+    if "request" not in expected:
+        return Call(model="m", stream=stream, choices=int(str(expected.get("choices", 1))))
+    request = Request(
+        body=orjson.dumps(expected["request"]),
+        path=str(expected.get("path", "")),
+        segments=expected.get("segments", {}),  # type: ignore[arg-type]
+        query=expected.get("query", {}),  # type: ignore[arg-type]
+    )
+    return DIALECTS[dialect].read_call(request)

@@ -31,7 +31,7 @@ def test_a_plain_call_is_all_defaults():
         call.images,
         call.audio_tokens,
         call.opaque_inputs,
-        call.audio,
+        call.terms.media,
     )
     assert MESSAGES == call.document["messages"]
 
@@ -261,7 +261,7 @@ def test_heard_audio_is_bounded_by_its_bytes():
     )
     call = read_call(body)
 
-    assert call.audio
+    assert call.terms.media
     assert 100 <= call.audio_tokens <= 102
     assert len(body) - len(data) == call.text_bytes
 
@@ -299,7 +299,7 @@ def test_spelling_a_parts_type_with_escapes_hides_nothing():
     ],
 )
 def test_audio_is_noticed(fields, audio):
-    assert audio == read_call(body_of(**fields)).audio
+    assert audio == read_call(body_of(**fields)).terms.media
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import pytest
 
 from gateway.dialects.openai_chat_story import Story
+from gateway.metering.usage import Usage
 
 
 @pytest.mark.parametrize(
@@ -24,8 +25,7 @@ def test_odd_shapes_tell_nothing(document):
     story.add(document, part="delta")
 
     assert [] == story.take_pieces()
-    assert 0 == story.extra_tokens
-    assert not story.finished
+    assert Usage() == story.extra
 
 
 @pytest.mark.parametrize("index", [True, -1, "0", 1.0, None])
@@ -58,4 +58,4 @@ def test_a_call_whose_name_comes_without_an_id_is_one_call():
         calls = [{"index": 0, "function": made}]
         story.add({"choices": [{"delta": {"tool_calls": calls}}]}, part="delta")
 
-    assert 12 == story.extra_tokens
+    assert Usage(output_text=12) == story.extra

@@ -8,8 +8,13 @@ from openai.types.completion_usage import (
 )
 
 from gateway.dialects import openai_usage
-from gateway.dialects.openai_usage import TOKENS_MAX, read_usage, write_usage
+from gateway.dialects.openai_usage import TOKENS_MAX, write_usage
 from gateway.metering.usage import Usage
+
+
+def read_usage(value):
+    read = openai_usage.read_usage(value)
+    return None if read is None else read.usage
 
 
 def reported(prompt=100, completion=50, *, heard=None, said=None, **more):

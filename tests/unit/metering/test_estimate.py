@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.metering.call import Call
+from gateway.metering.call import Call, Terms
 from gateway.metering.estimate import Estimate, estimate, need, output_cap
 from gateway.metering.plans import Enforcement, Plan
 from gateway.metering.pricing import ModelPrice, Rates, Tier, charge_ucr
@@ -102,7 +102,7 @@ CALLS = st.builds(
     model=st.just("m"),
     choices=st.integers(min_value=1, max_value=128),
     max_output_tokens=CAPS,
-    audio=st.booleans(),
+    terms=st.builds(Terms, media=st.booleans()),
 )
 PLANS = st.builds(
     Plan,
@@ -119,7 +119,7 @@ def test_a_hold_pays_for_every_call_it_admits(call, plan, input_tokens):
     wanted = need(sized, PRICE, call)
     dearest = (
         Usage(input_audio=input_tokens, output_audio=sized.output_full_tokens)
-        if call.audio
+        if call.terms.media
         else Usage(input_uncached=input_tokens, output_reasoning=sized.output_full_tokens)
     )
 

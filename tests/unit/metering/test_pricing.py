@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from gateway.metering.call import Terms
 from gateway.metering.pricing import (
     PARENT,
     ModelPrice,

@@ -16,7 +16,7 @@ from gateway.errors import ConfigError, StoreUnavailable
 from gateway.metering.events import End, UsageEvent
 from gateway.metering.ledger import Settle
 from gateway.metering.limits import Charge, Limit, Scope, Unit, Window
-from gateway.metering.usage import Provenance, Usage
+from gateway.metering.usage import Provenance, TokenClass, Usage
 from gateway.stores import spool as spool_module
 from gateway.stores.spool import FileSpool
 from gateway.stores.spool_lines import line_of, payload_for, payload_of, settle_of
@@ -40,7 +40,14 @@ CHARGES = st.builds(
     resets_ms=AMOUNTS,
     expires_ms=AMOUNTS,
 )
-USAGES = st.builds(Usage, **dict.fromkeys(Usage.__dataclass_fields__, AMOUNTS))
+USAGES = st.builds(
+    Usage,
+    **dict.fromkeys(map(str, TokenClass), AMOUNTS),
+    pieces=st.dictionaries(st.sampled_from(["image.hd", "web_search"]), AMOUNTS).map(
+        lambda counts: tuple(sorted(counts.items()))
+    ),
+    service_tier=st.sampled_from(["", "batch"]),
+)
 EVENTS = st.builds(
     UsageEvent,
     **dict.fromkeys(
