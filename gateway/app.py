@@ -18,6 +18,7 @@ from gateway.dialects import APIS, DIALECTS, apis
 from gateway.metering.events import End
 from gateway.proxy.admit import Admission
 from gateway.proxy.authenticate import Authentication
+from gateway.proxy.credentials import AwsSignature, Credential, FixedHeaders
 from gateway.proxy.handler import ProxyHandler
 from gateway.proxy.observation import Observation
 from gateway.proxy.pipeline import Pipeline, Rules
@@ -238,7 +239,7 @@ class Gateway:
             apis=settings.apis,
             upstream=pool,
             host=origin.authority,
-            credential=credential_headers(settings),
+            credential=credential(settings, origin),
         )
 
     def _declarations(self) -> Sequence[Declared]:
@@ -347,13 +348,18 @@ class Gateway:
         await self._cleanup.aclose()
 
 
-def credential_headers(provider: ProviderSettings) -> tuple[tuple[bytes, bytes], ...]:
+def credential(provider: ProviderSettings, origin: Origin) -> Credential:
     """Who we are to the provider, as it wants to be told."""
     secret = provider.credential.encode()
     match provider.auth:
         case Auth.BEARER:
-            return ((b"authorization", b"Bearer " + secret),)
+            return FixedHeaders(((b"authorization", b"Bearer " + secret),))
         case Auth.X_API_KEY | Auth.API_KEY | Auth.X_GOOG_API_KEY:
-            return ((provider.auth.value.encode(), secret),)
+            return FixedHeaders(((provider.auth.value.encode(), secret),))
+        case Auth.AWS_SIGV4:
+            assert provider.aws is not None, "the settings see to it"
+            return AwsSignature(
+                identity=provider.aws, host=origin.authority, path_prefix=origin.path_prefix
+            )
         case Auth.NONE:
-            return ()
+            return FixedHeaders(())

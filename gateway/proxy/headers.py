@@ -3,8 +3,9 @@
 Everything end-to-end crosses unchanged, in its order and case, but for this documented list.
 From the caller to the provider these stay behind:
 - hop-by-hop fields and those that Connection names (RFC 9110 §7.6.1), Host, Content-Length, Expect;
-- every way to present a key, cookies, and what selects whom the provider bills (OpenAI-Project,
-  OpenAI-Organization, x-goog-user-project): all that is the provider credential's business;
+- every way to present a key, AWS's signatures (X-Amz-*), cookies, and what selects whom the
+  provider bills (OpenAI-Project, OpenAI-Organization, x-goog-user-project): all that is the
+  provider credential's business;
 - who called through whom (X-Forwarded-*, Forwarded, Via, X-Real-IP, CF-* and other CDNs' fields):
   the callers' addresses are none of the provider's business;
 - method and path overrides, because what was metered must be what is done;
@@ -80,7 +81,7 @@ _OVERRIDES = frozenset(
 _REQUEST_DROPPED = (
     _HOP_BY_HOP | _KEYS | _BILLED_TO | _ROUTE | _OVERRIDES | {b"host", b"content-length", b"expect"}
 )
-_REQUEST_DROPPED_PREFIXES = (b"x-forwarded-", b"proxy-", b"x-tollkeeper-", b"cf-")
+_REQUEST_DROPPED_PREFIXES = (b"x-forwarded-", b"proxy-", b"x-tollkeeper-", b"cf-", b"x-amz-")
 
 _RESPONSE_DROPPED = _HOP_BY_HOP | {
     b"set-cookie",

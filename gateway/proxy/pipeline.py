@@ -191,16 +191,14 @@ class Pipeline:
         provider = self._rules.providers[hold.ticket.provider]
         # Neither hiding an event nor cutting in mid-stream is possible inside a compressed answer.
         plain = prepared.hide_usage or (hold.ticket.call.stream and not hold.ticket.full)
-        headers = _outgoing(exchange, provider, len(prepared.body), plain=plain)
+        target = _target(request, path=prepared.path)
+        headers = await self._outgoing(exchange, provider, target, prepared.body, plain=plain)
         trace.forwarded_s = monotonic()
         hold.owes(PromptBill(ticket=hold.ticket, counter=self._counter))
         try:
             answer = await watched.opening(
                 provider.upstream.request(
-                    request.method,
-                    _target(request, path=prepared.path),
-                    headers=headers,
-                    body=prepared.body,
+                    request.method, target, headers=headers, body=prepared.body
                 )
             )
         except (UpstreamFailed, Draining):
@@ -271,36 +269,33 @@ class Pipeline:
             )
         provider = self._rules.providers[self._rules.default_providers[api]]
         trace.provider = provider.name
+        target = _target(request)
+        headers = await self._outgoing(exchange, provider, target, body, plain=False)
         watched = RunningCall(exchange.downstream, None, checkpoint_s=self._rules.checkpoint_s)
         self._running.add(watched)
         try:
             answer = await watched.opening(
-                provider.upstream.request(
-                    request.method,
-                    _target(request),
-                    headers=_outgoing(exchange, provider, len(body), plain=False),
-                    body=body,
-                )
+                provider.upstream.request(request.method, target, headers=headers, body=body)
             )
             trace.status = answer.status
             await self._pass_on(answer, exchange, hold=None, watched=watched)
         finally:
             self._running.discard(watched)
 
-
-def _outgoing(
-    exchange: Exchange, provider: Provider, body_bytes: int, *, plain: bool
-) -> list[tuple[bytes, bytes]]:
-    return request_headers(
-        exchange.request.raw_headers,
-        host=provider.host,
-        credential=provider.credential,
-        body_bytes=body_bytes,
-        request_id=exchange.trace.request_id.encode(),
-        # An answer in a coding that cannot be read here could not be metered.
-        identity_only=plain
-        or not all_readable(exchange.request.headers.get("Accept-Encoding", "")),
-    )
+    async def _outgoing(
+        self, exchange: Exchange, provider: Provider, target: str, body: bytes, *, plain: bool
+    ) -> list[tuple[bytes, bytes]]:
+        request = exchange.request
+        now_s = self._ledger.now_ms() / 1000
+        return request_headers(
+            request.raw_headers,
+            host=provider.host,
+            credential=await provider.credential(request.method, target, body, now_s=now_s),
+            body_bytes=len(body),
+            request_id=exchange.trace.request_id.encode(),
+            # An answer in a coding that cannot be read here could not be metered.
+            identity_only=plain or not all_readable(request.headers.get("Accept-Encoding", "")),
+        )
 
 
 def _begin(answer: Answer, exchange: Exchange, *, extra: RawHeaders, keep_length: bool) -> None:

@@ -2,16 +2,17 @@
 
 from dataclasses import dataclass, field
 
+from gateway.proxy.credentials import Credential
 from gateway.proxy.seams import Upstream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """`host` goes into the Host header; `credential` replaces the caller's key."""
+    """`host` goes into the Host header; what `credential` answers replaces the caller's key."""
 
     name: str
     apis: tuple[str, ...]
     """Whose paths and formats it serves, by name."""
     upstream: Upstream
     host: bytes
-    credential: tuple[tuple[bytes, bytes], ...] = field(repr=False)
+    credential: Credential = field(repr=False)

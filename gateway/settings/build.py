@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 
+from gateway.dialects.aws_signing import AwsIdentity
 from gateway.metering.accounts import KEY_PATTERN, Account, well_formed
 from gateway.metering.ledger import DEFAULT_PRIORITY, Grant, GrantKind
 from gateway.metering.limits import Limit, Scope, Unit, Window
@@ -18,8 +19,9 @@ from gateway.settings.documents import Node
 from gateway.settings.problems import Problems
 from gateway.settings.rate_card import build_rate_card
 from gateway.settings.reading import Files
-from gateway.settings.schema import AccountBlock, GrantBlock, KeyBlock, ProviderBlock
+from gateway.settings.schema import AccountBlock, GrantBlock, KeyBlock
 from gateway.settings.schema_plans import KeyLimitBlock, LimitBlock, PlanBlock
+from gateway.settings.schema_providers import AwsBlock, ProviderBlock
 from gateway.settings.sources import Sources
 from gateway.settings.values import (
     Admin,
@@ -145,12 +147,26 @@ def _provider(name: str, block: ProviderBlock, node: Node, *, sources: Sources) 
         apis=block.apis,
         credential=credential,
         auth=Auth(block.auth),
+        aws=None if block.aws is None else _aws(block.aws, node.at("aws"), sources=sources),
         connect_timeout_s=block.connect_timeout_s,
         first_byte_timeout_s=block.first_byte_timeout_s,
         idle_timeout_s=block.idle_timeout_s,
         connections_max=block.connections_max,
         keepalive_s=block.keepalive_s,
         ca_file=ca_file,
+    )
+
+
+def _aws(block: AwsBlock, node: Node, *, sources: Sources) -> AwsIdentity:
+    """Incomplete where a secret is not to be had, which is a problem told already."""
+    key_id = sources.secret(block.access_key_id, asked_by=node.at("access_key_id"))
+    secret = sources.secret(block.secret_access_key, asked_by=node.at("secret_access_key"))
+    token = block.session_token
+    return AwsIdentity(
+        access_key_id=key_id or "",
+        secret_access_key=secret or "",
+        session_token=token and sources.secret(token, asked_by=node.at("session_token")),
+        region=block.region,
     )
 
 

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 
 from gateway.metering.routes import is_exact
 from gateway.settings.checks_of_accounts import check_accounts, check_plans
+from gateway.settings.checks_of_providers import check_providers
 from gateway.settings.documents import Node
 from gateway.settings.problems import Problems, did_you_mean
 from gateway.settings.reading import Files
@@ -62,36 +63,6 @@ def _metering(files: Files, problems: Problems) -> None:
             f"expected at most a third of lease_s ({metering.lease_s}), "
             f"came {metering.checkpoint_s}",
             suggestion="A lease is renewed by checkpoints: shorten checkpoint_s.",
-        )
-
-
-def _providers(files: Files, problems: Problems) -> None:
-    for name, provider in files.main.providers.items():
-        node = files.node.at("providers", name)
-        if provider.auth != "none" and provider.credential is None:
-            problems.add_missing(
-                node,
-                "credential",
-                f"a credential is required with auth: {provider.auth}",
-                suggestion="Add credential: env:NAME, or auth: none.",
-            )
-        if provider.auth == "none" and provider.credential is not None:
-            problems.add(
-                node.at("auth"),
-                "a credential is given, and auth: none does not send it",
-                suggestion="Remove the credential, or choose how it is sent.",
-            )
-        if provider.ca_file is not None and provider.base_url.startswith("http://"):
-            problems.add(
-                node.at("ca_file"),
-                "a certificate authority is given for a base_url without TLS",
-                suggestion="Write https:// in base_url, or remove ca_file.",
-            )
-    if files.main.unknown_endpoints == "forward_free" and len(files.providers) > 1:
-        problems.add(
-            files.node.at("unknown_endpoints"),
-            f"forward_free needs exactly one provider, came {len(files.providers)}",
-            suggestion="An unknown path names no model to route by: write refuse.",
         )
 
 
@@ -207,7 +178,7 @@ RULES: tuple[Callable[[Files, Problems], None], ...] = (
     _listeners,
     _store,
     _metering,
-    _providers,
+    check_providers,
     _routes,
     _encodings,
     check_plans,

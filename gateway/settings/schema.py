@@ -4,15 +4,13 @@ The docstring below a field is its line in the reference and in the editor. Rule
 fields live in `checks.py`, the way into domain values in `build.py`.
 """
 
-from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
 from gateway.settings.fields import (
     AS_FLOAT,
-    BaseUrl,
     Block,
     Credits,
     Host,
@@ -27,6 +25,7 @@ from gateway.settings.fields import (
 )
 from gateway.settings.schema_plans import KeyLimitBlock, PlanBlock
 from gateway.settings.schema_prices import PriceBlock
+from gateway.settings.schema_providers import ProviderBlock
 
 
 class ListenBlock(Block):
@@ -90,42 +89,6 @@ class RefusalsBlock(Block):
 
     quota_status: Literal["native", 402, 429] = "native"
     """HTTP status when credit is gone: native is what the dialect's vendor sends."""
-
-
-class ProviderBlock(Block):
-    """One upstream API."""
-
-    elsewhere_called: ClassVar[Mapping[str, str]] = {
-        "api_key": "credential",
-        "key": "credential",
-        "token": "credential",
-        "url": "base_url",
-        "api_base": "base_url",
-    }
-
-    base_url: BaseUrl
-    """Scheme, host and optional path prefix; the call's own path is added."""
-    apis: Annotated[
-        tuple[Literal["openai", "anthropic", "gemini", "bedrock"], ...], Field(min_length=1)
-    ] = ("openai",)
-    """Whose paths and formats it serves; the first provider of an API also serves what has no
-    model there (lists, files)."""
-    credential: Reference | None = None
-    """The provider's API key, as env:NAME or file:PATH; null only with auth: none."""
-    auth: Literal["bearer", "x-api-key", "api-key", "x-goog-api-key", "none"] = "bearer"
-    """How the credential is sent: Authorization: Bearer, or in the header of that name."""
-    connect_timeout_s: Annotated[float, Field(gt=0, le=300), AS_FLOAT] = 5.0
-    """Seconds to connect, TLS included."""
-    first_byte_timeout_s: Annotated[float, Field(gt=0, le=3600), AS_FLOAT] = 300.0
-    """Seconds until the answer's head; reasoning models think for minutes before it."""
-    idle_timeout_s: Annotated[float, Field(gt=0, le=3600), AS_FLOAT] = 120.0
-    """Seconds of silence in the middle of an answer."""
-    connections_max: Annotated[int, Field(ge=1, le=100_000)] = 1000
-    """Open connections per worker; further calls wait for one."""
-    keepalive_s: Annotated[float, Field(ge=0, le=3600), AS_FLOAT] = 30.0
-    """Seconds an unused connection is kept; below what most load balancers allow (60)."""
-    ca_file: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
-    """PEM file of the authorities to trust instead of the system's."""
 
 
 class RouteBlock(Block):

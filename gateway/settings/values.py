@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from gateway.dialects.aws_signing import AwsIdentity
 from gateway.metering.accounts import Account, VirtualKey, digest
 from gateway.metering.ledger import Grant
 from gateway.metering.limits import Limit
@@ -19,12 +20,14 @@ from gateway.tokens.base import EncodingRule
 
 
 class Auth(StrEnum):
-    """How the provider wants its credential: a bearer token, or the header of that name."""
+    """How the provider wants its credential: a bearer token, the header of that name, or a
+    signature for each request."""
 
     BEARER = "bearer"
     X_API_KEY = "x-api-key"
     API_KEY = "api-key"
     X_GOOG_API_KEY = "x-goog-api-key"
+    AWS_SIGV4 = "aws-sigv4"
     NONE = "none"
 
 
@@ -81,13 +84,15 @@ class Refusals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """`base_url` has no trailing slash; `credential` is empty under `Auth.NONE`."""
+    """`base_url` has no trailing slash. `credential` is empty under `Auth.NONE` and under
+    `Auth.AWS_SIGV4`, which alone has `aws`."""
 
     name: str
     base_url: str
     apis: tuple[str, ...]
     credential: str = field(repr=False)
     auth: Auth
+    aws: AwsIdentity | None
     connect_timeout_s: float
     first_byte_timeout_s: float
     idle_timeout_s: float

@@ -8,6 +8,8 @@ ENVIRON = {
     "TEAM_KEY": TEAM_KEY,
     "PEPPER": "0123456789abcdef0123456789abcdef",
     "STORE_URL": "redis://:store-password@redis:6379/0",
+    "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "test-aws-secret-access-key",
     "SHORT": "too-short-a-pepper",
     "EMPTY": "",
     "BROKEN": "sk-test-first\nsecond",

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from support.settings_env import ENVIRON, TEAM_KEY
 
+from gateway.dialects.aws_signing import AwsIdentity
 from gateway.errors import ConfigError
 from gateway.metering.accounts import Account, digest
 from gateway.metering.ledger import Grant, GrantKind
@@ -15,8 +16,9 @@ from gateway.metering.routes import Route
 from gateway.settings import load
 from gateway.settings.documents import Node, parse
 from gateway.settings.fields import Block
-from gateway.settings.schema import GatewayFile, GrantBlock, ProviderBlock, RouteBlock
+from gateway.settings.schema import GatewayFile, GrantBlock, RouteBlock
 from gateway.settings.schema_plans import PlanBlock
+from gateway.settings.schema_providers import ProviderBlock
 from gateway.settings.values import Auth, UnknownEndpoints
 from gateway.tokens.base import EncodingRule
 
@@ -121,6 +123,38 @@ def test_providers_and_routes_become_values(tmp_path):
         Route(match="fast", provider="openai", upstream_model="gpt-4.1-mini"),
         Route(match="*", provider="local"),
     ) == settings.routes
+
+
+def test_who_signs_for_aws_is_resolved_whole(tmp_path):
+    bedrock = """
+providers:
+  bedrock:
+    base_url: https://bedrock-runtime.us-east-1.amazonaws.com
+    auth: aws-sigv4
+    aws:
+      region: us-east-1
+      access_key_id: env:AWS_ACCESS_KEY_ID
+      secret_access_key: file:secret
+      session_token: env:AWS_SESSION_TOKEN
+models: [{match: "*", provider: bedrock}]
+default_price: {input: 1, output: 2}
+plans: {team: {}}
+"""
+    path = write(tmp_path, bedrock, secret="test-secret-access-key\n")
+
+    provider = load(path, ENVIRON | {"AWS_SESSION_TOKEN": "a-token"}).providers["bedrock"]
+
+    assert (Auth.AWS_SIGV4, "") == (provider.auth, provider.credential)
+    assert (
+        AwsIdentity(
+            access_key_id="AKIDEXAMPLE",
+            secret_access_key="test-secret-access-key",
+            session_token="a-token",
+            region="us-east-1",
+        )
+        == provider.aws
+    )
+    assert "test-secret-access-key" not in repr(provider)
 
 
 def test_a_plan_becomes_limits_in_the_ledgers_units(tmp_path):
