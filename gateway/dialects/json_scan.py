@@ -51,6 +51,15 @@ def member(text: bytes, key: str) -> Member:
     return next(found for found in members(text) if found.key == key)
 
 
+def replaced(text: bytes, value: Member, new: bytes) -> bytes:
+    """The text with other bytes for that value."""
+    return b"%b%b%b" % (text[: value.start], new, text[value.end :])
+
+
+def inserted(text: bytes, at: int, new: bytes) -> bytes:
+    return b"%b%b%b" % (text[:at], new, text[at:])
+
+
 def spells_letters(text: bytes) -> bool:
     r"""Whether an ASCII letter or underscore is written as an escape (`mod\u0065l`)."""
     return rb"\u00" in text and (rb"\u006" in text or rb"\u007" in text or rb"\u005" in text)

@@ -5,11 +5,10 @@ Only wires the parts together and does what needs no file of its own: the splice
 Source: OpenAI API reference, "Create chat completion" (read 2026-11-23).
 """
 
-import orjson
-
 from gateway.dialects import openai_chat_call, openai_chat_prompt
 from gateway.dialects.base import AnswerReader, BodyFilter, Prepared, PromptParts, Request
-from gateway.dialects.json_scan import Member, member, members
+from gateway.dialects.json_body import with_model
+from gateway.dialects.json_scan import inserted, member, members, replaced
 from gateway.dialects.openai_chat_answer import JsonReader, StreamReader
 from gateway.dialects.openai_chat_filter import UsageFilter
 from gateway.metering.call import Call
@@ -34,7 +33,7 @@ class OpenAIChat:
     def prepare(self, call: Call, request: Request, *, upstream_model: str) -> Prepared:
         body = request.body
         if upstream_model != call.model:
-            body = _replaced(body, member(body, "model"), orjson.dumps(upstream_model))
+            body = with_model(body, upstream_model)
         hide_usage = call.stream and not call.wants_usage
         return Prepared(_asking_usage(body, call) if hide_usage else body, hide_usage)
 
@@ -48,19 +47,11 @@ class OpenAIChat:
 def _asking_usage(body: bytes, call: Call) -> bytes:
     """The body with `stream_options.include_usage` true and every other byte as it was."""
     if "stream_options" not in call.document:
-        return _inserted(body, body.index(b"{") + 1, b'"stream_options":{"include_usage":true},')
+        return inserted(body, body.index(b"{") + 1, b'"stream_options":{"include_usage":true},')
     options = member(body, "stream_options")
     if not call.document["stream_options"]:  # null or empty
-        return _replaced(body, options, b'{"include_usage":true}')
+        return replaced(body, options, b'{"include_usage":true}')
     for option in members(body, options.start):
         if option.key == "include_usage":
-            return _replaced(body, option, b"true")
-    return _inserted(body, options.start + 1, b'"include_usage":true,')
-
-
-def _replaced(body: bytes, value: Member, new: bytes) -> bytes:
-    return b"%b%b%b" % (body[: value.start], new, body[value.end :])
-
-
-def _inserted(body: bytes, at: int, new: bytes) -> bytes:
-    return b"%b%b%b" % (body[:at], new, body[at:])
+            return replaced(body, option, b"true")
+    return inserted(body, options.start + 1, b'"include_usage":true,')

@@ -5,9 +5,10 @@ tokens a message, 1 more with a name, 3 to prime the answer. Tools are `openai_t
 business. Knows no tokenizer.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from gateway.dialects.base import PromptParts
+from gateway.dialects.json_body import objects
 from gateway.dialects.openai_tools import add_schema, add_tools
 from gateway.metering.call import Call
 from gateway.metering.images import image_tokens
@@ -35,10 +36,10 @@ def prompt_parts(call: Call) -> PromptParts:
     """Texts as the model reads them. Opaque inputs are in no part: they cannot be counted."""
     texts: list[str] = []
     fixed = PRIMING_TOKENS + _image_tokens(call)
-    for message in _objects(call.document.get("messages")):
+    for message in objects(call.document.get("messages")):
         fixed += _add_message(message, texts)
     document = call.document
-    tools = [*_objects(document.get("tools")), *_objects(document.get("functions"))]
+    tools = [*objects(document.get("tools")), *objects(document.get("functions"))]
     fixed += add_tools(tools, texts)
     fixed += _add_schema(document.get("response_format"), texts)
     return PromptParts(texts=texts, fixed_tokens=fixed, audio_tokens=call.audio_tokens)
@@ -57,7 +58,7 @@ def _add_message(message: Mapping[str, object], texts: list[str]) -> int:
     content = message.get("content")
     if isinstance(content, str):
         texts.append(content)
-    for part in _objects(content):
+    for part in objects(content):
         texts += [text for name in ("text", "refusal") if isinstance(text := part.get(name), str)]
     return fixed + _add_calls(message, texts)
 
@@ -65,7 +66,7 @@ def _add_message(message: Mapping[str, object], texts: list[str]) -> int:
 def _add_calls(message: Mapping[str, object], texts: list[str]) -> int:
     earlier = message.get("function_call")
     calls = [earlier] if isinstance(earlier, dict) else []
-    for call in _objects(message.get("tool_calls")):
+    for call in objects(message.get("tool_calls")):
         calls += [
             made for kind in ("function", "custom") if isinstance(made := call.get(kind), dict)
         ]
@@ -83,9 +84,3 @@ def _add_schema(response_format: object, texts: list[str]) -> int:
     if not isinstance(schema, dict):
         return 0
     return SCHEMA_TOKENS + add_schema(schema, texts)
-
-
-def _objects(value: object) -> Iterator[Mapping[str, object]]:
-    """The objects in a JSON array; nothing when it is not one."""
-    if isinstance(value, list):
-        yield from (item for item in value if isinstance(item, dict))
