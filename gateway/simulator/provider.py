@@ -1,6 +1,7 @@
 """The simulated provider as a server: OpenAI's paths, headers and errors, and faults on request.
 
-What an answer says is decided in `chat`, how it looks in `wire`, how it is sent in `sending`.
+Each family of paths has a file of its own with its `ROUTES`; of chat completions, what an answer
+says is decided in `chat`, how it looks in `wire`. How anything is sent is `sending`'s business.
 Every request stands in the journal with what really went out.
 """
 
@@ -11,25 +12,19 @@ from datetime import UTC, datetime
 import orjson
 from aiohttp import web
 
-from gateway.simulator.chat import ChatAnswer, CountTokens, RefusedRequest, answer_chat
+from gateway.simulator.chat import CountTokens, RefusedRequest, answer_chat
+from gateway.simulator.exchange import Exchange, Handler, Route
 from gateway.simulator.journal import Departure, Entry, Journal
 from gateway.simulator.script import Script, read_script
 from gateway.simulator.sending import BrokenOff, answer_headers, send_document, send_stream
-from gateway.simulator.wire import error_document
+from gateway.simulator.wire import document, error_document, events
 
 SCRIPT_HEADER = "x-simulate"
 ENTRY: web.RequestKey[Entry] = web.RequestKey("entry")
 MODELS = ("gpt-4.1", "gpt-4.1-mini", "gpt-5", "gpt-5-mini")
 # Without a tokenizer: OpenAI's rule of thumb for English.
 CHARS_PER_TOKEN = 4
-# Statuses whose error objects the real API fills differently.
-ERROR_KINDS = {
-    401: ("invalid_request_error", "invalid_api_key"),
-    404: ("invalid_request_error", "model_not_found"),
-    429: ("requests", "rate_limit_exceeded"),
-}
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+AppHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class SimulatedProvider:
@@ -57,7 +52,8 @@ class SimulatedProvider:
     def app(self) -> web.Application:
         # Long prompts are the point of some tests: no bound but memory.
         app = web.Application(middlewares=[self._journalled], client_max_size=0)
-        app.router.add_post("/v1/chat/completions", self._chat)
+        for route in ROUTES:
+            app.router.add_route(route.method, route.path, self._answering(route.handler))
         app.router.add_get("/v1/models", self._list_models)
         app.router.add_get("/_simulator/journal", self._show_journal)
         return app
@@ -81,7 +77,7 @@ class SimulatedProvider:
             await self._runner.cleanup()
 
     @web.middleware
-    async def _journalled(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _journalled(self, request: web.Request, handler: AppHandler) -> web.StreamResponse:
         if request.path.startswith("/_simulator/"):
             return await handler(request)
         loop = asyncio.get_running_loop()
@@ -106,7 +102,7 @@ class SimulatedProvider:
             self.journal.end(entry, departure, now_s=loop.time())
         return response
 
-    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _answer(self, request: web.Request, handler: AppHandler) -> web.StreamResponse:
         try:
             self._authenticate(request)
             return await handler(request)
@@ -131,22 +127,19 @@ class SimulatedProvider:
         if self._api_key is not None and token != self._api_key:
             raise RefusedRequest("Incorrect API key provided.", status=401, code="invalid_api_key")
 
-    async def _chat(self, request: web.Request) -> web.StreamResponse:
-        entry = request[ENTRY]
-        script = self._script_for(request)
-        answer = answer_chat(
-            _read_body(entry.body),
-            script=script,
-            count=self._count,
-            created_s=int(datetime.now(UTC).timestamp()),
-        )
-        _note(entry, answer)
-        await asyncio.sleep(script.first_delay_ms / 1000)
-        if script.status:
-            raise _scripted_refusal(script)
-        if answer.stream:
-            return await send_stream(request, answer, entry=entry, changed=self.journal.changed)
-        return await send_document(request, answer, entry=entry)
+    def _answering(self, handler: Handler) -> AppHandler:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            return await handler(
+                Exchange(
+                    request=request,
+                    entry=request[ENTRY],
+                    script=self._script_for(request),
+                    count=self._count,
+                    changed=self.journal.changed,
+                )
+            )
+
+        return answer
 
     def _script_for(self, request: web.Request) -> Script:
         try:
@@ -168,32 +161,25 @@ class SimulatedProvider:
         return web.Response(headers={"Content-Type": "application/json"}, body=body)
 
 
-def _read_body(body: bytes) -> dict[str, object]:
-    try:
-        request = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise RefusedRequest(
-            "We could not parse the JSON body of your request. (HINT: This likely means you "
-            "aren't using your HTTP library correctly.)"
-        ) from error
-    if not isinstance(request, dict):
-        raise RefusedRequest("Invalid type for the body: expected an object.")
-    return request
-
-
-def _note(entry: Entry, answer: ChatAnswer) -> None:
-    entry.model = answer.model
-    entry.stream = answer.stream
+async def _chat(exchange: Exchange) -> web.StreamResponse:
+    entry = exchange.entry
+    answer = answer_chat(
+        exchange.document(),
+        script=exchange.script,
+        count=exchange.count,
+        created_s=int(datetime.now(UTC).timestamp()),
+    )
     entry.prompt_tokens = answer.prompt_tokens
     entry.texts = [""] * len(answer.choices)
+    await exchange.ready()
+    if answer.stream:
+        return await send_stream(exchange, events(answer))
+
+    def produced(entry: Entry) -> None:
+        for index, choice in enumerate(answer.choices):
+            entry.produced(tokens=choice.tokens, text=choice.text, choice=index)
+
+    return await send_document(exchange, document(answer), produced=produced)
 
 
-def _scripted_refusal(script: Script) -> RefusedRequest:
-    kind, code = ERROR_KINDS.get(script.status, ("server_error", None))
-    return RefusedRequest(
-        "The simulator was asked to fail.",
-        status=script.status,
-        kind=kind,
-        code=code,
-        retry_after=script.retry_after,
-    )
+ROUTES = (Route("POST", "/v1/chat/completions", _chat),)

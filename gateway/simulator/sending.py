@@ -4,16 +4,16 @@ import asyncio
 import socket
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import brotli
 from aiohttp import web
 
-from gateway.simulator.chat import ChatAnswer
+from gateway.simulator.exchange import Exchange
 from gateway.simulator.journal import Entry
 from gateway.simulator.script import Fault, Script
-from gateway.simulator.wire import Chunk, document, events
+from gateway.simulator.wire import Chunk
 
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream; charset=utf-8"
@@ -84,50 +84,51 @@ def answer_headers(entry: Entry, *, content_type: str = JSON) -> dict[str, str]:
 
 
 async def send_document(
-    request: web.Request, answer: ChatAnswer, *, entry: Entry
+    exchange: Exchange,
+    data: bytes,
+    *,
+    produced: Callable[[Entry], None],
+    content_type: str = JSON,
 ) -> web.StreamResponse:
-    """The answer as one JSON document with its length, in one write unless scripted otherwise."""
-    headers = answer_headers(entry)
-    compression = _compression(answer.script, headers)
-    data = compression.add(document(answer)) + compression.end()
+    """The answer in one piece with its length, in one write unless scripted otherwise; what it
+    brings is `produced` once its head is out."""
+    script, entry = exchange.script, exchange.entry
+    headers = answer_headers(entry, content_type=content_type)
+    compression = _compression(script, headers)
+    data = compression.add(data) + compression.end()
     response = web.StreamResponse(headers=headers)
     response.content_length = len(data)
-    await response.prepare(request)
-    for index, choice in enumerate(answer.choices):
-        entry.produced(tokens=choice.tokens, text=choice.text, choice=index)
-    if answer.script.fault is not Fault.NONE:
-        await _write(response, data[: len(data) // 2], answer.script)
-        await _break_off(request, answer.script.fault)
-    await _write(response, data, answer.script)
+    await response.prepare(exchange.request)
+    produced(entry)
+    if script.fault is not Fault.NONE:
+        await _write(response, data[: len(data) // 2], script)
+        await _break_off(exchange.request, script.fault)
+    await _write(response, data, script)
     await response.write_eof()
     return response
 
 
 async def send_stream(
-    request: web.Request, answer: ChatAnswer, *, entry: Entry, changed: Callable[[], None]
+    exchange: Exchange, chunks: Iterable[Chunk], *, content_type: str = EVENT_STREAM
 ) -> web.StreamResponse:
-    """The answer event by event; each is journalled as it goes out."""
-    script = answer.script
-    headers = answer_headers(entry, content_type=EVENT_STREAM)
+    """The answer chunk by chunk; each is journalled as it goes out."""
+    script, entry = exchange.script, exchange.entry
+    headers = answer_headers(entry, content_type=content_type)
     compression = _compression(script, headers)
     response = web.StreamResponse(headers=headers)
     response.enable_chunked_encoding()
-    await response.prepare(request)
-    for sent, chunk in enumerate(events(answer)):
+    await response.prepare(exchange.request)
+    for sent, chunk in enumerate(chunks):
         if script.fault is not Fault.NONE and sent == script.fault_after:
-            await _break_off(request, script.fault)
+            await _break_off(exchange.request, script.fault)
         if sent:
             await asyncio.sleep(script.delay_ms / 1000)
-        _journal(entry, chunk)
+        chunk.note(entry)
         await _write(response, compression.add(chunk.data), script)
-        changed()
+        exchange.changed()
     await _write(response, compression.end(), script)
     await response.write_eof()
     return response
-
-
-def _journal(entry: Entry, chunk: Chunk) -> None:
-    entry.produced(tokens=chunk.tokens, text=chunk.text, choice=chunk.choice)
 
 
 async def _write(response: web.StreamResponse, data: bytes, script: Script) -> None:

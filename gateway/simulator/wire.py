@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import orjson
 
 from gateway.simulator.chat import ChatAnswer, Choice, RefusedRequest, ToolCall
+from gateway.simulator.journal import Entry
 
 FINGERPRINT = "fp_5176130000"
 SERVICE_TIER = "default"
@@ -28,6 +29,9 @@ class Chunk:
     tokens: int = 0
     text: str = ""
     choice: int = 0
+
+    def note(self, entry: Entry) -> None:
+        entry.produced(tokens=self.tokens, text=self.text, choice=self.choice)
 
 
 def document(answer: ChatAnswer) -> bytes:

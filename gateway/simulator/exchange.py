@@ -1,0 +1,70 @@
+"""One request to the simulated provider, as the handlers of its routes see it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import orjson
+from aiohttp import web
+
+from gateway.simulator.chat import CountTokens, RefusedRequest
+from gateway.simulator.journal import Entry
+from gateway.simulator.script import Script
+
+# Statuses whose error objects the real API fills differently.
+ERROR_KINDS = {
+    401: ("invalid_request_error", "invalid_api_key"),
+    404: ("invalid_request_error", "model_not_found"),
+    429: ("requests", "rate_limit_exceeded"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """`changed` is to be called when something more of the answer is out and in the journal."""
+
+    request: web.Request
+    entry: Entry
+    script: Script
+    count: CountTokens
+    changed: Callable[[], None]
+
+    def document(self) -> dict[str, object]:
+        """The body as a JSON object; its model and whether it streams go into the journal."""
+        try:
+            document = orjson.loads(self.entry.body)
+        except orjson.JSONDecodeError as error:
+            raise RefusedRequest(
+                "We could not parse the JSON body of your request. (HINT: This likely means you "
+                "aren't using your HTTP library correctly.)"
+            ) from error
+        if not isinstance(document, dict):
+            raise RefusedRequest("Invalid type for the body: expected an object.")
+        self.entry.model = str(document.get("model", ""))
+        self.entry.stream = document.get("stream") is True
+        return document
+
+    async def ready(self) -> None:
+        """Let the time pass that the script wants to pass first, or refuse if it says so."""
+        await asyncio.sleep(self.script.first_delay_ms / 1000)
+        if self.script.status:
+            kind, code = ERROR_KINDS.get(self.script.status, ("server_error", None))
+            raise RefusedRequest(
+                "The simulator was asked to fail.",
+                status=self.script.status,
+                kind=kind,
+                code=code,
+                retry_after=self.script.retry_after,
+            )
+
+
+Handler = Callable[[Exchange], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A path as aiohttp writes patterns, and who answers there."""
+
+    method: str
+    path: str
+    handler: Handler
