@@ -7,6 +7,7 @@ one row in `APIS` beside.
 from collections.abc import Mapping
 from typing import Protocol
 
+from gateway.dialects.anthropic import AnthropicApi
 from gateway.dialects.base import Api, Dialect
 from gateway.dialects.openai import OpenAIApi
 from gateway.dialects.openai_chat import OpenAIChat
@@ -20,6 +21,7 @@ class ApiFactory(Protocol):
 
 APIS: Mapping[str, ApiFactory] = {
     "openai": OpenAIApi,
+    "anthropic": AnthropicApi,
 }
 
 DIALECTS: Mapping[str, Dialect] = {

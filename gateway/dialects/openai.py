@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from gateway.dialects import openai_errors, openai_limits
+from gateway.dialects import openai_errors
 from gateway.dialects.base import Rendered
+from gateway.dialects.openai_limits import OPENAI_LIMITS
 from gateway.errors import GatewayError
 from gateway.metering.limits import Charge
 
@@ -20,7 +21,12 @@ class OpenAIApi:
     def limit_headers(
         self, charges: Sequence[Charge], rooms: Sequence[int], *, now_ms: int
     ) -> list[tuple[bytes, bytes]]:
-        return openai_limits.limit_headers(charges, rooms, now_ms=now_ms)
+        return OPENAI_LIMITS.fields(charges, rooms, now_ms=now_ms)
 
-    def render_error(self, error: GatewayError) -> Rendered:
+    def render_error(
+        self,
+        error: GatewayError,
+        *,
+        request_id: str = "",  # noqa: ARG002 (the protocol's)
+    ) -> Rendered:
         return openai_errors.render_error(error, quota_status=self._quota_status)

@@ -1,21 +1,16 @@
 """Errors as OpenAI's API and its official SDKs know them.
 
 Body: `{"error": {"message", "type", "param", "code"}}`, and beside these the numbers a program
-can act on. The SDKs retry 408, 409, 429 and 5xx twice unless `x-should-retry` says otherwise, and
-wait for `retry-after-ms` or `retry-after`. Sources: OpenAI guide "Error codes"; openai package
-3.54.0, `_base_client.py` (read 2026-11-23); RFC 9110 10.2.3 (Retry-After) and 11.6.1
-(WWW-Authenticate).
+can act on. Sources: OpenAI guide "Error codes"; openai package 3.54.0 (read 2026-11-23).
 """
 
-import math
 from collections.abc import Mapping
 
 import orjson
 
 from gateway.dialects.base import Rendered
+from gateway.dialects.error_headers import INSUFFICIENT_QUOTA, credit_is_gone, error_headers
 from gateway.errors import GatewayError
-
-INSUFFICIENT_QUOTA = "insufficient_quota"
 
 # The official type of a refused call; an empty account is its own type there.
 _TYPES: Mapping[int, str] = {
@@ -28,11 +23,11 @@ _SERVER_ERRORS_FROM = 500
 
 def render_error(error: GatewayError, *, quota_status: int | None = None) -> Rendered:
     """`quota_status` replaces 429 where credit is gone; other refusals keep their own status."""
-    gone = error.code == INSUFFICIENT_QUOTA
+    gone = credit_is_gone(error)
     status = quota_status if gone and quota_status is not None else error.status
     return Rendered(
         status=status,
-        headers=_headers(error, status=status, gone=gone),
+        headers=error_headers(error, status=status),
         body=orjson.dumps({"error": _body(error, status=status, gone=gone)}),
     )
 
@@ -52,17 +47,3 @@ def _type(status: int) -> str:
     if status >= _SERVER_ERRORS_FROM:
         return "server_error"
     return _TYPES.get(status, "invalid_request_error")
-
-
-def _headers(error: GatewayError, *, status: int, gone: bool) -> dict[str, str]:
-    headers = {"Content-Type": "application/json"}
-    if status == 401:  # noqa: PLR2004 (RFC 9110: the one status that must name a scheme)
-        headers["WWW-Authenticate"] = "Bearer"
-    # Waiting brings no credit back: an empty account must not cause a storm of retries.
-    should_retry = False if gone else error.should_retry
-    if should_retry is not None:
-        headers["x-should-retry"] = "true" if should_retry else "false"
-    if error.retry_after_s is not None and not gone:
-        headers["Retry-After"] = str(max(0, math.ceil(error.retry_after_s)))
-        headers["retry-after-ms"] = str(max(0, math.ceil(error.retry_after_s * 1000)))
-    return headers

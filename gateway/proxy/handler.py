@@ -74,7 +74,8 @@ class ProxyHandler:
         if response.began:
             response.break_off()
         elif not isinstance(error, ClientLeft):
-            rendered = self._apis.get(trace.api, self._default_api).render_error(error)
+            api = self._apis.get(trace.api, self._default_api)
+            rendered = api.render_error(error, request_id=trace.request_id)
             trace.status = rendered.status
             headers = [
                 (name.encode(), value.encode("latin-1", "replace"))
@@ -104,4 +105,5 @@ REASONS = {
     502: "Bad Gateway",
     503: "Service Unavailable",
     504: "Gateway Timeout",
+    529: "Site Is Overloaded",
 }
