@@ -2,7 +2,8 @@
 
 Write first, meter second: while the hold covers what comes, nothing is awaited and nothing is
 parsed. Only when a rolling hold nears its end does each event have to be paid for before it is
-written; if that cannot be had, the stream ends cleanly in the caller's own format.
+written; if that cannot be had, the stream ends cleanly in the caller's own format. An event whose
+beginning went out before is finished all the same, at the price of a hold that is overrun by it.
 """
 
 import asyncio
@@ -168,13 +169,17 @@ class Relay:
     async def _pay_event(self, event: bytes) -> bool:
         assert self._meter is not None
         assert self._metered_hold is not None
+        # The client has its beginning already: without its end, nothing that follows could be read.
+        begun = self._meter.pending_bytes > 0
         before = self._meter.mark()
         self._meter.feed(event)
         self._meter.digest()
         while self._meter.counted_tokens > self._allowance_tokens:
             missing = self._meter.counted_tokens - self._allowance_tokens
             if not await self._extend(missing):
-                self._meter.cut_at(before)
+                if begun:
+                    self._write(event)
+                self._meter.cut_at(self._meter.mark() if begun else before)
                 return False
         self._write(event)
         return True
