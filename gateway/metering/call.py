@@ -1,7 +1,7 @@
 """What a dialect reads out of a request body: the facts that metering needs, nothing else."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.metering.usage import Pieces
 from gateway.values import call_value
@@ -32,6 +32,17 @@ TEXT_ONLY = Terms()
 
 
 @call_value
+class ByPiece:
+    """What a call uses where the rate card sells its model by the piece instead of by the token:
+    seconds of sound, characters spoken, pictures made."""
+
+    most: Pieces
+    """The most it can use."""
+    owed: Pieces = ()
+    """What of it is used as soon as the provider has the request."""
+
+
+@call_value
 class Call:
     """One request as metering sees it."""
 
@@ -41,8 +52,12 @@ class Call:
     """`model` is our name for something that has no model (a container, a search), as it stands
     on the rate card: served by the API's own provider, whatever the routes say."""
     stream: bool = False
+    whole: bool = False
+    """Its answer is billed as a whole, streamed or not: it is never cut, so its hold covers all."""
     choices: int = 1
     """Answers asked for (`n`): each may use the full output allowance."""
+    prompts: int = 1
+    """Inputs that are read one by one, so that each may fill the context (embeddings)."""
     max_output_tokens: int | None = None
     """The caller's own cap per choice; None when the caller set none. 0: the answer has no output
     that is counted in tokens."""
@@ -55,6 +70,27 @@ class Call:
     """Upper bound for audio carried in the request."""
     opaque_inputs: int = 0
     """Inputs named by id or URL whose tokens cannot be seen here: each may fill the context."""
+    owed: Pieces = ()
+    """What it uses of what is sold by the piece as soon as the provider has it."""
     terms: Terms = TEXT_ONLY
+    by_piece: ByPiece | None = None
+    """For a model that may be sold by the piece."""
+    counts_tokens: bool = True
+    """False: the rate card does sell it by the piece, which is what `owed` and `terms` say."""
     document: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
     """The decoded body, for an exact count later. Never logged."""
+
+
+def sold_by_piece(call: Call, by_piece: ByPiece) -> Call:
+    """The same call where nothing is charged by the token: it has none to count or to hold."""
+    return replace(
+        call,
+        max_output_tokens=0,
+        text_bytes=0,
+        images=(),
+        audio_tokens=0,
+        opaque_inputs=0,
+        owed=by_piece.owed,
+        terms=replace(call.terms, pieces=by_piece.most),
+        counts_tokens=False,
+    )

@@ -3,7 +3,7 @@
 The prompt's size is given, exact or as a bound. The output is unknown, so its worst case is what
 the caller, the model or the plan caps it at, for each answer asked for. A stream may start with
 one slice of that, under every enforcement but STRICT: it can be extended, and cut. An answer that
-comes in one piece can be neither, so it needs its worst case.
+comes in one piece or is billed as a whole can be neither, so it needs its worst case.
 
 Knows neither tokenizer nor ledger. Framing of prompts belongs to the dialects.
 """
@@ -14,16 +14,21 @@ from gateway.metering.call import Call
 from gateway.metering.limits import Need
 from gateway.metering.plans import Enforcement, Plan
 from gateway.metering.pricing import ModelPrice, worst_case_ucr
+from gateway.metering.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """Tokens of a call. Output counts all choices together; `exact`: the prompt was tokenised."""
 
-    input_tokens: int
+    prompt: Usage
     output_full_tokens: int
     output_least_tokens: int
     exact: bool
+
+    @property
+    def input_tokens(self) -> int:
+        return self.prompt.input_tokens
 
 
 def output_cap(call: Call, price: ModelPrice, plan: Plan) -> int:
@@ -31,18 +36,17 @@ def output_cap(call: Call, price: ModelPrice, plan: Plan) -> int:
     cap = price.max_output_tokens
     if call.max_output_tokens is not None:
         cap = min(cap, call.max_output_tokens)
-    if plan.max_output_tokens is not None:
+    # Nothing can hold an answer back that is billed as a whole.
+    if plan.max_output_tokens is not None and not call.whole:
         cap = min(cap, plan.max_output_tokens)
     return cap
 
 
-def estimate(
-    call: Call, *, price: ModelPrice, plan: Plan, input_tokens: int, exact: bool
-) -> Estimate:
+def estimate(call: Call, *, price: ModelPrice, plan: Plan, prompt: Usage, exact: bool) -> Estimate:
     full = output_cap(call, price, plan) * call.choices
-    in_slices = call.stream and plan.enforcement is not Enforcement.STRICT
+    in_slices = call.stream and not call.whole and plan.enforcement is not Enforcement.STRICT
     least = min(full, plan.slice_tokens) if in_slices else full
-    return Estimate(input_tokens, full, least, exact)
+    return Estimate(prompt, full, least, exact)
 
 
 def need(estimated: Estimate, price: ModelPrice, call: Call) -> Need:

@@ -1,4 +1,4 @@
-"""Is the usage a provider reported believable? Its number is money: it is bounded, not trusted."""
+"""Is the usage a provider reports believable? Its number is money: it is bounded, not trusted."""
 
 from gateway.metering.call import Call
 from gateway.metering.pricing import ModelPrice
@@ -6,9 +6,12 @@ from gateway.metering.usage import Usage
 
 # Reasoning models may exceed the card's output limit a little, and cards age: twice is absurd.
 SLACK = 2
-# A stream spends some 250 bytes on a token, an answer in one piece about 5. Beyond this much for
-# a reported token we count ourselves before we believe (log probabilities do get there).
-ANSWER_BYTES_PER_TOKEN = 2_000
+# What an answer may spend on a reported token before we count ourselves and then believe. A stream
+# spends some 250 bytes on one of text, an answer in one piece about 5 (log probabilities do get
+# beyond); uncompressed speech in base64 3 200; a picture with its previews up to 50 000.
+TEXT_BYTES_PER_TOKEN = 2_000
+AUDIO_BYTES_PER_TOKEN = 8_000
+IMAGE_BYTES_PER_TOKEN = 100_000
 ANSWER_BYTES_FREE = 16_384
 # Our count and the provider's differ by framing and, for vendors with a vocabulary of their own,
 # by a third: half as much again and then some is no rounding.
@@ -16,26 +19,41 @@ SHORTFALL_TOKENS = 64
 
 
 def plausible(
-    usage: Usage,
-    *,
-    call: Call,
-    price: ModelPrice,
-    counted_output_tokens: int | None,
-    answer_bytes: int,
+    usage: Usage, *, call: Call, price: ModelPrice, counted: Usage | None, answer_bytes: int
 ) -> bool:
-    """Believe the report? `counted_output_tokens` is our own count, None where none was made yet.
+    """Believe the report? `counted` is our own count of the output, None where none was made yet.
 
-    Refused: no input at all, more than the model can take or make, nothing produced where we
-    saw output, or far less than we counted (as some servers do for n > 1). Without a count,
-    False only means: count first.
+    Refused: no input at all (unless it is told in pieces), more than the model can take or make,
+    nothing produced where we saw output, or far less than we counted (as some servers do for
+    n > 1). Without a count, False only means: count first.
     """
-    if usage.input_tokens == 0 or usage.input_tokens > SLACK * price.context_tokens:
+    if not _possible(usage, call, price):
         return False
-    if usage.output_tokens > SLACK * call.choices * price.max_output_tokens:
-        return False
-    if counted_output_tokens is None:
-        expected_bytes = ANSWER_BYTES_PER_TOKEN * usage.output_tokens + ANSWER_BYTES_FREE
-        return call.choices == 1 and usage.output_tokens > 0 and answer_bytes <= expected_bytes
+    if call.max_output_tokens == 0:
+        # Embeddings, or what is told in pieces: no bytes of theirs are tokens.
+        return True
+    if counted is None:
+        one_answer = call.choices == 1 and usage.output_tokens > 0
+        return one_answer and answer_bytes <= _most_bytes(usage)
     if usage.output_tokens == 0:
-        return counted_output_tokens == 0
-    return 2 * counted_output_tokens <= 3 * usage.output_tokens + 2 * SHORTFALL_TOKENS
+        return counted.output_tokens == 0
+    # Pictures differ by model more than any table of ours can follow: theirs is the better count.
+    seen = counted.output_tokens - counted.output_image
+    return 2 * seen <= 3 * usage.output_tokens + 2 * SHORTFALL_TOKENS
+
+
+def _possible(usage: Usage, call: Call, price: ModelPrice) -> bool:
+    return (
+        (usage.input_tokens > 0 or usage.pieces != ())
+        and usage.input_tokens <= SLACK * call.prompts * price.context_tokens
+        and usage.output_tokens <= SLACK * call.choices * price.max_output_tokens
+    )
+
+
+def _most_bytes(usage: Usage) -> int:
+    return (
+        ANSWER_BYTES_FREE
+        + TEXT_BYTES_PER_TOKEN * (usage.output_text + usage.output_reasoning)
+        + AUDIO_BYTES_PER_TOKEN * usage.output_audio
+        + IMAGE_BYTES_PER_TOKEN * usage.output_image
+    )

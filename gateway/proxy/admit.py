@@ -20,6 +20,7 @@ from gateway.metering.limits import Charge, Unit, charges_for, effective_limits
 from gateway.metering.plans import model_allowed
 from gateway.metering.pricing import ModelPrice, RateCard
 from gateway.metering.routes import Route, find_route
+from gateway.metering.usage import Usage
 from gateway.proxy.meter import count_prompt
 from gateway.proxy.settlements import Settlements
 from gateway.proxy.ticket import Ticket
@@ -78,7 +79,8 @@ class Admission:
         resolved = call if model == call.model else replace(call, model=model)
         account_id = caller.account.account_id
         bound = dialect.prompt_bound_tokens(resolved, context_tokens=line.price.context_tokens)
-        sized = estimate(call, price=line.price, plan=caller.plan, input_tokens=bound, exact=False)
+        prompt = Usage(input_uncached=bound, pieces=call.owed)
+        sized = estimate(call, price=line.price, plan=caller.plan, prompt=prompt, exact=False)
         rough = not caller.plan.observes and account_id not in self._tight
         if not rough and not caller.plan.observes:
             sized = await self._counted(sized, resolved, dialect)
@@ -106,8 +108,8 @@ class Admission:
             provider=line.route.provider,
             model=model,
             charges=attempt.ask.charges,
-            input_tokens=attempt.sized.input_tokens,
-            input_exact=attempt.sized.exact,
+            prompt=attempt.sized.prompt,
+            prompt_exact=attempt.sized.exact,
             held_ucr=attempt.answer.held_ucr,
             full=attempt.covers_worst_case(attempt.answer),
             rooms=attempt.answer.rooms,
@@ -118,8 +120,11 @@ class Admission:
         # What the caller only named (a file by its id) cannot be counted: the bound stands.
         if resolved.opaque_inputs:
             return sized
-        exact = await count_prompt(resolved, dialect, self._counter)
-        return replace(sized, input_tokens=min(exact.input_tokens, sized.input_tokens), exact=True)
+        counted = await count_prompt(resolved, dialect, self._counter)
+        # The model reads no more than its context, to which the bound is cut.
+        if counted.input_tokens > sized.input_tokens:
+            counted = sized.prompt
+        return replace(sized, prompt=counted, exact=True)
 
     def _note_tight(self, account_id: str) -> None:
         """Spare this account the rough question until it has plenty again."""

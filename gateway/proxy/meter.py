@@ -61,8 +61,8 @@ class Meter:
         `disbelieved` is told when a reported usage was not plausible and ours takes its place.
         """
         self.ticket = ticket
-        self.input_exact = ticket.input_exact
-        self._input = Usage(input_uncached=ticket.input_tokens)
+        self.input_exact = ticket.prompt_exact
+        self._input = ticket.prompt
         self._reader = reader
         self._counter = counter
         self._decode = decode
@@ -152,19 +152,20 @@ class Meter:
         if reported is None:
             return None
         usage = reported.usage
-        if self._streams or not self._plausible(usage, counted_output_tokens=None):
+        if self._streams or not self._plausible(usage, counted=None):
             self.digest()
-            if not self._plausible(usage, counted_output_tokens=self.counted_tokens):
+            counted = Usage(output_text=self._text_tokens) + self._reader.extra
+            if not self._plausible(usage, counted=counted):
                 self._disbelieved()
                 return None
         return UsageReport(usage, Provenance.REPORTED, reported.unmapped)
 
-    def _plausible(self, usage: Usage, *, counted_output_tokens: int | None) -> bool:
+    def _plausible(self, usage: Usage, *, counted: Usage | None) -> bool:
         return plausible(
             usage,
             call=self.ticket.call,
             price=self.ticket.price,
-            counted_output_tokens=counted_output_tokens,
+            counted=counted,
             answer_bytes=self._answer_bytes,
         )
 
@@ -208,4 +209,5 @@ async def count_prompt(resolved: Call, dialect: Dialect, counter: TokenCounter) 
         input_uncached=parts.fixed_tokens + await counter.count(resolved.model, parts.texts),
         input_audio=parts.audio_tokens,
         input_image=parts.image_tokens,
+        pieces=resolved.owed,
     )

@@ -29,9 +29,9 @@ class Ticket:
     model: str
     """As the provider knows it."""
     charges: tuple[Charge, ...]
-    input_tokens: int
+    prompt: Usage
     """Bound or exact count of the prompt, as the hold was computed from."""
-    input_exact: bool
+    prompt_exact: bool
     held_ucr: int
     full: bool
     """The hold covers the worst case: it never needs extending."""

@@ -19,6 +19,7 @@ RATES = Rates.of(
         TokenClass.OUTPUT_AUDIO: 80_000_000,
     }
 )
+PROMPT = Usage(input_uncached=10)
 PRICE = ModelPrice(model="m", tiers=(Tier(0, RATES),), fee_ucr=3, max_output_tokens=16_384)
 
 
@@ -55,17 +56,29 @@ def test_strict_holds_all_and_the_others_a_slice_of_a_stream(enforcement, least)
         Call(model="m", choices=3, stream=True),
         price=PRICE,
         plan=Plan(name="p", enforcement=enforcement),
-        input_tokens=10,
+        prompt=PROMPT,
         exact=True,
     )
 
-    assert Estimate(10, 49_152, least, exact=True) == sized
+    assert Estimate(PROMPT, 49_152, least, exact=True) == sized
 
 
 def test_an_answer_in_one_piece_cannot_be_cut_and_is_held_whole():
-    sized = estimate(Call(model="m"), price=PRICE, plan=Plan(name="p"), input_tokens=10, exact=True)
+    sized = estimate(Call(model="m"), price=PRICE, plan=Plan(name="p"), prompt=PROMPT, exact=True)
 
-    assert Estimate(10, 16_384, 16_384, exact=True) == sized
+    assert Estimate(PROMPT, 16_384, 16_384, exact=True) == sized
+
+
+def test_a_stream_that_is_billed_as_a_whole_is_held_whole_whatever_the_plan_caps():
+    sized = estimate(
+        Call(model="m", stream=True, whole=True, choices=2, max_output_tokens=6_240),
+        price=PRICE,
+        plan=Plan(name="p", max_output_tokens=100),
+        prompt=PROMPT,
+        exact=False,
+    )
+
+    assert Estimate(PROMPT, 12_480, 12_480, exact=False) == sized
 
 
 def test_a_small_answer_is_held_whole_even_when_rolling():
@@ -73,7 +86,7 @@ def test_a_small_answer_is_held_whole_even_when_rolling():
         Call(model="m", max_output_tokens=50),
         price=PRICE,
         plan=Plan(name="p"),
-        input_tokens=10,
+        prompt=PROMPT,
         exact=False,
     )
 
@@ -81,7 +94,7 @@ def test_a_small_answer_is_held_whole_even_when_rolling():
 
 
 def test_the_need_is_in_credit_and_in_tokens():
-    sized = Estimate(100, 2_000, 1_000, exact=True)
+    sized = Estimate(Usage(input_uncached=100), 2_000, 1_000, exact=True)
 
     wanted = need(sized, PRICE, Call(model="m"))
 
@@ -91,7 +104,7 @@ def test_the_need_is_in_credit_and_in_tokens():
 
 
 def test_audio_is_held_at_its_own_rates():
-    sized = Estimate(100, 1_000, 1_000, exact=True)
+    sized = Estimate(Usage(input_uncached=100), 1_000, 1_000, exact=True)
 
     assert need(sized, PRICE, Call(model="m", terms=Terms(media=True))).full_ucr == 84_003
 
@@ -115,7 +128,9 @@ PLANS = st.builds(
 
 @given(call=CALLS, plan=PLANS, input_tokens=st.integers(min_value=0, max_value=1_000_000))
 def test_a_hold_pays_for_every_call_it_admits(call, plan, input_tokens):
-    sized = estimate(call, price=PRICE, plan=plan, input_tokens=input_tokens, exact=True)
+    sized = estimate(
+        call, price=PRICE, plan=plan, prompt=Usage(input_uncached=input_tokens), exact=True
+    )
     wanted = need(sized, PRICE, call)
     dearest = (
         Usage(input_audio=input_tokens, output_audio=sized.output_full_tokens)
