@@ -9,6 +9,7 @@ from typing import Protocol
 
 from gateway.dialects.anthropic import AnthropicApi
 from gateway.dialects.base import Api, Dialect
+from gateway.dialects.bedrock import BedrockApi
 from gateway.dialects.openai import OpenAIApi
 from gateway.dialects.openai_chat import OpenAIChat
 
@@ -22,6 +23,7 @@ class ApiFactory(Protocol):
 APIS: Mapping[str, ApiFactory] = {
     "openai": OpenAIApi,
     "anthropic": AnthropicApi,
+    "bedrock": BedrockApi,
 }
 
 DIALECTS: Mapping[str, Dialect] = {
