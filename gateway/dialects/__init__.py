@@ -10,6 +10,7 @@ from typing import Protocol
 from gateway.dialects.anthropic import AnthropicApi
 from gateway.dialects.base import Api, Dialect
 from gateway.dialects.bedrock import BedrockApi
+from gateway.dialects.gemini import GeminiApi
 from gateway.dialects.openai import OpenAIApi
 from gateway.dialects.openai_chat import OpenAIChat
 
@@ -24,6 +25,7 @@ APIS: Mapping[str, ApiFactory] = {
     "openai": OpenAIApi,
     "anthropic": AnthropicApi,
     "bedrock": BedrockApi,
+    "gemini": GeminiApi,
 }
 
 DIALECTS: Mapping[str, Dialect] = {
