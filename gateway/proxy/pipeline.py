@@ -11,7 +11,8 @@ from time import monotonic
 from urllib.parse import unquote_plus
 
 from gateway.dialects.base import Api, Dialect, Prepared, Request
-from gateway.dialects.endpoints import Endpoint, EndpointKind, Match, match
+from gateway.dialects.endpoint import NOT_METERED, Endpoint, EndpointKind
+from gateway.dialects.endpoints import Match, match, spoken_api
 from gateway.errors import ClientLeft, Draining, Forbidden, UnknownEndpoint, UpstreamFailed
 from gateway.metering.events import End
 from gateway.metering.usage import Provenance, UsageReport
@@ -35,7 +36,7 @@ from gateway.tokens.base import TokenCounter
 SERVED = range(200, 300)
 NO_QUERY: Mapping[str, str] = {}
 # Members of an enumeration cost a descriptor call each time they are reached through it.
-_FREE, _REFUSED = EndpointKind.FREE, EndpointKind.REFUSED
+_FREE, _METERED = EndpointKind.FREE, EndpointKind.METERED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,9 @@ class Pipeline:
         request, trace = exchange.request, exchange.trace
         matched = self._match(request)
         endpoint = matched.endpoint
-        trace.api, trace.dialect = endpoint.api, endpoint.dialect
+        trace.api = endpoint.api
+        self._refuse_unmetered(request, endpoint)
+        trace.dialect = endpoint.dialect
         caller = await self._authentication.caller(request)
         trace.key_id, trace.account_id = caller.key.key_id, caller.account.account_id
         body = await request.body(bytes_max=self._rules.body_bytes_max)
@@ -149,16 +152,9 @@ class Pipeline:
     def _match(self, request: Incoming) -> Match:
         if self.draining:
             raise Draining("The gateway is shutting down. Send the call again.", retry_after_s=1)
-        matched = match(request.method, request.path)
+        spoken = spoken_api(request.headers, request.query if request.query_string else NO_QUERY)
+        matched = match(request.method, request.path, spoken=spoken)
         if matched is not None:
-            endpoint = matched.endpoint
-            if endpoint.kind is _REFUSED:
-                raise Forbidden(
-                    f"{endpoint.method} {endpoint.pattern} is not available through this gateway: "
-                    f"{endpoint.reason}.",
-                    code="endpoint_refused",
-                    should_retry=False,
-                )
             return matched
         if self._rules.forward_unknown:
             self._observation.unknown_endpoint()
@@ -168,6 +164,16 @@ class Pipeline:
             f"There is nothing at {request.method} {request.path[:200]} that this gateway can "
             "meter. Check the path; the operator can allow it with `unknown_endpoints`."
         )
+
+    def _refuse_unmetered(self, request: Incoming, endpoint: Endpoint) -> None:
+        metered = endpoint.kind is _METERED and endpoint.dialect in self._rules.dialects
+        if not metered and endpoint.kind is not _FREE:
+            raise Forbidden(
+                f"{request.method} {endpoint.pattern} is not available through this gateway: "
+                f"{endpoint.reason or NOT_METERED}.",
+                code="endpoint_refused",
+                should_retry=False,
+            )
 
     def _hold(self, ticket: Ticket, trace: Trace) -> Hold:
         return Hold(
