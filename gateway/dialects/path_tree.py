@@ -12,7 +12,7 @@ from gateway.dialects.endpoint import ALL_BELOW, ANY_METHOD
 
 Row = TypeVar("Row")
 
-_PART = r"(?!\.{1,2}(?:%|$))[A-Za-z0-9._:@+~-](?:[A-Za-z0-9._:@+~-]|%3[Aa])*"
+_PART = r"(?!\.{1,2}(?:%|$))[A-Za-z0-9._:@+~-]+(?:%3[Aa][A-Za-z0-9._:@+~-]*)*"
 _NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._:@+~-]+")
 # An ARN. Whoever decodes it must not find a path in it that leads elsewhere.
 _ENCODED_NAME = re.compile(rf"{_PART}(?:%2[Ff]{_PART})*")

@@ -178,6 +178,27 @@ async def test_unknown_paths_are_refused_by_default(
         assert not tk.provider.journal.entries
 
 
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("realtime/client_secrets", b"it hands out a credential that would bypass the meter"),
+        ("organization/projects", b"it administers the organisation"),
+        ("decisions", b"what it costs the operator cannot be metered yet"),
+    ],
+)
+async def test_paths_that_would_cost_unseen_are_refused_with_the_reason(
+    tmp_path: Path, store_url: str, path: str, reason: bytes
+) -> None:
+    async with running_gateway(tmp_path, store_url) as tk:
+        headers = {"Authorization": f"Bearer {tk.key}"}
+        async with tk.http.post(f"{tk.base_url}/{path}", headers=headers, json={}) as answer:
+            assert 403 == answer.status
+            refusal = await answer.read()
+        assert b"endpoint_refused" in refusal
+        assert reason in refusal
+        assert not tk.provider.journal.entries
+
+
 async def test_a_revoked_key_is_refused_within_a_second(tmp_path: Path, store_url: str) -> None:
     async with running_gateway(tmp_path, store_url) as tk:
         assert 200 == await _read(tk, simulate="tokens=1")

@@ -3,6 +3,7 @@
 After a change of them: `python -m support.endpoints_page` in tests/.
 """
 
+import re
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -57,8 +58,7 @@ def _shared() -> Iterator[str]:
 
 def _form(row: Endpoint) -> tuple[str, str]:
     """The path with its names taken out."""
-    parts = [part if not part.startswith("{") else "{}" for part in row.pattern.split("/")]
-    return "/".join(parts), row.method
+    return re.sub(r"\{\w+", "{", row.pattern), row.method
 
 
 if __name__ == "__main__":
