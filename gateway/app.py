@@ -123,7 +123,7 @@ class Inherited:
         labels = MetricLabels(
             dialects=tuple(DIALECTS),
             providers=tuple(settings.providers),
-            models=tuple(settings.rate_card.models),
+            models=settings.rate_card.model_names,
         )
         metrics = Metrics.create(labels, workers=settings.listen.workers)
         return cls(settings, address, metrics, counter)

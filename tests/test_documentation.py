@@ -8,6 +8,7 @@ import pytest
 from support.error_codes import error_codes
 
 from gateway.metering.events import End
+from gateway.metering.pieces import PIECES, SERVICE_TIERS
 from gateway.metering.usage import Provenance, TokenClass
 from gateway.settings.json_schema import schemas
 from gateway.simulator import script
@@ -65,6 +66,14 @@ def test_the_values_of_a_label_are_listed(label, values) -> None:
 
 def test_every_error_code_is_explained_and_none_that_does_not_exist() -> None:
     assert error_codes() == set(table_rows("errors.md"))
+
+
+def test_everything_sold_by_the_piece_is_explained_and_every_tier_named() -> None:
+    page = (DOCS / "configuration.md").read_text()
+    explained = {name: cells[0] for name, cells in table_rows("configuration.md").items() if cells}
+
+    assert {**PIECES} == {name: explained[name] for name in PIECES}
+    assert [] == [tier for tier in SERVICE_TIERS if f"`{tier}`" not in page]
 
 
 def settings(schema: Mapping[str, object]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """`check-config`, `schema`, `prices import`: what can be done with a configuration at rest."""
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -146,12 +147,14 @@ def _plans(settings: Settings) -> list[dict[str, object]]:
 
 def _prices(settings: Settings) -> list[dict[str, object]]:
     card = settings.rate_card
+    lines = [("all", price) for price in card.models.values()]
+    lines += [(name, price) for name, own in card.by_provider.items() for price in own.values()]
+    if card.default is not None:
+        lines.append(("any other model", card.default))
+    counted = Counter((price.version, whose) for whose, price in lines)
     return [
-        {
-            "rate_card": card.version,
-            "models": len(card.models),
-            "others": "refused" if card.default is None else "default price",
-        }
+        {"rate_card": version, "priced_for": whose, "models": models}
+        for (version, whose), models in counted.items()
     ]
 
 
@@ -171,7 +174,7 @@ def _notes(settings: Settings) -> list[str]:
         f"{route.match!r} routes no model with a price: every call for it is refused"
         for route in settings.routes
         if not is_exact(route.match)
-        and card.price(route.priced_name("")) is None
+        and card.price(route.priced_name(""), provider=route.provider) is None
         and not served[route.match]
     ]
     used = {declared.account.plan for declared in settings.accounts}

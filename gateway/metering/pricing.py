@@ -13,6 +13,7 @@ from operator import mul
 from typing import NewType
 
 from gateway.metering.call import TEXT_ONLY, Terms
+from gateway.metering.pieces import CHEAPER_TIERS, is_kind_of
 from gateway.metering.usage import Pieces, TokenClass, Usage
 
 Microcredits = NewType("Microcredits", int)
@@ -98,10 +99,14 @@ class Tier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelPrice:
-    """One model's line on the card. `tiers` ascend and start at 0."""
+    """One model's line on the card. `tiers` ascend and start at 0. `version` is stored with each
+    charge: the dated files the line comes from, and the digest of the card."""
 
     model: str
     tiers: tuple[Tier, ...]
+    version: str = ""
+    by_token: bool = True
+    """False: sold by the piece only; whatever tokens it uses cost nothing."""
     fee_ucr: int = 0
     pieces: Mapping[str, int] = field(default_factory=dict)
     """µcr per million pieces, by name."""
@@ -127,31 +132,63 @@ class ModelPrice:
             name = name.rpartition(".")[0]
         return None
 
-    def unpriced(self, pieces: Pieces) -> tuple[str, ...]:
-        return tuple(name for name, _ in pieces if self.piece_rate(name) is None)
+    def dearest_piece_rate(self, name: str) -> int:
+        """The same for the dearest kind of `name` that is priced; 0 without any."""
+        kinds = (rate for known, rate in self.pieces.items() if is_kind_of(known, name))
+        return max(self.piece_rate(name) or 0, *kinds, 0)
+
+    def unpriced(self, used: Terms | Usage) -> tuple[str, ...]:
+        """The pieces without a price, and the service tier if it may be dearer and has none."""
+        names = [name for name, _ in used.pieces if self.piece_rate(name) is None]
+        tier = used.service_tier
+        if tier and tier not in CHEAPER_TIERS and tier not in self.tier_percent:
+            names.append(tier)
+        return tuple(names)
+
+    def charges_for(self, terms: Terms) -> bool:
+        """Whether this line can charge for such a call: no, if it is sold by the piece and the
+        call uses none."""
+        return self.by_token or bool(terms.pieces) or self.fee_ucr > 0
 
     def percent(self, service_tier: str) -> int:
-        """Of the ordinary price; a tier without one of its own costs the same."""
+        """Of the ordinary price; a tier without one of its own costs the same (see `unpriced`)."""
         return self.tier_percent.get(service_tier, PERCENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateCard:
-    """A dated, immutable set of prices; its version is stored with each charge."""
+    """A dated, immutable set of prices; its digest changes with any of them."""
 
-    version: str
+    digest: str
     models: Mapping[str, ModelPrice] = field(default_factory=dict)
+    by_provider: Mapping[str, Mapping[str, ModelPrice]] = field(default_factory=dict)
+    """Lines that hold at one provider only, and there before the others."""
     default: ModelPrice | None = None
     """Used for models without a line of their own; None refuses them."""
 
-    def price(self, model: str) -> ModelPrice | None:
+    def price(self, model: str, *, provider: str) -> ModelPrice | None:
+        own = self.by_provider.get(provider)
+        if own is not None and model in own:
+            return own[model]
         return self.models.get(model, self.default)
+
+    def priced_at(self, provider: str) -> frozenset[str]:
+        """The models with a line at that provider."""
+        return frozenset(self.models) | frozenset(self.by_provider.get(provider, ()))
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Every name with a line somewhere."""
+        names = dict.fromkeys(self.models)
+        for lines in self.by_provider.values():
+            names.update(dict.fromkeys(lines))
+        return tuple(names)
 
 
 def charge_ucr(price: ModelPrice, usage: Usage) -> Microcredits:
     """What the usage costs, rounded up once, the request fee included.
 
-    Pieces without a price cost nothing here: whoever admits or settles them must ask `unpriced`.
+    What has no price costs nothing here: whoever admits or settles it must ask `unpriced`.
     """
     rates = price.tiers[0].rates
     if len(price.tiers) > 1:
@@ -169,7 +206,8 @@ def worst_case_ucr(
     """An upper bound for a call up to that size, whatever classes its tokens turn out to be.
 
     Text classes only, unless `terms.media`: then the audio and image rates count as well. A tier
-    that is cheaper than the ordinary one may not be granted, so it lowers nothing.
+    that is cheaper than the ordinary one may not be granted, so it lowers nothing. A piece may
+    turn out to be the dearest of its kind.
     """
     if len(price.tiers) == 1:
         rates = price.tiers[0].rates
@@ -182,7 +220,7 @@ def worst_case_ucr(
         )
     if terms is TEXT_ONLY:
         return Microcredits(price.fee_ucr - (-total // TOKENS_PER_RATE))
-    scaled = total * _worst_percent(price, terms) + _pieces_total(price, terms.pieces)
+    scaled = total * _worst_percent(price, terms) + _worst_pieces_total(price, terms.pieces)
     return Microcredits(price.fee_ucr - (-scaled // (TOKENS_PER_RATE * PERCENT)))
 
 
@@ -195,7 +233,7 @@ def affordable_output_tokens(
     """
     # Rounding up to whole µcr fits exactly if the unrounded sum does.
     funds = (available_ucr - price.fee_ucr) * TOKENS_PER_RATE * PERCENT
-    funds -= _pieces_total(price, terms.pieces)
+    funds -= _worst_pieces_total(price, terms.pieces)
     percent = _worst_percent(price, terms)
     affordable: list[int] = []
     for tokens, rate_in, rate_out in _worst_prompts(price, input_tokens, media=terms.media):
@@ -210,6 +248,10 @@ def affordable_output_tokens(
 def _pieces_total(price: ModelPrice, pieces: Pieces) -> int:
     """In 1/10⁸ µcr, as `charge_ucr` sums."""
     return sum(count * (price.piece_rate(name) or 0) for name, count in pieces) * PERCENT
+
+
+def _worst_pieces_total(price: ModelPrice, pieces: Pieces) -> int:
+    return sum(count * price.dearest_piece_rate(name) for name, count in pieces) * PERCENT
 
 
 def _worst_percent(price: ModelPrice, terms: Terms) -> int:

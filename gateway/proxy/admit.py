@@ -13,7 +13,7 @@ from gateway.dialects.base import Api, Dialect
 from gateway.errors import Forbidden, GatewayError, StoreUnavailable
 from gateway.metering.accounts import Caller
 from gateway.metering.admission import Asked, refusal
-from gateway.metering.call import Call
+from gateway.metering.call import TEXT_ONLY, Call
 from gateway.metering.estimate import Estimate, estimate, need
 from gateway.metering.ledger import PLENTY, ClockSkewed, Reason, Refused, Release, Reserve, Reserved
 from gateway.metering.limits import Charge, Unit, charges_for, effective_limits
@@ -104,7 +104,6 @@ class Admission:
             caller=caller,
             call=call,
             price=line.price,
-            rate_version=self._rate_card.version,
             provider=line.route.provider,
             model=model,
             charges=attempt.ask.charges,
@@ -140,8 +139,10 @@ class Admission:
             if len(self._lines) >= LINES_MAX:
                 self._lines.clear()
             self._lines[asked] = line
-        if call.terms.pieces and (unpriced := line.price.unpriced(call.terms.pieces)):
+        if call.terms is not TEXT_ONLY and (unpriced := line.price.unpriced(call.terms)):
             raise _not_priced(f"{', '.join(unpriced)} of the model {call.model!r}")
+        if not line.price.charges_for(call.terms):
+            raise _not_priced(f"A call of this kind to the model {call.model!r}")
         return line
 
     def _find_line(self, call: Call, caller: Caller, api: Api) -> Line:
@@ -163,7 +164,7 @@ class Admission:
                 "the provider has; ask the operator which of them your plan allows.",
                 should_retry=False,
             )
-        price = self._rate_card.price(route.priced_name(model))
+        price = self._rate_card.price(route.priced_name(model), provider=route.provider)
         if price is None:
             raise _not_priced(f"The model {model!r}")
         return Line(route, price)

@@ -24,7 +24,6 @@ class Ticket:
     caller: Caller
     call: Call
     price: ModelPrice
-    rate_version: str
     provider: str
     model: str
     """As the provider knows it."""
@@ -97,7 +96,7 @@ class Ticket:
             dialect=self.dialect.name,
             model_requested=self.call.model,
             model=self.model,
-            rate_version=self.rate_version,
+            rate_version=self.price.version,
             started_ms=self.started_ms,
             stream=self.call.stream,
             usage=report.usage,

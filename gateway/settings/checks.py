@@ -4,7 +4,7 @@ Each function looks at one subject and adds what is wrong. A rule is skipped whe
 depends on is itself broken and reported already.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -13,10 +13,11 @@ from gateway.settings.checks_of_accounts import check_accounts, check_plans
 from gateway.settings.checks_of_providers import check_providers
 from gateway.settings.documents import Node
 from gateway.settings.problems import Problems, did_you_mean
-from gateway.settings.reading import Files
+from gateway.settings.reading import Card, Files
 from gateway.settings.schema import RouteBlock
 
 NO_APIS: frozenset[str] = frozenset()
+NO_NAMES: frozenset[str] = frozenset()
 LOCAL_HOSTS = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound
 
 
@@ -91,14 +92,17 @@ def _routes(files: Files, problems: Problems) -> None:
 def _check_price(files: Files, route: RouteBlock, node: Node, *, problems: Problems) -> None:
     named = route.price_as or route.upstream_model
     priced = named or (route.match if is_exact(route.match) else None)
-    if priced is None or files.priced is None or priced in files.priced:
+    if priced is None or files.priced is None:
+        return
+    known = files.priced.get("", NO_NAMES) | files.priced.get(route.provider, NO_NAMES)
+    if priced in known:
         return
     if route.price_as is None and files.main.default_price is not None:
         return
     if problems.about(files.node, "default_price") or problems.about(node, "upstream_model"):
         return
     key = "price_as" if route.price_as else "upstream_model" if route.upstream_model else "match"
-    close = did_you_mean(priced, sorted(files.priced))
+    close = did_you_mean(priced, sorted(known))
     offer = f"{close} Or add" if close.startswith("Did") else "Add"
     problems.add(
         node.at(key),
@@ -152,18 +156,33 @@ def _covers(wide: str, narrow: str) -> bool:
 
 
 def _prices(files: Files, problems: Problems) -> None:
-    versions: dict[str, Node] = {}
-    models: dict[str, Node] = {}
+    """For one provider, each model and each piece of a vendor has its price in one place."""
+    told: dict[tuple[str, ...], Node] = {}
     for card in files.cards:
-        here = card.node.at("version")
-        if card.block.version in versions:
-            _elsewhere(here, card.block.version, versions[card.block.version], problems)
-        versions.setdefault(card.block.version, here)
-        for model in card.block.models:
-            line = card.node.at("models", model)
-            if model in models:
-                _elsewhere(line, model, models[model], problems)
-            models.setdefault(model, line)
+        if card.block.vendor is None and card.node.child("models") is None:
+            problems.add(
+                card.node,
+                "a file without models and without a vendor prices nothing",
+                suggestion="Add models, or the vendor whose models its pieces are for.",
+            )
+        for name, node in _priced_in(card):
+            # Two providers may be priced by one file.
+            if name in told and (name[0] != "version" or told[name].file != node.file):
+                _elsewhere(node, name[-1], told[name], problems)
+            told.setdefault(name, node)
+
+
+def _priced_in(card: Card) -> Iterator[tuple[tuple[str, ...], Node]]:
+    """What may stand in one file only, and where it stands in this one."""
+    block, at = card.block, card.node.at
+    yield ("version", block.version), at("version")
+    for model in block.models:
+        yield ("model", card.provider, model), at("models", model)
+    if block.vendor is not None:
+        for name in block.pieces:
+            yield ("piece", card.provider, block.vendor, name), at("pieces", name)
+        for name in block.tier_percent:
+            yield ("tier", card.provider, block.vendor, name), at("tier_percent", name)
 
 
 def _elsewhere(node: Node, name: str, first: Node, problems: Problems) -> None:

@@ -1,7 +1,7 @@
 """The kinds of values settings are made of: strict, bounded, each with its JSON Schema.
 
 A value that is wrong raises `wrong(expected, suggestion)`; what came is added by whoever reports
-it, who knows whether it may be shown.
+it, who knows whether it may be shown, unless the rule itself says it better.
 """
 
 import re
@@ -15,6 +15,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from gateway.metering.accounts import valid_name
+from gateway.metering.pieces import PIECES, SERVICE_TIERS, piece_kind, valid_piece
+from gateway.settings.problems import did_you_mean
 
 WRONG = "wrong"
 GLOB_SYMBOLS = "*?["
@@ -34,9 +36,9 @@ class Block(BaseModel):
     """What people write for a key → the key, where spelling alone would not lead there."""
 
 
-def wrong(expected: str, suggestion: str) -> PydanticCustomError:
+def wrong(expected: str, suggestion: str, *, came: str = "") -> PydanticCustomError:
     return PydanticCustomError(
-        WRONG, "{expected}", {"expected": expected, "suggestion": suggestion}
+        WRONG, "{expected}", {"expected": expected, "suggestion": suggestion, "came": came}
     )
 
 
@@ -76,6 +78,25 @@ def _model_name(value: str) -> str:
     if any(symbol in value for symbol in GLOB_SYMBOLS):
         raise wrong("one model's exact name, not a glob", "Name the one model that is meant.")
     return _model_glob(value)
+
+
+def _piece(value: str) -> str:
+    if piece_kind(value) not in PIECES:
+        raise wrong(
+            "something that is sold by the piece", did_you_mean(piece_kind(value), [*PIECES])
+        )
+    if not valid_piece(value):
+        raise wrong(
+            "a name of parts joined by dots",
+            "Write the kind, or more of it: image, image.hd, image.hd.1024x1792.",
+        )
+    return value
+
+
+def _tier(value: str) -> str:
+    if value not in SERVICE_TIERS:
+        raise wrong("a service tier", did_you_mean(value, [*SERVICE_TIERS]))
+    return value
 
 
 def _reference(value: str) -> str:
@@ -171,6 +192,13 @@ Usd = Annotated[
     Field(ge=0, le=100_000, max_digits=20, decimal_places=12),
     WithJsonSchema(_DECIMAL_SCHEMA),
 ]
+# Far above any picture or search; it catches a price per thousand written as one for each.
+UsdPerPiece = Annotated[
+    Decimal,
+    _AS_WRITTEN,
+    Field(ge=0, le=1_000, max_digits=20, decimal_places=15),
+    WithJsonSchema(_DECIMAL_SCHEMA),
+]
 # An amount must stay below 2⁵³ microcredits, and a microcredit is the smallest there is.
 Credits = Annotated[
     Decimal,
@@ -182,6 +210,8 @@ PlainDecimal = Annotated[Decimal, _AS_WRITTEN, WithJsonSchema(_DECIMAL_SCHEMA)]
 Name = Annotated[str, AfterValidator(_name)]
 ModelGlob = Annotated[str, AfterValidator(_model_glob)]
 ModelName = Annotated[str, AfterValidator(_model_name)]
+PieceName = Annotated[str, AfterValidator(_piece)]
+TierName = Annotated[str, AfterValidator(_tier)]
 Reference = Annotated[
     str, AfterValidator(_reference), WithJsonSchema({"type": "string", "pattern": "^(env|file):.+"})
 ]

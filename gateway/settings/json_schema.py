@@ -83,7 +83,7 @@ def _default(value: object) -> str:
         case None:
             return "null"
         case dict():
-            return "its defaults"
+            return "its defaults" if value else "`{}`"
         case list() if len(value) > 1:
             return "see the sample"
         case bool():

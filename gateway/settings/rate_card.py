@@ -1,15 +1,25 @@
-"""From prices as written (US dollars per million tokens) to the rate card (microcredits).
+"""From prices as written (US dollars) to the rate card (microcredits).
 
-Exact, or refused: a price that is no whole number of microcredits per million tokens would be
-charged as something else than what stands in the file.
+Exact, or refused: a price that is no whole number of microcredits per million tokens or pieces
+would be charged as something else than what stands in the file.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 
-from gateway.metering.pricing import UCR_PER_CREDIT, ModelPrice, RateCard, Rates, Tier
+from gateway.metering.pieces import is_kind_of
+from gateway.metering.pricing import (
+    TOKENS_PER_RATE,
+    UCR_PER_CREDIT,
+    ModelPrice,
+    RateCard,
+    Rates,
+    Tier,
+)
+from gateway.metering.usage import TokenClass
 from gateway.settings.documents import Node
 from gateway.settings.problems import Problems
 from gateway.settings.reading import Card
@@ -18,6 +28,8 @@ from gateway.settings.schema_prices import CLASS_KEYS, PriceBlock, PricesFile, R
 DEFAULT_NAME = "default"
 # Enough to tell any two cards apart that bear the same versions.
 DIGEST_CHARS = 8
+
+Lines = dict[str, ModelPrice]
 
 
 def build_rate_card(
@@ -28,21 +40,62 @@ def build_rate_card(
     credit_usd: Decimal,
     problems: Problems,
 ) -> RateCard:
-    """One card of all files. Its version joins theirs, and a digest of every rate, so that a
-    receipt names exactly what priced it even if a file was edited under an old version."""
+    """One card of all files. A line's version names the files it comes from and a digest of every
+    rate, so that a receipt names exactly what priced it even if a file was edited under an old
+    version."""
     converter = _Converter(credit_usd, problems)
-    models: dict[str, ModelPrice] = {}
+    shared = _shared(cards, converter)
+    lines: dict[str, Lines] = {"": {}}
     for card in cards:
+        here = lines.setdefault(card.provider, {})
         for name, block in card.block.models.items():
             node = card.node.at("models", name)
-            models.setdefault(name, converter.price(name, block, node, card.block))
+            price = converter.price(name, block, node, shared=shared[_seller(card)])
+            here.setdefault(name, _sourced(price, card.block))
     fallback = None
     if default is not None:
-        fallback = converter.price(DEFAULT_NAME, default, default_node, None)
-    versions = "+".join(card.block.version for card in cards) or DEFAULT_NAME
+        fallback = converter.price(DEFAULT_NAME, default, default_node, shared=Shared())
+    digest = _digest(lines, fallback)
     return RateCard(
-        version=f"{versions}@{_digest(models, fallback)}", models=models, default=fallback
+        digest=digest,
+        models=_versioned(lines.pop(""), digest),
+        by_provider={name: _versioned(own, digest) for name, own in lines.items()},
+        default=fallback and replace(fallback, version=f"{DEFAULT_NAME}@{digest}"),
     )
+
+
+@dataclass(slots=True)
+class Shared:
+    """What holds for all models of a vendor at one provider, unless they say otherwise."""
+
+    versions: list[str] = field(default_factory=list)
+    pieces: dict[str, int] = field(default_factory=dict)
+    tier_percent: dict[str, int] = field(default_factory=dict)
+
+
+def _shared(cards: Sequence[Card], converter: "_Converter") -> dict[tuple[str, str], Shared]:
+    found: dict[tuple[str, str], Shared] = {}
+    for card in cards:
+        shared = found.setdefault(_seller(card), Shared())
+        shared.versions.append(card.block.version)
+        shared.pieces.update(converter.pieces(card.block, card.node))
+        shared.tier_percent.update(card.block.tier_percent)
+    return found
+
+
+def _seller(card: Card) -> tuple[str, str]:
+    """Whose defaults hold in it: those of the vendor, or its own (no two have one version)."""
+    return card.provider, card.block.vendor or f"\0{card.block.version}"
+
+
+def _sourced(price: ModelPrice, file: PricesFile) -> ModelPrice:
+    return replace(price, source=price.source or file.source, checked=price.checked or file.checked)
+
+
+def _versioned(lines: Lines, digest: str) -> Lines:
+    return {
+        name: replace(price, version=f"{price.version}@{digest}") for name, price in lines.items()
+    }
 
 
 class _Converter:
@@ -53,23 +106,36 @@ class _Converter:
         self._credit_usd = credit_usd
         self._problems = problems
 
-    def price(
-        self, name: str, block: PriceBlock, node: Node, file: PricesFile | None
-    ) -> ModelPrice:
+    def price(self, name: str, block: PriceBlock, node: Node, *, shared: Shared) -> ModelPrice:
         fee = block.fee_usd
+        own = self.pieces(block, node)
+        inherited = {
+            piece: rate
+            for piece, rate in shared.pieces.items()
+            if not any(is_kind_of(piece, stated) for stated in own)
+        }
         return ModelPrice(
             model=name,
+            version="+".join(shared.versions),
             tiers=self._tiers(block, node),
+            by_token=block.input is not None,
             fee_ucr=0 if fee is None else self._ucr(fee, node.at("fee_usd")),
+            pieces=inherited | own,
+            tier_percent={**shared.tier_percent, **block.tier_percent},
             context_tokens=block.context_tokens,
             max_output_tokens=block.max_output_tokens,
-            source=block.source or (file.source if file else ""),
-            checked=block.checked or (file.checked if file else ""),
+            source=block.source or "",
+            checked=block.checked or "",
         )
+
+    def pieces(self, block: PriceBlock | PricesFile, node: Node) -> dict[str, int]:
+        return {
+            piece: self._ucr(usd, node.at("pieces", piece), times=TOKENS_PER_RATE)
+            for piece, usd in block.pieces.items()
+        }
 
     def _tiers(self, block: PriceBlock, node: Node) -> tuple[Tier, ...]:
         tiers = [Tier(0, self._rates(block, node))]
-        stated = _stated(block)
         for index, long in enumerate(block.tiers):
             here = node.at("tiers", index)
             if long.above_input_tokens <= tiers[-1].above_input_tokens:
@@ -79,7 +145,7 @@ class _Converter:
                     f"came {long.above_input_tokens}",
                     suggestion="Order the tiers by length.",
                 )
-            if missing := sorted(stated - _stated(long)):
+            if missing := sorted(block.stated - long.stated):
                 self._problems.add(
                     here,
                     f"the model has a price for {', '.join(missing)}, this tier has none",
@@ -97,8 +163,9 @@ class _Converter:
             }
         )
 
-    def _ucr(self, usd: Decimal, node: Node) -> int:
-        exact = Fraction(usd) * self._ucr_per_usd
+    def _ucr(self, usd: Decimal, node: Node, *, times: int = 1) -> int:
+        """Microcredits of `times` such prices."""
+        exact = Fraction(usd) * times * self._ucr_per_usd
         if exact.denominator != 1:
             self._problems.add(
                 node,
@@ -109,15 +176,24 @@ class _Converter:
         return -(-exact.numerator // exact.denominator)
 
 
-def _stated(block: RatesBlock) -> set[str]:
-    return {key for key in CLASS_KEYS.values() if getattr(block, key) is not None}
-
-
-def _digest(models: Mapping[str, ModelPrice], fallback: ModelPrice | None) -> str:
-    lines = [
-        f"{price.model} {price.fee_ucr} {tier.above_input_tokens} "
-        + " ".join(f"{name}={rate}" for name, rate in sorted(tier.rates.by_class.items()))
-        for price in [*(models[name] for name in sorted(models)), *([fallback] if fallback else [])]
-        for tier in price.tiers
+def _digest(lines: Mapping[str, Lines], fallback: ModelPrice | None) -> str:
+    texts = [
+        text
+        for provider in sorted(lines)
+        for model in sorted(lines[provider])
+        for text in _texts(provider, lines[provider][model])
     ]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:DIGEST_CHARS]
+    texts += _texts("", fallback) if fallback else ()
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:DIGEST_CHARS]
+
+
+def _texts(provider: str, price: ModelPrice) -> Iterator[str]:
+    yield f"{provider} {price.model} {price.by_token} {price.fee_ucr}"
+    for tier in price.tiers:
+        yield f"{tier.above_input_tokens} {_pairs(tier.rates.by_class)}"
+    yield _pairs(price.pieces)
+    yield _pairs(price.tier_percent)
+
+
+def _pairs(rates: Mapping[str, int] | Mapping[TokenClass, int]) -> str:
+    return " ".join(f"{name}={rate}" for name, rate in sorted(rates.items()))

@@ -4,6 +4,7 @@
 not a second mistake.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,21 +28,25 @@ class Plans:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
+    """`provider`: the one it holds for; empty for all."""
+
     block: PricesFile
     node: Node
+    provider: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
     """A whole configuration as written. `plans` None: not readable, so not to be judged by.
-    `priced`: every name with a line on a card; None when a card could not be read."""
+    `priced`: by provider, every name with a line for it alone, and under "" for all; None when a
+    card could not be read."""
 
     main: GatewayFile
     node: Node
     providers: frozenset[str]
     plans: Plans | None
     cards: tuple[Card, ...]
-    priced: frozenset[str] | None
+    priced: Mapping[str, frozenset[str]] | None
 
 
 def read_files(path: Path, sources: Sources, problems: Problems) -> Files | None:
@@ -89,20 +94,29 @@ def _plans(
 
 def _cards(
     main: GatewayFile, root: Node, sources: Sources, *, problems: Problems
-) -> tuple[tuple[Card, ...], frozenset[str] | None]:
+) -> tuple[tuple[Card, ...], Mapping[str, frozenset[str]] | None]:
     cards: list[Card] = []
-    priced: set[str] = set()
+    priced: dict[str, set[str]] = {}
     complete = True
-    for index, name in enumerate(main.prices):
-        asked_by = root.at("prices", index)
+    for provider, name, asked_by in _named_cards(main, root):
         document = sources.document(sources.beside(name), asked_by=asked_by)
         if document is None:
             complete = False
             continue
-        priced.update(document.at("models").keys())
+        priced.setdefault(provider, set()).update(document.at("models").keys())
         card = validated(document, PricesFile, problems)
         if card is None:
             complete = False
         else:
-            cards.append(Card(block=card, node=document))
-    return tuple(cards), frozenset(priced) if complete else None
+            cards.append(Card(block=card, node=document, provider=provider))
+    names = {provider: frozenset(models) for provider, models in priced.items()}
+    return tuple(cards), names if complete else None
+
+
+def _named_cards(main: GatewayFile, root: Node) -> Iterator[tuple[str, str, Node]]:
+    """The provider a card is for (or none), the file, and where that is written."""
+    for index, name in enumerate(main.prices):
+        yield "", name, root.at("prices", index)
+    for provider, block in main.providers.items():
+        for index, name in enumerate(block.prices):
+            yield provider, name, root.at("providers", provider, "prices", index)

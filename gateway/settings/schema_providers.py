@@ -73,3 +73,6 @@ class ProviderBlock(Block):
     """Seconds an unused connection is kept; below what most load balancers allow (60)."""
     ca_file: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
     """PEM file of the authorities to trust instead of the system's."""
+    prices: tuple[Annotated[str, Field(min_length=1, max_length=1024)], ...] = ()
+    """Rate card files for this provider alone, looked in before the common ones: for a model that
+    costs something else here."""

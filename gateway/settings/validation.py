@@ -95,7 +95,7 @@ def _report(
     else:
         context = detail.get("ctx", {})
         expected = EXPECTED.get(kind, detail["msg"]).format_map(context)
-        came = _came(name, detail["input"])
+        came = context.get("came") or _came(name, detail["input"])
         suggestion = _suggestion(schema, steps, detail)
         problems.add(node, f"expected {expected}, came {came}", suggestion=suggestion)
 
@@ -128,7 +128,7 @@ def _what(field: FieldInfo | None) -> str:
         return "See docs/configuration.md."
     text = (field.description or "See docs/configuration.md.").replace("\n", " ")
     default = field.get_default()
-    if field.is_required() or isinstance(default, Block | tuple | NoneType):
+    if field.is_required() or isinstance(default, Block | tuple | dict | NoneType):
         return text
     return f"{text} Default: {default}."
 
@@ -172,8 +172,11 @@ def _wrong_part(document: Node, steps: tuple[str | int, ...]) -> tuple[Node, Nod
 
 
 def _field_at(schema: type[Block], steps: tuple[str | int, ...]) -> FieldInfo | None:
+    """The setting at that place; for an item of a plain list or mapping, what holds it."""
+    if not steps:
+        return None
     block = _block_at(schema, steps[:-1])
-    return block.model_fields.get(str(steps[-1])) if block and steps else None
+    return block.model_fields.get(str(steps[-1])) if block else _field_at(schema, steps[:-1])
 
 
 def _block_at(schema: type[Block], steps: tuple[str | int, ...]) -> type[Block] | None:

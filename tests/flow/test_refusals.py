@@ -121,6 +121,8 @@ async def test_a_token_limit_is_settled_to_what_was_used(tmp_path: Path, store_u
     [
         ("claude-x", "{}", "model_not_allowed"),
         ("gpt-unpriced", "{}", "model_not_priced"),
+        # Sold by the picture, and a chat makes none: nothing could be charged for it.
+        ("gpt-pictures", "{}", "model_not_priced"),
         ("gpt-4.1-mini", "{models: [other-*]}", "model_not_allowed"),
     ],
 )

@@ -60,6 +60,7 @@ source: tests
 checked: 2026-11-23
 models:
   gpt-4.1-mini: {input: "0.40", output: "1.60", context_tokens: 100000, max_output_tokens: 32768}
+  gpt-pictures: {pieces: {image: "0.04"}}
 """
 
 

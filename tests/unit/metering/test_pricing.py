@@ -1,5 +1,6 @@
 """Charges are exact to the microcredit, and what is held is never less than what is charged."""
 
+from dataclasses import replace
 from fractions import Fraction
 from math import ceil
 
@@ -8,6 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gateway.metering.call import Terms
+from gateway.metering.pieces import is_kind_of
 from gateway.metering.pricing import (
     PARENT,
     ModelPrice,
@@ -33,6 +35,12 @@ MEDIA = {
 GIVEN_RATES = st.dictionaries(
     st.sampled_from(list(TokenClass)), st.integers(min_value=0, max_value=5_000_000_000)
 )
+PIECE_NAMES = ("image", "image.hd", "image.hd.1024x1792", "image.low", "web_search")
+PIECE_RATES = st.dictionaries(
+    st.sampled_from(PIECE_NAMES), st.integers(min_value=0, max_value=50_000_000_000_000)
+)
+TIERS = ("batch", "flex", "priority")
+TIER_PERCENTS = st.dictionaries(st.sampled_from(TIERS), st.integers(min_value=1, max_value=400))
 
 
 @st.composite
@@ -44,12 +52,36 @@ def prices(draw):
         model="m",
         tiers=tuple(tiers),
         fee_ucr=draw(st.integers(min_value=0, max_value=1_000_000)),
+        pieces=draw(PIECE_RATES),
+        tier_percent=draw(TIER_PERCENTS),
     )
 
 
-def price(given=PLAIN, *, tiers=(), fee_ucr=0):
+@st.composite
+def terms(draw):
+    pieces = draw(st.dictionaries(st.sampled_from(PIECE_NAMES), st.integers(0, 50)))
+    return Terms(
+        media=draw(st.booleans()),
+        pieces=tuple(sorted(pieces.items())),
+        service_tier=draw(st.sampled_from(("", *TIERS))),
+    )
+
+
+def within(draw, allowed):
+    """Pieces and a tier that a call on these terms may turn out to have used."""
+    pieces = {}
+    for name, count in allowed.pieces:
+        kind = draw(st.sampled_from([each for each in PIECE_NAMES if is_kind_of(each, name)]))
+        pieces[kind] = pieces.get(kind, 0) + draw(st.integers(0, count))
+    return {
+        "pieces": tuple(sorted(pieces.items())),
+        "service_tier": draw(st.sampled_from(("", allowed.service_tier))),
+    }
+
+
+def price(given=PLAIN, *, tiers=(), **others):
     above = [Tier(threshold, Rates.of(rates)) for threshold, rates in tiers]
-    return ModelPrice(model="m", tiers=(Tier(0, Rates.of(given)), *above), fee_ucr=fee_ucr)
+    return ModelPrice(model="m", tiers=(Tier(0, Rates.of(given)), *above), **others)
 
 
 def split(draw, total, classes):
@@ -111,34 +143,37 @@ def test_a_tier_prices_the_whole_call_once_its_threshold_is_passed():
     assert charge_ucr(tiered, Usage(input_uncached=1, input_cache_read=100)) == 202
 
 
-@given(card=prices(), data=st.data())
-def test_a_charge_is_the_exact_sum_rounded_up(card, data):
+@given(card=prices(), data=st.data(), sold=terms())
+def test_a_charge_is_the_exact_sum_rounded_up(card, data, sold):
     usage = Usage(
-        **split(data.draw, data.draw(st.integers(min_value=0, max_value=10_000)), list(TokenClass))
+        **split(data.draw, data.draw(st.integers(min_value=0, max_value=10_000)), list(TokenClass)),
+        **within(data.draw, sold),
     )
     rates = card.rates_for(usage.input_tokens).by_class
+    times = Fraction(card.percent(usage.service_tier), 100)
     exact = sum(
-        (Fraction(getattr(usage, name) * rates[name], 1_000_000) for name in TokenClass),
+        (Fraction(getattr(usage, name) * rates[name], 1_000_000) * times for name in TokenClass),
         Fraction(card.fee_ucr),
+    ) + sum(
+        Fraction(count * (card.piece_rate(name) or 0), 1_000_000) for name, count in usage.pieces
     )
 
     assert ceil(exact) == charge_ucr(card, usage)
 
 
-@given(card=prices(), data=st.data(), media=st.booleans())
-def test_no_usage_inside_the_bound_costs_more_than_the_worst_case(card, data, media):
-    """Whatever the classes, and whichever side of a threshold the call ends up on."""
+@given(card=prices(), data=st.data(), sold=terms())
+def test_no_usage_inside_the_bound_costs_more_than_the_worst_case(card, data, sold):
+    """Whatever the classes, kinds and tier, and whichever side of a threshold it ends up on."""
     input_tokens = data.draw(st.integers(min_value=0, max_value=6_000))
     output_tokens = data.draw(st.integers(min_value=0, max_value=6_000))
-    allowed = set(TokenClass) if media else set(TokenClass) - MEDIA
+    allowed = set(TokenClass) if sold.media else set(TokenClass) - MEDIA
     usage = Usage(
         **split(data.draw, input_tokens, [name for name in INPUT if name in allowed]),
         **split(data.draw, output_tokens, [name for name in OUTPUT if name in allowed]),
+        **within(data.draw, sold),
     )
 
-    bound = worst_case_ucr(
-        card, input_tokens=input_tokens, output_tokens=output_tokens, terms=Terms(media=media)
-    )
+    bound = worst_case_ucr(card, input_tokens=input_tokens, output_tokens=output_tokens, terms=sold)
 
     assert charge_ucr(card, usage) <= bound
 
@@ -193,19 +228,19 @@ def test_a_long_prompt_may_be_the_cheaper_one():
     card=prices(),
     available_ucr=st.integers(min_value=-10, max_value=10**9),
     input_tokens=st.integers(min_value=0, max_value=6_000),
-    media=st.booleans(),
+    sold=terms(),
 )
 def test_affordable_output_fits_and_one_token_more_does_not(
-    card, available_ucr, input_tokens, media
+    card, available_ucr, input_tokens, sold
 ):
     def cost(output_tokens):
         return worst_case_ucr(
-            card, input_tokens=input_tokens, output_tokens=output_tokens, terms=Terms(media=media)
+            card, input_tokens=input_tokens, output_tokens=output_tokens, terms=sold
         )
 
     assume(cost(1_000_000) > cost(0))
     affordable = affordable_output_tokens(
-        card, available_ucr=available_ucr, input_tokens=input_tokens, terms=Terms(media=media)
+        card, available_ucr=available_ucr, input_tokens=input_tokens, terms=sold
     )
 
     assert affordable >= 0
@@ -242,5 +277,118 @@ def test_a_fraction_of_a_microcredit_is_not_given_away():
 def test_a_model_without_a_line_is_refused_unless_the_card_has_a_default():
     default = price()
 
-    assert RateCard(version="1").price("unknown") is None
-    assert default == RateCard(version="1", default=default).price("unknown")
+    assert RateCard(digest="1").price("unknown", provider="p") is None
+    assert default == RateCard(digest="1", default=default).price("unknown", provider="p")
+
+
+def test_a_provider_may_have_its_own_price_for_a_model():
+    common, own = price(fee_ucr=1), price(fee_ucr=2)
+    card = RateCard(digest="1", models={"m": common}, by_provider={"azure": {"m": own, "n": own}})
+
+    assert own == card.price("m", provider="azure")
+    assert common == card.price("m", provider="openai")
+    assert card.price("n", provider="openai") is None
+    assert {"m", "n"} == card.priced_at("azure")
+    assert {"m"} == card.priced_at("openai")
+    assert ("m", "n") == card.model_names
+
+
+PICTURES = {"image": 40_000_000_000, "image.hd": 80_000_000_000, "image.hd.1024x1792": 120}
+
+
+@pytest.mark.parametrize(
+    ("name", "rate"),
+    [
+        ("image", 40_000_000_000),
+        ("image.standard.1024x1024", 40_000_000_000),
+        ("image.hd", 80_000_000_000),
+        ("image.hd.1024x1024", 80_000_000_000),
+        ("image.hd.1024x1792", 120),
+        ("image_like", None),
+        ("web_search", None),
+    ],
+)
+def test_the_particular_price_goes_before_the_general(name, rate):
+    assert rate == price(pieces=PICTURES).piece_rate(name)
+
+
+def test_pieces_are_charged_per_piece_and_rounded_up_once_with_the_tokens():
+    # A third of a µcr for a token and for a character.
+    cheap = price({TokenClass.INPUT_UNCACHED: 333_333}, pieces={"character": 333_333})
+
+    assert charge_ucr(cheap, Usage(input_uncached=1, pieces=(("character", 1),))) == 1
+    assert charge_ucr(cheap, Usage(input_uncached=2, pieces=(("character", 2),))) == 2
+    # Two pictures at 0.04 dollars are eight credits of a cent.
+    pictures = price({}, pieces={"image": 4_000_000_000_000})
+    assert charge_ucr(pictures, Usage(pieces=(("image.low", 2),))) == 8_000_000
+
+
+def test_a_tier_changes_the_price_of_tokens_not_of_pieces():
+    card = price(pieces={"web_search": 1_000_000_000_000}, tier_percent={"batch": 50})
+    used = Usage(input_uncached=1_000, pieces=(("web_search", 1),))
+
+    assert charge_ucr(card, used) == 250_000 + 1_000_000
+    assert charge_ucr(card, replace(used, service_tier="batch")) == 125_000 + 1_000_000
+    # Without a price of its own it costs the same.
+    assert charge_ucr(card, replace(used, service_tier="flex")) == 250_000 + 1_000_000
+
+
+def test_half_a_microcredit_of_a_cheaper_tier_is_rounded_up():
+    card = price({TokenClass.INPUT_UNCACHED: 1_000_000}, tier_percent={"batch": 50})
+
+    assert charge_ucr(card, Usage(input_uncached=3, service_tier="batch")) == 2
+
+
+def test_a_cheaper_tier_is_not_counted_on_and_a_dearer_one_is():
+    card = price(
+        {TokenClass.INPUT_UNCACHED: 1_000_000}, tier_percent={"batch": 50, "priority": 200}
+    )
+
+    def held(tier):
+        terms_ = Terms(service_tier=tier)
+        return worst_case_ucr(card, input_tokens=10, output_tokens=0, terms=terms_)
+
+    assert [held(tier) for tier in ("", "batch", "priority")] == [10, 10, 20]
+
+
+def test_what_is_held_for_a_piece_is_its_dearest_kind():
+    card = price({}, pieces={"image": 1_000_000, "image.hd": 5_000_000, "web_search": 7_000_000})
+    asked = Terms(pieces=(("image", 3),))
+
+    assert worst_case_ucr(card, input_tokens=0, output_tokens=0, terms=asked) == 15
+
+
+def test_pieces_leave_less_for_tokens():
+    card = price({TokenClass.OUTPUT_TEXT: 1_000_000}, pieces={"web_search": 10_000_000})
+
+    def affordable(available_ucr):
+        return affordable_output_tokens(
+            card,
+            available_ucr=available_ucr,
+            input_tokens=0,
+            terms=Terms(pieces=(("web_search", 1),)),
+        )
+
+    assert [affordable(ucr) for ucr in (9, 10, 25)] == [0, 0, 15]
+
+
+def test_what_has_no_price_is_named():
+    card = price(pieces={"image": 1}, tier_percent={"fast": 200})
+    pieces = (("image.hd", 1), ("web_search", 2))
+
+    assert ("web_search",) == card.unpriced(Terms(pieces=pieces, service_tier="fast"))
+    assert ("web_search", "priority") == card.unpriced(
+        Usage(pieces=pieces, service_tier="priority")
+    )
+    # These two are never dearer than the ordinary tier.
+    assert () == card.unpriced(Terms(service_tier="flex"))
+    assert () == card.unpriced(Usage(service_tier="batch"))
+
+
+def test_a_model_sold_by_the_piece_cannot_be_charged_for_a_call_without_one():
+    pictures = price({}, pieces={"image": 1}, by_token=False)
+
+    assert pictures.charges_for(Terms(pieces=(("image", 1),)))
+    assert not pictures.charges_for(Terms())
+    assert replace(pictures, fee_ucr=1).charges_for(Terms())
+    assert price({}).charges_for(Terms())

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.metering.usage import TokenClass
+from gateway.metering.pricing import charge_ucr
+from gateway.metering.usage import TokenClass, Usage
 from gateway.settings import examine
 from gateway.settings.documents import Node
 from gateway.settings.problems import Problems
@@ -19,14 +20,15 @@ from gateway.settings.schema_prices import CLASS_KEYS, PricesFile
 NODE = Node("prices.yaml", 1, "", None)
 
 
-def card(models, version="v1"):
+def card(models, version="v1", *, provider="", **others):
     head = {
         "version": version,
         "effective_from": "2026-11-23",
         "source": "https://example.com/prices",
         "checked": "2026-11-23",
     }
-    return Card(block=PricesFile.model_validate({**head, "models": models}), node=NODE)
+    block = PricesFile.model_validate({**head, "models": models, **others})
+    return Card(block=block, node=NODE, provider=provider)
 
 
 def rate_card(*cards, credit_usd="0.01", problems=None):
@@ -75,19 +77,96 @@ def test_a_line_names_its_source_or_inherits_it():
     )
 
 
-def test_the_version_names_the_files_and_every_rate():
-    one = {"m": {"input": 1, "output": 2}}
-    other = {"m": {"input": 1, "output": 3}}
-    versions = {
-        rate_card(card(one)).version,
-        rate_card(card(other)).version,
-        rate_card(card(one), credit_usd="1").version,
-        rate_card(card(one), card({"n": {"input": 1, "output": 2}}, "v2")).version,
-    }
+def test_the_version_names_the_file_and_every_rate():
+    def version(*cards, **others):
+        return rate_card(*cards, **others).models["m"].version
 
-    assert 4 == len(versions)
-    assert rate_card(card(one)).version == rate_card(card(one)).version
-    assert {"v1", "v1+v2"} == {version.partition("@")[0] for version in versions}
+    one = {"m": {"input": 1, "output": 2}}
+    variants = [
+        card(one),
+        card({"m": {"input": 1, "output": 3}}),
+        card({"m": {"input": 1, "output": 2, "fee_usd": 1}}),
+        card({"m": {"input": 1, "output": 2, "pieces": {"web_search": 1}}}),
+        card(one, pieces={"web_search": 2}),
+        card(one, tier_percent={"batch": 50}),
+        card({"m": {"pieces": {"web_search": 1}}}),
+    ]
+    versions = [version(variant) for variant in variants]
+    versions.append(version(card(one), credit_usd="1"))
+    versions.append(version(card(one), card({"n": {"input": 1, "output": 2}}, "v2")))
+
+    assert len(versions) == len(set(versions))
+    assert version(card(one)) == versions[0]
+    assert {"v1"} == {each.partition("@")[0] for each in versions}
+
+
+def test_files_of_one_vendor_share_their_pieces_and_tiers():
+    lines = card({"m": {"input": 1, "output": 2}}, vendor="openai")
+    shared = card(
+        {}, "v2", vendor="openai", pieces={"web_search": "0.01"}, tier_percent={"batch": 50}
+    )
+    other = card({"n": {"input": 1, "output": 2}}, "v3", vendor="google")
+    models = rate_card(lines, shared, other).models
+
+    # A cent is a credit, a million microcredits; the rate is for a million searches.
+    assert {"web_search": 10**12} == models["m"].pieces
+    assert {"batch": 50} == models["m"].tier_percent
+    assert models["m"].version.startswith("v1+v2@")
+    assert ({}, {}) == (models["n"].pieces, models["n"].tier_percent)
+
+
+def test_a_file_without_a_vendor_keeps_its_pieces_to_itself():
+    one = card({"m": {"input": 1, "output": 2}}, pieces={"web_search": 1})
+    models = rate_card(one, card({"n": {"input": 1, "output": 2}}, "v2")).models
+
+    assert ["web_search"] == [*models["m"].pieces]
+    assert {} == models["n"].pieces
+
+
+def test_a_models_own_price_replaces_every_kind_the_file_prices():
+    shared = {"image": 1, "image.hd": 2, "web_search": 3}
+    own = {"input": 1, "output": 2, "pieces": {"image": "0.5"}, "tier_percent": {"batch": 40}}
+    model = rate_card(
+        card({"m": own}, pieces=shared, tier_percent={"batch": 50, "priority": 200})
+    ).models["m"]
+
+    assert {"image", "web_search"} == set(model.pieces)
+    assert 50 * 10**12 == model.piece_rate("image.hd.1024x1792")
+    assert {"batch": 40, "priority": 200} == model.tier_percent
+
+
+def test_a_model_may_be_sold_by_the_piece_or_request_only():
+    models = rate_card(
+        card({"a": {"pieces": {"image": "0.04"}}, "b": {"fee_usd": "0.01"}, "c": PLAIN})
+    ).models
+
+    assert [False, False, True] == [models[name].by_token for name in "abc"]
+    assert (0, 4_000_000) == (models["a"].fee_ucr, charge_ucr(models["a"], PICTURE))
+
+
+PLAIN = {"input": 1, "output": 2}
+PICTURE = Usage(input_uncached=50, pieces=(("image.hd", 1),))
+
+
+def test_a_provider_may_have_cards_of_its_own():
+    built = rate_card(card({"m": PLAIN}), card({"m": {**PLAIN, "fee_usd": 1}}, "v2", provider="x"))
+
+    assert 0 == built.price("m", provider="y").fee_ucr
+    assert 100_000_000 == built.price("m", provider="x").fee_ucr
+
+
+@given(
+    usd=st.decimals(min_value=0, max_value=1000, places=12),
+    peg=st.decimals(min_value=Decimal("0.001"), max_value=10, places=3),
+)
+def test_a_piece_costs_exactly_what_stands_in_the_file_or_is_refused(usd, peg):
+    problems = Problems()
+    lines = card({"m": {"pieces": {"character": usd}}})
+
+    built = build_rate_card((lines,), None, NODE, credit_usd=peg, problems=problems)
+
+    exact = Fraction(usd) * 10**12 / Fraction(peg)
+    assert (exact == built.models["m"].piece_rate("character")) == (len(problems) == 0)
 
 
 @given(
