@@ -83,7 +83,9 @@ def event(words: int) -> bytes:
 
 async def relayed(pieces, *, tokens):
     """What the client got of these pieces on that much credit, how it ended, what is charged."""
-    ticket = SimpleNamespace(model="m", input_tokens=1, input_exact=True, call=CALL)
+    ticket = SimpleNamespace(
+        model="m", prompt=Usage(input_uncached=1), prompt_exact=True, call=CALL
+    )
     reader = DIALECTS["openai_chat"].answer_reader(CALL, content_type="text/event-stream")
     meter = Meter(ticket, reader, counter=COUNTER, decode=None, disbelieved=lambda: None)
     client, provider = Client(), Provider()
