@@ -123,6 +123,10 @@ class AnswerReader(Protocol):
         may follow there; -1 while it is incomplete. A format that cannot be cut never has one."""
         ...
 
+    def withdraw(self) -> None:
+        """What the last digest read was not relayed: no ending may build on it."""
+        ...
+
     def ending(self, *, usage: Usage, include_usage: bool) -> bytes:
         """What ends this stream cleanly because credit is gone: finish reason `length` for each
         choice still open, the usage event if asked for, the terminator. Needs all digested."""

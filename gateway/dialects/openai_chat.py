@@ -9,7 +9,7 @@ from gateway.dialects import openai_chat_call, openai_chat_prompt
 from gateway.dialects.base import AnswerReader, BodyFilter, Prepared, PromptParts, Request
 from gateway.dialects.json_body import with_model
 from gateway.dialects.json_scan import inserted, member, members, replaced
-from gateway.dialects.openai_chat_answer import JsonReader, StreamReader
+from gateway.dialects.openai_chat_answer import json_reader, stream_reader
 from gateway.dialects.openai_chat_filter import UsageFilter
 from gateway.metering.call import Call
 
@@ -38,7 +38,7 @@ class OpenAIChat:
         return Prepared(_asking_usage(body, call) if hide_usage else body, hide_usage)
 
     def answer_reader(self, call: Call, *, content_type: str) -> AnswerReader:
-        return StreamReader(call) if content_type == EVENT_STREAM else JsonReader(call)
+        return stream_reader(call) if content_type == EVENT_STREAM else json_reader(call)
 
     def usage_filter(self) -> BodyFilter:
         return UsageFilter()

@@ -6,9 +6,7 @@ Source: OpenAI API reference, "Create chat completion", and the openai package 3
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
-from gateway.dialects.image_size import base64_payload, image_size
 from gateway.dialects.json_body import (
     SingleKeys,
     array,
@@ -18,8 +16,9 @@ from gateway.dialects.json_body import (
     tokens,
     wrong,
 )
+from gateway.dialects.openai_media import Media
 from gateway.errors import BadCall
-from gateway.metering.call import TEXT_ONLY, Call, ImageInput, Terms
+from gateway.metering.call import TEXT_ONLY, Call, Terms
 
 CHOICES_MAX = 128
 
@@ -35,10 +34,6 @@ SINGLE_KEYS = SingleKeys(
     ),
     inside={"stream_options": ("include_usage",)},
 )
-
-# Heard speech is one token per 100 ms ("Managing costs" in OpenAI's realtime guide), and no
-# codec accepted here goes below 8 kbit/s (MPEG-2.5 layer III): 100 bytes per token.
-AUDIO_BYTES_PER_TOKEN = 100
 
 WITH_MEDIA = Terms(media=True)
 
@@ -93,19 +88,8 @@ def _output_cap(document: Mapping[str, object]) -> int | None:
     return max(current, older)
 
 
-@dataclass(slots=True)
-class _Media:
-    """What a request carries besides text, as it is found."""
-
-    text_bytes: int
-    images: list[ImageInput] = field(default_factory=list)
-    audio_tokens: int = 0
-    opaque_inputs: int = 0
-    audio: bool = False
-
-
-def _media(document: Mapping[str, object], text_bytes: int) -> _Media:
-    media = _Media(text_bytes)
+def _media(document: Mapping[str, object], text_bytes: int) -> Media:
+    media = Media(text_bytes)
     for message in array(document, "messages"):
         if isinstance(message, dict):
             content = message.get("content")
@@ -121,7 +105,7 @@ def _media(document: Mapping[str, object], text_bytes: int) -> _Media:
     return media
 
 
-def _add_parts(parts: Sequence[object], media: _Media) -> None:
+def _add_parts(parts: Sequence[object], media: Media) -> None:
     for part in parts:
         if not isinstance(part, dict):
             continue
@@ -129,31 +113,12 @@ def _add_parts(parts: Sequence[object], media: _Media) -> None:
             case "text" | "refusal":
                 pass
             case "image_url":
-                _add_image(part.get("image_url"), media)
+                image = part.get("image_url")
+                # Several compatible servers also take the bare URL.
+                fields = image if isinstance(image, dict) else {"url": image}
+                media.add_image(fields.get("url"), detail=fields.get("detail"))
             case "input_audio":
-                _add_audio(part.get("input_audio"), media)
+                media.add_audio(part.get("input_audio"))
             case _:
                 # Files become text and images over there; kinds unknown here may be anything.
                 media.opaque_inputs += 1
-
-
-def _add_image(image: object, media: _Media) -> None:
-    # Several compatible servers also take the bare URL.
-    fields = image if isinstance(image, dict) else {"url": image}
-    url, detail = fields.get("url"), fields.get("detail")
-    width = height = None
-    if isinstance(url, str) and (data := base64_payload(url)) is not None:
-        media.text_bytes -= len(data)
-        width, height = image_size(data) or (None, None)
-    named = detail if isinstance(detail, str) else "auto"
-    media.images.append(ImageInput(width=width, height=height, detail=named))
-
-
-def _add_audio(audio: object, media: _Media) -> None:
-    media.audio = True
-    data = audio.get("data") if isinstance(audio, dict) else None
-    if isinstance(data, str):
-        media.text_bytes -= len(data)
-        media.audio_tokens += 1 + len(data) * 3 // 4 // AUDIO_BYTES_PER_TOKEN
-    else:
-        media.opaque_inputs += 1

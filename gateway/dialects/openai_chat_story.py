@@ -1,4 +1,4 @@
-"""What a chat answer has told so far: the texts by stream, the choices still open, the usage.
+"""What a chat answer has told so far: the texts by stream, and the usage.
 
 Fed with decoded chunks (or the one completion object); both have the same choices but for
 `delta` against `message`. Knows nothing of bytes.
@@ -11,8 +11,9 @@ OpenRouter API references (read 2026-11-23).
 
 from collections.abc import Mapping
 
-from gateway.dialects.base import OutputPiece
+from gateway.dialects.base import OutputPiece, Reported
 from gateway.dialects.openai_chat_prompt import PARALLEL_CALLS_TOKENS, TOOL_CALL_TOKENS
+from gateway.dialects.openai_usage import read_usage, service_tier, usage_in
 from gateway.metering.usage import NOTHING, Usage
 
 # Spoken output is one token per 50 ms ("Managing costs" in OpenAI's realtime guide): 2 400 bytes
@@ -22,8 +23,6 @@ PCM_BYTES_PER_TOKEN = 2_400
 PACKED_BYTES_PER_TOKEN = 200
 PCM_FORMATS = ("pcm16", "wav")
 
-_HEADER = ("id", "created", "model", "service_tier", "system_fingerprint")
-
 
 class Story:
     """Grows with every chunk; `take_pieces` forgets the texts it hands out."""
@@ -32,16 +31,16 @@ class Story:
         "_audio_bytes",
         "_audio_bytes_per_token",
         "_call_ids",
+        "_part",
         "_texts",
+        "_tier",
         "_tool_calls",
-        "done",
-        "header",
-        "open_choices",
-        "usage",
-        "usage_told",
+        "_usage",
     )
 
-    def __init__(self, *, audio_format: str = "pcm16") -> None:
+    def __init__(self, *, part: str = "delta", audio_format: str = "pcm16") -> None:
+        """`part`: where a choice says something, "delta" in a chunk, "message" in a completion."""
+        self._part = part
         self._texts: dict[str, list[str]] = {}
         # By choice: the last id seen at each tool call's index, and how many calls there were.
         self._call_ids: dict[int, dict[int, object]] = {}
@@ -50,14 +49,13 @@ class Story:
         self._audio_bytes_per_token = (
             PCM_BYTES_PER_TOKEN if audio_format in PCM_FORMATS else PACKED_BYTES_PER_TOKEN
         )
-        self.header: dict[str, object] = {}
-        self.open_choices: dict[int, bool] = {}
-        """Every choice seen, and whether it still lacks a finish reason."""
-        self.usage: object = None
-        """The last usage object seen, as it came."""
-        self.usage_told = False
-        """A usage event of its own has passed."""
-        self.done = False
+        # The last usage object seen, as it came, and the tier named beside it.
+        self._usage: object = None
+        self._tier = ""
+
+    @property
+    def reported(self) -> Reported | None:
+        return read_usage(self._usage, tier=self._tier)
 
     @property
     def extra(self) -> Usage:
@@ -76,29 +74,22 @@ class Story:
         self._texts = {}
         return pieces
 
-    def add(self, document: object, *, part: str) -> None:
-        """One chunk (`part` is "delta") or one whole completion ("message")."""
+    def add(self, document: object) -> None:
+        """One chunk, or one whole completion."""
         if not isinstance(document, dict):
             return
-        if not self.header and "id" in document:
-            self.header = {name: document[name] for name in _HEADER if name in document}
+        usage = usage_in(document)
+        if usage is not None:
+            self._usage, self._tier = usage, service_tier(document)
         choices = document.get("choices")
-        usage = document.get("usage")
-        if isinstance(usage, dict):
-            self.usage = usage
-            self.usage_told = self.usage_told or choices == []
         if isinstance(choices, list):
             for choice in choices:
                 if isinstance(choice, dict):
-                    self._add_choice(choice, part=part)
+                    self._add_choice(choice)
 
-    def _add_choice(self, choice: Mapping[str, object], *, part: str) -> None:
-        index = _index(choice, default=0)
-        if choice.get("finish_reason") is not None:
-            self.open_choices[index] = False
-        else:
-            self.open_choices.setdefault(index, True)
-        said = choice.get(part)
+    def _add_choice(self, choice: Mapping[str, object]) -> None:
+        index = choice_index(choice)
+        said = choice.get(self._part)
         if not isinstance(said, dict):
             return
         for name, value in said.items():
@@ -159,6 +150,10 @@ class Story:
         self._say(f"{index}.transcript", audio.get("transcript"))
         data = audio.get("data")
         self._audio_bytes += len(data) * 3 // 4 if isinstance(data, str) else 0
+
+
+def choice_index(choice: Mapping[str, object]) -> int:
+    return _index(choice, default=0)
 
 
 def _index(item: Mapping[str, object], *, default: int) -> int:

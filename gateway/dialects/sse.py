@@ -18,8 +18,10 @@ _BLANK_PAIRS = (b"\n\n", b"\n\r", b"\r\r")
 
 def payload(event: bytes) -> bytes | None:
     """The data of one event whose lines end in LF; None when it has no data line."""
-    if event.startswith(b"data: ") and b"\n" not in event:
-        return event[6:]
+    # Two of three vendors name the event on a line before.
+    line = event.partition(b"\n")[2] if event.startswith(b"event: ") else event
+    if line.startswith(b"data: ") and b"\n" not in line:
+        return line[6:]
     data = [
         line[5:].removeprefix(b" ")
         for line in event.split(b"\n")
@@ -28,12 +30,12 @@ def payload(event: bytes) -> bytes | None:
     return b"\n".join(data) if data else None
 
 
-def _plain_payloads(complete: bytes) -> list[bytes] | None:
+def _plain_payloads(complete: bytes, event_bytes_max: int) -> list[bytes] | None:
     """The payloads if every event is one `data: ` line, as nearly all are: one split for all."""
     if not (complete.startswith(b"data: ") and complete.endswith(b"\n\n")):
         return None
     payloads = complete[6:-2].split(b"\n\ndata: ")
-    short = len(complete) <= EVENT_BYTES_MAX
+    short = len(complete) <= event_bytes_max
     return payloads if short and complete.count(b"\n") == 2 * len(payloads) else None
 
 
@@ -64,10 +66,11 @@ def _after_pair(text: bytes, at: int) -> int:
 class EventBuffer:
     """Keeps a stream's bytes until `take` cuts the complete events off.
 
-    An event longer than EVENT_BYTES_MAX is dropped up to its end: nothing in it can be read.
+    An event longer than `event_bytes_max` is dropped up to its end: nothing in it can be read.
     """
 
     __slots__ = (
+        "_event_bytes_max",
         "_new",
         "_open",
         "_open_bytes",
@@ -77,7 +80,8 @@ class EventBuffer:
         "pending_bytes",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, *, event_bytes_max: int = EVENT_BYTES_MAX) -> None:
+        self._event_bytes_max = event_bytes_max
         self._new: list[bytes] = []
         # The event still open, already searched for its end, with plain line ends.
         self._open: list[bytes] = []
@@ -140,7 +144,7 @@ class EventBuffer:
         if text:
             self._open.append(text)
             self._open_bytes += len(text)
-        if self._open_bytes > EVENT_BYTES_MAX or (self._skipping and self._open):
+        if self._open_bytes > self._event_bytes_max or (self._skipping and self._open):
             self._skipping = True
             # The last byte may be half of the blank line that ends the event.
             self._open = [self._open[-1][-1:]]
@@ -151,7 +155,7 @@ class EventBuffer:
         if not self._started:
             self._started = True
             complete = complete.removeprefix(BOM)
-        if not self._skipping and (plain := _plain_payloads(complete)):
+        if not self._skipping and (plain := _plain_payloads(complete, self._event_bytes_max)):
             return plain
         events = complete.split(b"\n\n")
         if self._skipping:
@@ -160,5 +164,5 @@ class EventBuffer:
         return [
             found
             for event in events
-            if len(event) <= EVENT_BYTES_MAX and (found := payload(event)) is not None
+            if len(event) <= self._event_bytes_max and (found := payload(event)) is not None
         ]

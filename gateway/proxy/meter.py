@@ -122,8 +122,16 @@ class Meter:
     def mark(self) -> Mark:
         return Mark(self._text_tokens, self._reader.extra, self._reader.so_far)
 
-    def cut_at(self, mark: Mark) -> None:
-        """What was fed since `mark` was not relayed: the answer ended there."""
+    def cut(self) -> None:
+        """The answer ends here."""
+        self._cut_at(self.mark())
+
+    def cut_before_latest(self, mark: Mark) -> None:
+        """The answer ended at `mark`: what was digested since, in one go, was not relayed."""
+        self._reader.withdraw()
+        self._cut_at(mark)
+
+    def _cut_at(self, mark: Mark) -> None:
         self._cut = mark
         self.counted_tokens = mark.text_tokens + mark.extra.output_tokens
 

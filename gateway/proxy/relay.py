@@ -179,7 +179,9 @@ class Relay:
             if not await self._extend(missing):
                 if begun:
                     self._write(event)
-                self._meter.cut_at(self._meter.mark() if begun else before)
+                    self._meter.cut()
+                else:
+                    self._meter.cut_before_latest(before)
                 return False
         self._write(event)
         return True

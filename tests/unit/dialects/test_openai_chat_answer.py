@@ -1,11 +1,12 @@
 import openai
 import orjson
+import pytest
 from openai.types.chat import ChatCompletionChunk
 
-from gateway.dialects.base import Reported
+from gateway.dialects.base import AnswerReader, Reported
 from gateway.dialects.openai_chat import OpenAIChat
-from gateway.dialects.openai_chat_answer import UNREAD_BYTES_MAX, StreamReader
-from gateway.dialects.sse import EVENT_BYTES_MAX
+from gateway.dialects.openai_chat_answer import stream_reader
+from gateway.dialects.story_readers import StreamReader
 from gateway.metering.call import Call, Terms
 from gateway.metering.usage import Usage
 
@@ -17,8 +18,8 @@ TEXT = b'{"index":0,"delta":{"content":"Hi"},"finish_reason":null}'
 STOP = b'{"index":0,"delta":{},"finish_reason":"stop"}'
 
 
-def reader_of(data: bytes = b"", *, choices: int = 1) -> StreamReader:
-    reader = StreamReader(Call(model="asked", stream=True, choices=choices))
+def reader_of(data: bytes = b"", *, choices: int = 1) -> AnswerReader:
+    reader = stream_reader(Call(model="asked", stream=True, choices=choices))
     if data:
         reader.feed(data)
     return reader
@@ -41,42 +42,35 @@ def test_the_last_usage_decides_even_when_it_cannot_be_believed():
     assert None is reader_of(first + second).close()
 
 
-def test_usage_beside_the_top_level_is_not_taken_for_the_answers():
-    nested = (
-        b'data: {"choices":[],"x_groq":{"usage":{"prompt_tokens":3,"completion_tokens":1}}}\n\n'
-    )
+def test_usage_in_a_text_is_not_taken_for_the_answers():
+    said = b'{"index":0,"delta":{"content":"\\"usage\\":{\\"prompt_tokens\\":3}"}}'
 
-    assert None is reader_of(CHUNK % TEXT + nested).close()
+    assert None is reader_of(CHUNK % said).close()
 
 
-def test_one_broken_event_does_not_spoil_its_neighbours():
-    reader = reader_of(CHUNK % TEXT + b'data: {"choices":[\n\n' + b"data: 1,2\n\n" + CHUNK % TEXT)
+def test_an_event_that_was_withdrawn_closes_nothing():
+    """Digested for its price and not relayed: the client still waits for the choice to end."""
+    reader = reader_of(CHUNK % TEXT)
+    reader.digest()
+    reader.feed(CHUNK % STOP)
+    reader.digest()
+    reader.withdraw()
+    (chunk,) = chunks_of(reader.ending(usage=Usage(), include_usage=False))
 
-    assert ["HiHi"] == [piece.text for piece in reader.digest()]
-
-
-def test_an_endless_event_is_dropped_and_the_next_one_read():
-    reader = reader_of()
-    piece = b"data: " + b"x" * 1_000_000
-    for _ in range(2 * EVENT_BYTES_MAX // len(piece)):
-        reader.feed(piece)
-        reader.digest()
-    assert reader.pending_bytes <= EVENT_BYTES_MAX
-    reader.feed(b"\n\n" + CHUNK % TEXT)
-
-    assert ["Hi"] == [piece.text for piece in reader.digest()]
+    assert "length" == chunk["choices"][0]["finish_reason"]
 
 
-def test_a_stream_nobody_digests_keeps_its_texts_and_not_its_bytes():
-    reader = reader_of()
-    event = CHUNK % (b'{"index":0,"delta":{"content":"%b"}}' % (b"y" * 1000))
-    count = UNREAD_BYTES_MAX // len(event) + 10
-    for _ in range(count):
-        reader.feed(event)
+@pytest.mark.parametrize("before", [True, False])
+def test_a_service_tier_is_read_wherever_it_stands(before):
+    usage = b'"usage":{"prompt_tokens":3,"completion_tokens":1}'
+    tier = b'"service_tier":"priority"'
+    members = (tier, usage) if before else (usage, tier)
+    for kind in ("application/json", "text/event-stream"):
+        reader = OpenAIChat().answer_reader(Call(model="m"), content_type=kind)
+        document = b'{"choices":[],%b,%b}' % members
+        reader.feed(document if kind == "application/json" else b"data: " + document + b"\n\n")
 
-    assert reader._events.pending_bytes < UNREAD_BYTES_MAX
-    assert count * len(event) == reader.pending_bytes
-    assert count * 1000 == sum(len(piece.text) for piece in reader.digest())
+        assert "priority" == reader.close().usage.service_tier
 
 
 def chunks_of(ending: bytes) -> list[dict[str, object]]:

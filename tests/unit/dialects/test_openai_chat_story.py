@@ -22,7 +22,7 @@ from gateway.metering.usage import Usage
 )
 def test_odd_shapes_tell_nothing(document):
     story = Story()
-    story.add(document, part="delta")
+    story.add(document)
 
     assert [] == story.take_pieces()
     assert Usage() == story.extra
@@ -31,22 +31,22 @@ def test_odd_shapes_tell_nothing(document):
 @pytest.mark.parametrize("index", [True, -1, "0", 1.0, None])
 def test_an_odd_index_counts_as_the_first_choice(index):
     story = Story()
-    story.add({"choices": [{"index": index, "delta": {"content": "x"}}]}, part="delta")
+    story.add({"choices": [{"index": index, "delta": {"content": "x"}}]})
 
     assert ["0.content"] == [piece.stream for piece in story.take_pieces()]
 
 
 def test_a_thinking_part_may_be_a_plain_text():
-    story = Story()
+    story = Story(part="message")
     parts = [{"type": "thinking", "thinking": "Hm"}]
-    story.add({"choices": [{"message": {"content": parts}}]}, part="message")
+    story.add({"choices": [{"message": {"content": parts}}]})
 
     assert ["Hm"] == [piece.text for piece in story.take_pieces()]
 
 
 def test_pieces_are_handed_out_once():
     story = Story()
-    story.add({"choices": [{"delta": {"content": "x"}}]}, part="delta")
+    story.add({"choices": [{"delta": {"content": "x"}}]})
     story.take_pieces()
 
     assert [] == story.take_pieces()
@@ -56,6 +56,6 @@ def test_a_call_whose_name_comes_without_an_id_is_one_call():
     story = Story()
     for made in ({"name": "f"}, {"arguments": "{"}, {"arguments": "}"}):
         calls = [{"index": 0, "function": made}]
-        story.add({"choices": [{"delta": {"tool_calls": calls}}]}, part="delta")
+        story.add({"choices": [{"delta": {"tool_calls": calls}}]})
 
     assert Usage(output_text=12) == story.extra

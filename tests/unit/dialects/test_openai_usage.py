@@ -1,5 +1,3 @@
-import re
-
 import pytest
 from openai.types.completion_usage import (
     CompletionTokensDetails,
@@ -8,7 +6,8 @@ from openai.types.completion_usage import (
 )
 
 from gateway.dialects import openai_usage
-from gateway.dialects.openai_usage import TOKENS_MAX, write_usage
+from gateway.dialects.openai_usage import KNOWN, TIERS, TOKENS_MAX, service_tier, write_usage
+from gateway.metering.pieces import SERVICE_TIERS
 from gateway.metering.usage import Usage
 
 
@@ -147,13 +146,76 @@ def test_unknown_fields_never_change_the_totals():
 def test_every_documented_field_is_mapped_or_named_as_ignored():
     """Drift: a field the official package learns must be decided about in the table."""
     documented = {
-        *CompletionUsage.model_fields,
-        *CompletionTokensDetails.model_fields,
-        *PromptTokensDetails.model_fields,
-    } - {"completion_tokens_details", "prompt_tokens_details"}
-    decided = set(re.findall(r"\w+_tokens\b", openai_usage.__doc__))
+        "": CompletionUsage,
+        "completion_tokens_details": CompletionTokensDetails,
+        "prompt_tokens_details": PromptTokensDetails,
+    }
 
-    assert set() == documented - decided
+    for name, model in documented.items():
+        assert set() == set(model.model_fields) - set(KNOWN[name] if name else KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("name", "before"),
+    [("num_cached_tokens", {}), ("cached_tokens", {"heard": {"audio_tokens": 0}})],
+)
+def test_other_vendors_cache_fields_count_when_openais_is_missing(name, before):
+    assert 64 == read_usage(reported(**before, **{name: 64})).input_cache_read
+
+
+def test_what_was_painted_is_a_class_of_its_own():
+    said = {"image_tokens": 40, "reasoning_tokens": 20}
+
+    assert {"input_uncached": 100, "output_image": 40, "output_reasoning": 10} == read_usage(
+        reported(said=said)
+    ).nonzero()
+
+
+def test_thinking_that_only_the_total_shows_is_added():
+    """Gemini's OpenAI endpoint."""
+    usage = read_usage({"prompt_tokens": 5, "completion_tokens": 10, "total_tokens": 215})
+
+    assert (10, 200) == (usage.output_text, usage.output_reasoning)
+
+
+@pytest.mark.parametrize("total", [149, 150, 151, True, "400", -1, TOKENS_MAX + 1])
+def test_a_total_that_says_something_else_changes_nothing(total):
+    usage = read_usage(reported(said={"reasoning_tokens": 20}, total_tokens=total))
+
+    assert (30, 20) == (usage.output_text, usage.output_reasoning)
+
+
+def test_what_is_sold_by_the_piece_is_counted_beside_the_tokens():
+    usage = read_usage(reported(prompt_audio_seconds=7, server_tool_use={"web_search_requests": 2}))
+
+    assert (("audio_second", 7), ("web_search", 2)) == usage.pieces
+    assert 150 == usage.total_tokens
+
+
+def test_mistrals_empty_object_is_no_second():
+    assert () == read_usage(reported(prompt_audio_seconds={})).pieces
+
+
+def test_what_a_vendor_says_it_charged_is_kept_beside_the_usage():
+    cost = {"cost": 0.95, "cost_details": {"upstream_inference_cost": 19}, "is_byok": False}
+
+    assert {"cost": 0.95, "cost_details.upstream_inference_cost": 19} == dict(
+        openai_usage.read_usage(reported(**cost, queue_time=0.1)).unmapped
+    )
+
+
+@pytest.mark.parametrize(
+    ("named", "tier"),
+    [("auto", ""), ("default", ""), ("on_demand", ""), ("fast", "priority"), ("flex", "flex")]
+    + [(odd, "") for odd in (None, 5, [], {})],
+)
+def test_only_tiers_with_a_price_of_their_own_are_named(named, tier):
+    assert tier == service_tier({"service_tier": named})
+    assert "" == service_tier({})
+
+
+def test_all_tiers_are_known_to_the_rate_card():
+    assert set() == set(TIERS.values()) - SERVICE_TIERS
 
 
 def test_what_we_write_is_read_back_and_is_what_the_sdk_expects():

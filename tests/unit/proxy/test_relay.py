@@ -76,8 +76,9 @@ class Hold:
         return False
 
 
-def event(words: int) -> bytes:
-    delta = {"choices": [{"index": 0, "delta": {"content": " toll" * words}}]}
+def event(words: int, *, finish_reason: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": {"content": " toll" * words}, "finish_reason": finish_reason}
+    delta = {"choices": [choice]}
     return b"data: " + orjson.dumps(delta) + b"\n\n"
 
 
@@ -117,3 +118,14 @@ async def test_a_stream_is_cut_between_events_only(size, tokens):
         for choice in orjson.loads(each)["choices"]
     ]
     assert charged_tokens == sum(text.count("toll") for text in texts)
+
+
+async def test_an_event_that_was_not_paid_for_ends_nothing():
+    """The last one would have closed the choice; the client never saw it, so we close it."""
+    stream = event(EVENT_TOKENS) + event(EVENT_TOKENS, finish_reason="stop")
+
+    client, end, charged_tokens = await relayed([stream], tokens=25)
+
+    assert (End.CUT_BY_QUOTA, EVENT_TOKENS) == (end, charged_tokens)
+    assert b'"finish_reason":"length"' in client.seen
+    assert b'"finish_reason":"stop"' not in client.seen
