@@ -11,10 +11,11 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import aiohttp
 from aiohttp import web
 
 from gateway.api.admin import Readiness, admin_app
-from gateway.dialects import APIS, DIALECTS, apis
+from gateway.dialects import APIS, DIALECTS, SESSIONS, apis
 from gateway.metering.events import End
 from gateway.proxy.admit import Admission
 from gateway.proxy.authenticate import Authentication
@@ -24,9 +25,13 @@ from gateway.proxy.observation import Observation
 from gateway.proxy.pipeline import Pipeline, Rules
 from gateway.proxy.pool import Origin, Pool, PoolSettings, provider_tls
 from gateway.proxy.providers import Provider
+from gateway.proxy.realtime import Metering as SessionMetering
+from gateway.proxy.realtime import OpenHold
 from gateway.proxy.running import RunningCalls
+from gateway.proxy.sessions import Sessions
 from gateway.proxy.settlements import Settlements
 from gateway.proxy.slow_heads import SlowHeads
+from gateway.proxy.websocket import SocketConnector
 from gateway.settings import Settings
 from gateway.settings.values import Auth, UnknownEndpoints
 from gateway.settings.values import Provider as ProviderSettings
@@ -121,7 +126,7 @@ class Inherited:
     def prepare(cls, settings: Settings, address: StoreAddress) -> "Inherited":
         counter = TiktokenCounter(settings.encodings)
         labels = MetricLabels(
-            dialects=tuple(DIALECTS),
+            dialects=(*DIALECTS, *SESSIONS),
             providers=tuple(settings.providers),
             models=settings.rate_card.model_names,
         )
@@ -160,6 +165,14 @@ class Gateway:
         self._settlements = Settlements(
             self.stores.ledger, self._spool, tasks=self._bills, observer=self._observation
         )
+        # Only WebSockets go through it: no cookies, no proxy of the environment.
+        self._sockets = await self._cleanup.enter_async_context(
+            aiohttp.ClientSession(
+                cookie_jar=aiohttp.DummyCookieJar(),
+                connector=aiohttp.TCPConnector(limit=0),
+                skip_auto_headers=("User-Agent",),
+            )
+        )
         self._pipeline = self._compose()
         await declare(self._declarations(), keys=self.stores.keys, ledger=self.stores.ledger)
         self._start_background()
@@ -177,12 +190,39 @@ class Gateway:
         }
         lease_ms = int(settings.metering.lease_s * 1000)
         providers = {name: self._provider(each) for name, each in settings.providers.items()}
+        default_providers = {api: names[0] for api, names in serving.items() if names}
+        admission = Admission(
+            ledger=stores.ledger,
+            settlements=self._settlements,
+            counter=self._inherited.counter,
+            routes=settings.routes,
+            providers=serving,
+            rate_card=settings.rate_card,
+            lease_ms=lease_ms,
+        )
+
+        def sessions(open_hold: OpenHold) -> Sessions:
+            return Sessions(
+                SessionMetering(
+                    admission=admission,
+                    counter=self._inherited.counter,
+                    open_hold=open_hold,
+                    now_ms=stores.ledger.now_ms,
+                    checkpoint_s=settings.metering.checkpoint_s,
+                ),
+                apis=known,
+                providers=providers,
+                default_providers=default_providers,
+                running=self._running,
+                observation=self._observation,
+            )
+
         pipeline = Pipeline(
             Rules(
                 apis=known,
                 dialects=DIALECTS,
                 providers=providers,
-                default_providers={api: names[0] for api, names in serving.items() if names},
+                default_providers=default_providers,
                 forward_unknown=settings.unknown_endpoints is UnknownEndpoints.FORWARD_FREE,
                 body_bytes_max=settings.listen.body_bytes_max,
                 lease_ms=lease_ms,
@@ -194,19 +234,12 @@ class Gateway:
                 plans=settings.plans,
                 pepper=self._inherited.address.pepper,
             ),
-            admission=Admission(
-                ledger=stores.ledger,
-                settlements=self._settlements,
-                counter=self._inherited.counter,
-                routes=settings.routes,
-                providers=serving,
-                rate_card=settings.rate_card,
-                lease_ms=lease_ms,
-            ),
+            admission=admission,
             ledger=stores.ledger,
             settlements=self._settlements,
             counter=self._inherited.counter,
             running=self._running,
+            sessions=sessions,
             observation=self._observation,
         )
         self._handler = ProxyHandler(
@@ -221,6 +254,7 @@ class Gateway:
 
     def _provider(self, settings: ProviderSettings) -> Provider:
         origin = Origin.parse(settings.base_url)
+        tls = None if settings.ca_file is None else provider_tls(str(settings.ca_file))
         pool = Pool(
             origin,
             PoolSettings(
@@ -229,7 +263,7 @@ class Gateway:
                 idle_timeout_s=settings.idle_timeout_s,
                 keepalive_s=settings.keepalive_s,
                 connections_max=settings.connections_max,
-                tls=None if settings.ca_file is None else provider_tls(str(settings.ca_file)),
+                tls=tls,
             ),
         )
         self._running.also(pool.sweep)
@@ -238,6 +272,12 @@ class Gateway:
             name=settings.name,
             apis=settings.apis,
             upstream=pool,
+            sockets=SocketConnector(
+                self._sockets,
+                settings.base_url,
+                connect_timeout_s=settings.connect_timeout_s,
+                tls=tls,
+            ),
             host=origin.authority,
             credential=credential(settings, origin),
         )

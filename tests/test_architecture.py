@@ -43,6 +43,7 @@ CONFINED = {
         "gateway.proxy.handler",
         "gateway.proxy.downstream",
         "gateway.proxy.slow_heads",
+        "gateway.proxy.websocket",
         "gateway.api",
         "gateway.simulator",
         "gateway.app",

@@ -13,6 +13,7 @@ from gateway.dialects.bedrock import BedrockApi
 from gateway.dialects.gemini import GeminiApi
 from gateway.dialects.openai import OpenAIApi
 from gateway.dialects.openai_chat import OpenAIChat
+from gateway.dialects.openai_realtime import OpenAIRealtime
 
 
 class ApiFactory(Protocol):
@@ -31,6 +32,11 @@ APIS: Mapping[str, ApiFactory] = {
 DIALECTS: Mapping[str, Dialect] = {
     "openai_chat": OpenAIChat(),
 }
+
+SESSIONS: Mapping[str, OpenAIRealtime] = {
+    "openai_realtime": OpenAIRealtime(),
+}
+"""Formats of a conversation over WebSocket."""
 
 
 def apis(*, quota_status: int | None) -> Mapping[str, Api]:

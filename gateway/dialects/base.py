@@ -142,7 +142,9 @@ class BodyFilter(Protocol):
     def close(self) -> bytes: ...
 
 
-class Dialect(Protocol):
+class Format(Protocol):
+    """What admission needs to know of any wire format."""
+
     @property
     def name(self) -> str: ...
 
@@ -155,6 +157,10 @@ class Dialect(Protocol):
     def prompt_bound_tokens(self, call: Call, *, context_tokens: int) -> int:
         """Never below the prompt's true size, and cheap: no tokenizer."""
         ...
+
+
+class Dialect(Format, Protocol):
+    """A format of one request and one answer."""
 
     def prepare(self, call: Call, request: Request, *, upstream_model: str) -> Prepared:
         """The caller's bytes with the smallest splice: model alias, usage asked for."""

@@ -9,14 +9,14 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gateway.dialects.base import Api, Dialect
+from gateway.dialects.base import Api, Format
 from gateway.errors import Forbidden, GatewayError, StoreUnavailable
 from gateway.metering.accounts import Caller
 from gateway.metering.admission import Asked, refusal
 from gateway.metering.call import TEXT_ONLY, Call
 from gateway.metering.estimate import Estimate, estimate, need
 from gateway.metering.ledger import PLENTY, ClockSkewed, Reason, Refused, Release, Reserve, Reserved
-from gateway.metering.limits import Charge, Unit, charges_for, effective_limits
+from gateway.metering.limits import Charge, Need, Unit, charges_for, effective_limits
 from gateway.metering.plans import model_allowed
 from gateway.metering.pricing import ModelPrice, RateCard
 from gateway.metering.routes import Route, find_route
@@ -68,7 +68,7 @@ class Admission:
         self._lines: dict[tuple[str, str, tuple[str, ...], tuple[str, ...]], Line] = {}
 
     async def admit(
-        self, call: Call, *, caller: Caller, api: Api, dialect: Dialect, request_id: str
+        self, call: Call, *, caller: Caller, api: Api, dialect: Format, request_id: str
     ) -> Ticket:
         """The ticket of an admitted call; raises what the caller is to be told otherwise."""
         if not self._settlements.healthy:
@@ -115,7 +115,45 @@ class Admission:
             started_ms=attempt.ask.now_ms,
         )
 
-    async def _counted(self, sized: Estimate, resolved: Call, dialect: Dialect) -> Estimate:
+    def check(self, call: Call, *, caller: Caller, api: Api) -> None:
+        """Raises Forbidden for a model that this caller may not use or that has no price."""
+        self._line(call, caller, api)
+
+    def unheld(
+        self, call: Call, *, caller: Caller, api: Api, dialect: Format, request_id: str
+    ) -> Ticket:
+        """For what a provider began without being asked by a call that was admitted: nothing is
+        held, and settling it charges the account as the late settlement of a lost hold does."""
+        line = self._line(call, caller, api)
+        limits = effective_limits(caller.plan.limits, caller.key.limits)
+        now_ms = self._ledger.now_ms()
+        charges = charges_for(
+            limits,
+            Need(0, 0, 0, 0),
+            account_id=caller.account.account_id,
+            key_id=caller.key.key_id,
+            now_ms=now_ms,
+        )
+        return Ticket(
+            request_id=request_id,
+            api=api,
+            dialect=dialect,
+            caller=caller,
+            call=call,
+            price=line.price,
+            rate_version=self._rate_card.version,
+            provider=line.route.provider,
+            model=line.route.upstream_name(call.model),
+            charges=charges,
+            prompt=Usage(input_uncached=call.text_bytes),
+            prompt_exact=True,
+            held_ucr=0,
+            full=False,
+            rooms=(0,) * len(charges),
+            started_ms=now_ms,
+        )
+
+    async def _counted(self, sized: Estimate, resolved: Call, dialect: Format) -> Estimate:
         # What the caller only named (a file by its id) cannot be counted: the bound stands.
         if resolved.opaque_inputs:
             return sized

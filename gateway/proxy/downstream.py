@@ -14,7 +14,8 @@ from aiohttp import web
 from aiohttp.http import HttpVersion11
 
 from gateway.errors import BadCall, BodyTooLarge
-from gateway.proxy.seams import RawHeaders
+from gateway.proxy.seams import RawHeaders, Socket
+from gateway.proxy.websocket import accept
 
 # A client may stop reading this long before it is broken off.
 WRITE_TIMEOUT_S = 60.0
@@ -163,6 +164,11 @@ class ClientResponse:
         else:
             # Joined to nothing, `data` is not copied.
             transport.write(head + data)
+
+    async def accept_socket(self, *, protocol: str, headers: RawHeaders) -> Socket:
+        self.began = True
+        self._keep_alive = False
+        return await accept(self._request, protocol=protocol, headers=headers)
 
     def flush(self) -> None:
         if self._head and self._transport is not None and self._protocol.transport is not None:

@@ -15,7 +15,8 @@ from gateway.dialects.base import Api
 from gateway.errors import ClientLeft, GatewayError
 from gateway.proxy.downstream import ClientRequest, ClientResponse
 from gateway.proxy.observation import Observation, elapsed_s
-from gateway.proxy.pipeline import Exchange, Pipeline
+from gateway.proxy.pipeline import Pipeline
+from gateway.proxy.seams import Exchange
 from gateway.proxy.slow_heads import SlowHeads
 from gateway.proxy.trace import Trace
 

@@ -69,6 +69,10 @@ class Hold:
     def __enter__(self) -> Self:
         return self
 
+    def disbelieved(self) -> None:
+        """The provider's report was not plausible."""
+        self._observation.usage_disbelieved()
+
     def owes(self, bill: Bill | None) -> None:
         """What leaving the block will charge from now on; None: nothing, the hold is released."""
         self._bill = bill

@@ -7,7 +7,7 @@ rolling hold nears its end, or at the end if the provider reported nothing belie
 from collections.abc import Callable
 from typing import NamedTuple
 
-from gateway.dialects.base import AnswerReader, Dialect, OutputPiece
+from gateway.dialects.base import AnswerReader, Format, OutputPiece
 from gateway.metering.call import Call
 from gateway.metering.sanity import plausible
 from gateway.metering.usage import Provenance, Usage, UsageReport
@@ -210,7 +210,7 @@ class Meter:
         return self._reader.ending(usage=self.usage_so_far(), include_usage=include_usage)
 
 
-async def count_prompt(resolved: Call, dialect: Dialect, counter: TokenCounter) -> Usage:
+async def count_prompt(resolved: Call, dialect: Format, counter: TokenCounter) -> Usage:
     """The prompt's tokens, for a call whose model is the one the provider is asked for."""
     parts = dialect.prompt_parts(resolved)
     return Usage(

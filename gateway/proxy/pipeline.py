@@ -4,12 +4,13 @@ match → authenticate → read → admit → forward → relay → settle or re
 aiohttp nor sockets: the client is a `Downstream`, the provider an `Upstream`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from time import monotonic
 from urllib.parse import unquote_plus
 
+from gateway.dialects import SESSIONS
 from gateway.dialects.base import Api, Dialect, Prepared, Request
 from gateway.dialects.endpoint import NOT_METERED, Endpoint, EndpointKind
 from gateway.dialects.endpoints import Match, match, spoken_api
@@ -24,9 +25,11 @@ from gateway.proxy.hold import Hold
 from gateway.proxy.meter import Meter, count_prompt
 from gateway.proxy.observation import Observation, elapsed_s
 from gateway.proxy.providers import Provider
+from gateway.proxy.realtime import OpenHold
 from gateway.proxy.relay import Relay
 from gateway.proxy.running import RunningCall, RunningCalls
-from gateway.proxy.seams import Answer, Downstream, Incoming, RawHeaders
+from gateway.proxy.seams import Answer, Exchange, Incoming, RawHeaders
+from gateway.proxy.sessions import Sessions
 from gateway.proxy.settlements import Settlements
 from gateway.proxy.ticket import Ticket
 from gateway.proxy.trace import Trace
@@ -36,7 +39,7 @@ from gateway.tokens.base import TokenCounter
 SERVED = range(200, 300)
 NO_QUERY: Mapping[str, str] = {}
 # Members of an enumeration cost a descriptor call each time they are reached through it.
-_FREE, _METERED = EndpointKind.FREE, EndpointKind.METERED
+_FREE, _METERED, _REALTIME = EndpointKind.FREE, EndpointKind.METERED, EndpointKind.REALTIME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +55,6 @@ class Rules:
     body_bytes_max: int
     lease_ms: int
     checkpoint_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """One request, the way back, and what is observed of it."""
-
-    request: Incoming
-    downstream: Downstream
-    trace: Trace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +84,10 @@ class Pipeline:
         settlements: Settlements,
         counter: TokenCounter,
         running: RunningCalls,
+        sessions: Callable[[OpenHold], Sessions],
         observation: Observation,
     ) -> None:
+        """`sessions` makes what serves WebSockets, given how holds are opened here."""
         self._rules = rules
         self._authentication = authentication
         self._admission = admission
@@ -99,6 +95,7 @@ class Pipeline:
         self._settlements = settlements
         self._counter = counter
         self._running = running
+        self._sessions = sessions(self._hold)
         self._observation = observation
         self.draining = False
 
@@ -112,6 +109,9 @@ class Pipeline:
         trace.dialect = endpoint.dialect
         caller = await self._authentication.caller(request)
         trace.key_id, trace.account_id = caller.key.key_id, caller.account.account_id
+        if endpoint.kind is _REALTIME:
+            await self._sessions.serve(exchange, matched, caller)
+            return
         body = await request.body(bytes_max=self._rules.body_bytes_max)
         if endpoint.kind is _FREE:
             await self._pass(exchange, body, api=endpoint.api)
@@ -142,7 +142,7 @@ class Pipeline:
                 answer = await self._forward(exchange, prepared, hold, watched=watched)
                 if answer.status in SERVED:
                     hold.end = await self._relay(
-                        answer, exchange, prepared, hold=hold, watched=watched
+                        answer, exchange, prepared, dialect=dialect, hold=hold, watched=watched
                     )
                 else:
                     await self._pass_on(answer, exchange, hold=hold, watched=watched)
@@ -167,7 +167,8 @@ class Pipeline:
 
     def _refuse_unmetered(self, request: Incoming, endpoint: Endpoint) -> None:
         metered = endpoint.kind is _METERED and endpoint.dialect in self._rules.dialects
-        if not metered and endpoint.kind is not _FREE:
+        talked = endpoint.kind is _REALTIME and endpoint.dialect in SESSIONS
+        if not metered and not talked and endpoint.kind is not _FREE:
             raise Forbidden(
                 f"{request.method} {endpoint.pattern} is not available through this gateway: "
                 f"{endpoint.reason or NOT_METERED}.",
@@ -223,6 +224,7 @@ class Pipeline:
         exchange: Exchange,
         prepared: Prepared,
         *,
+        dialect: Dialect,
         hold: Hold,
         watched: RunningCall,
     ) -> End:
@@ -231,7 +233,7 @@ class Pipeline:
         content_type, encoding = _content(answer.headers)
         meter = Meter(
             ticket,
-            ticket.dialect.answer_reader(ticket.call, content_type=content_type),
+            dialect.answer_reader(ticket.call, content_type=content_type),
             counter=self._counter,
             decode=decoder(encoding),
             disbelieved=self._observation.usage_disbelieved,
@@ -246,7 +248,7 @@ class Pipeline:
             exchange.downstream,
             meter=meter,
             hold=hold,
-            body_filter=ticket.dialect.usage_filter() if hide else None,
+            body_filter=dialect.usage_filter() if hide else None,
             cuttable=not encoding,
         )
         try:

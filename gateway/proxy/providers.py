@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from gateway.proxy.credentials import Credential
-from gateway.proxy.seams import Upstream
+from gateway.proxy.seams import SocketProvider, Upstream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,5 +14,6 @@ class Provider:
     apis: tuple[str, ...]
     """Whose paths and formats it serves, by name."""
     upstream: Upstream
+    sockets: SocketProvider
     host: bytes
     credential: Credential = field(repr=False)

@@ -3,47 +3,45 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from time import monotonic
+from typing import Protocol
 
 from gateway.errors import ClientLeft, Draining
 from gateway.metering.events import End
-from gateway.metering.usage import Provenance, Usage, UsageReport
+from gateway.proxy.checkpoints import TICK_S, Checkpoints
 from gateway.proxy.hold import Hold
 from gateway.proxy.meter import Meter
 from gateway.proxy.relay import Relay
 from gateway.proxy.seams import Answer, Downstream
 
-# How often calls are looked at: a client that left is noticed within this, and so are deadlines.
-TICK_S = 0.25
+
+class Running(Protocol):
+    """What is looked at regularly and may be ended from outside."""
+
+    def tick(self, now_s: float) -> None: ...
+
+    def cut(self, end: End) -> None: ...
 
 
 class RunningCall:
     """One call between admission and its end."""
 
     __slots__ = (
-        "_checked_s",
-        "_checkpoint_s",
+        "_checkpoints",
         "_cut",
         "_downstream",
         "_hold",
         "_left_s",
-        "_meter",
         "_opening",
         "_relay",
-        "_renewed_s",
-        "_told_tokens",
     )
 
     def __init__(self, downstream: Downstream, hold: Hold | None, *, checkpoint_s: float) -> None:
         self._downstream = downstream
         self._hold = hold
-        # Looked at each TICK_S: due one look early, a checkpoint is never older than it may be.
-        self._checkpoint_s = checkpoint_s - TICK_S
-        self._checked_s = self._renewed_s = monotonic()
-        self._told_tokens = 0
+        self._checkpoints = None if hold is None else Checkpoints(hold, checkpoint_s=checkpoint_s)
         self._left_s = 0.0
         self._opening: asyncio.Task[None] | None = None
         self._relay: Relay | None = None
-        self._meter: Meter | None = None
         self._cut: End | None = None
 
     async def opening(self, request: Awaitable[Answer]) -> Answer:
@@ -63,7 +61,9 @@ class RunningCall:
             self._opening = None
 
     async def relaying(self, relay: Relay, meter: Meter | None) -> End:
-        self._relay, self._meter = relay, meter
+        self._relay = relay
+        if self._checkpoints is not None:
+            self._checkpoints.meter = meter
         return await relay.run()
 
     def cut(self, end: End) -> None:
@@ -80,9 +80,8 @@ class RunningCall:
             self._relay.tick(now_s)
         elif self._downstream.left and self._waited_enough(now_s):
             self.cut(End.CLIENT_LEFT)
-        if self._hold is not None and now_s - self._checked_s > self._checkpoint_s:
-            self._checked_s = now_s
-            self._checkpoint(self._hold, now_s)
+        if self._checkpoints is not None:
+            self._checkpoints.tick(now_s)
 
     def _waited_enough(self, now_s: float) -> bool:
         """Under `drain` an answer is waited for although nobody will read it."""
@@ -90,28 +89,12 @@ class RunningCall:
         drain_s = 0.0 if self._hold is None else self._hold.ticket.drain_s
         return now_s - self._left_s >= drain_s
 
-    def _checkpoint(self, hold: Hold, now_s: float) -> None:
-        """Book what is owed so far; while that does not grow, only keep the lease alive."""
-        meter = self._meter
-        if meter is not None:
-            meter.digest()
-        grown = meter is not None and meter.counted_tokens > self._told_tokens
-        if not grown and now_s - self._renewed_s < hold.renew_s:
-            return
-        self._renewed_s = now_s
-        if meter is None:
-            # Nothing produced that we know of: nothing is owed yet.
-            hold.checkpoint(UsageReport(Usage(), Provenance.COUNTED))
-        else:
-            self._told_tokens = meter.counted_tokens
-            hold.checkpoint(UsageReport(meter.usage_so_far(), Provenance.COUNTED))
-
 
 class RunningCalls:
     """All calls of this worker, and the loop that looks at them."""
 
     def __init__(self, *, on_fault: Callable[[Exception], None]) -> None:
-        self._calls: set[RunningCall] = set()
+        self._calls: set[Running] = set()
         self._errands: list[Callable[[], None]] = []
         self._on_fault = on_fault
         self._idle = asyncio.Event()
@@ -123,10 +106,10 @@ class RunningCalls:
         """Something else to do at each tick: sweeping connection pools, retrying endings."""
         self._errands.append(errand)
 
-    def add(self, call: RunningCall) -> None:
+    def add(self, call: Running) -> None:
         self._calls.add(call)
 
-    def discard(self, call: RunningCall) -> None:
+    def discard(self, call: Running) -> None:
         self._calls.discard(call)
         if not self._calls:
             self._idle.set()

@@ -6,7 +6,10 @@ either side can be replaced, and tests drive it with two small fakes.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
+
+from gateway.proxy.trace import Trace
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
@@ -41,6 +44,43 @@ class Incoming(Protocol):
         ...
 
 
+Frame = str | bytes
+"""One message of a WebSocket: text, or binary."""
+
+
+class Socket(Protocol):
+    """One side of a WebSocket conversation."""
+
+    async def receive(self) -> Frame | None:
+        """The next message; None once the other side has closed or is gone."""
+        ...
+
+    async def send(self, frame: Frame) -> None:
+        """Waits for a peer that reads slowly, up to a deadline. A peer that is gone is nothing to
+        tell: `receive` says so."""
+        ...
+
+    async def close(self, *, code: int, reason: str = "") -> None:
+        """Within a deadline, whatever the peer does. Closing twice does nothing."""
+        ...
+
+    @property
+    def close_code(self) -> int:
+        """As the peer closed it, 1000 if it gave none."""
+        ...
+
+
+class SocketProvider(Protocol):
+    """One provider, asked for WebSockets."""
+
+    async def connect(
+        self, target: str, *, headers: RawHeaders, protocols: Sequence[str]
+    ) -> tuple[Socket, str]:
+        """The socket and the subprotocol the provider chose ("" for none). Raises UpstreamFailed,
+        also when the provider refuses the upgrade."""
+        ...
+
+
 class Downstream(Protocol):
     """The way back to the client. Writing never waits; `crowded` asks the writer to."""
 
@@ -64,6 +104,10 @@ class Downstream(Protocol):
 
     def write(self, data: bytes) -> None:
         """Does nothing once the client has left."""
+        ...
+
+    async def accept_socket(self, *, protocol: str, headers: RawHeaders) -> Socket:
+        """Answer the request with the upgrade to a WebSocket it asked for."""
         ...
 
     def flush(self) -> None:
@@ -114,3 +158,12 @@ class Upstream(Protocol):
     def sweep(self) -> None: ...
 
     async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request, the way back, and what is observed of it."""
+
+    request: Incoming
+    downstream: Downstream
+    trace: Trace

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gateway.dialects.base import Api, Dialect
+from gateway.dialects.base import Api, Format
 from gateway.metering.accounts import Caller
 from gateway.metering.call import Call
 from gateway.metering.events import End, UsageEvent
@@ -20,7 +20,7 @@ class Ticket:
 
     request_id: str
     api: Api
-    dialect: Dialect
+    dialect: Format
     caller: Caller
     call: Call
     price: ModelPrice
