@@ -19,7 +19,9 @@ import click
 import orjson
 import uvloop
 
-from gateway.app import Gateway, Inherited, store_address
+from gateway.app.gateway import Gateway
+from gateway.app.inherited import Inherited
+from gateway.app.stores import store_address
 from gateway.cli.demo_files import keep_key, kept_key, write_config
 from gateway.cli.keys import issue
 from gateway.cli.output import credit_text

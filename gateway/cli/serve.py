@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from gateway.app import Inherited, store_address
+from gateway.app.inherited import Inherited
+from gateway.app.stores import store_address
 from gateway.cli.session import config_option, errors_as_exits, read_settings
 from gateway.cli.supervisor import supervise
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import click
 
-from gateway.app import Stores, open_stores, store_address
+from gateway.app.stores import Stores, open_stores, store_address
 from gateway.errors import BadCall, GatewayError
 from gateway.settings import Settings, load
 

@@ -17,7 +17,8 @@ from types import FrameType
 import click
 import uvloop
 
-from gateway.app import Gateway, Inherited
+from gateway.app.gateway import Gateway
+from gateway.app.inherited import Inherited
 from gateway.errors import GatewayError
 from gateway.telemetry.logs import Level, Log
 

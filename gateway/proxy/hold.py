@@ -40,6 +40,12 @@ class Bill(Protocol):
     async def counted(self) -> UsageReport: ...
 
 
+class OpenHold(Protocol):
+    """Makes the guard around an admitted call."""
+
+    def __call__(self, ticket: Ticket, *, trace: Trace) -> "Hold": ...
+
+
 class Hold:
     """What is set aside for one call, and how it comes to its end."""
 

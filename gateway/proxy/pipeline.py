@@ -21,19 +21,15 @@ from gateway.proxy.admit import Admission
 from gateway.proxy.authenticate import Authentication
 from gateway.proxy.decoding import all_readable, decoder
 from gateway.proxy.headers import request_headers, response_headers
-from gateway.proxy.hold import Hold
+from gateway.proxy.hold import Hold, OpenHold
 from gateway.proxy.meter import Meter, count_prompt
 from gateway.proxy.observation import Observation, elapsed_s
 from gateway.proxy.providers import Provider
-from gateway.proxy.realtime import OpenHold
 from gateway.proxy.relay import Relay
 from gateway.proxy.running import RunningCall, RunningCalls
 from gateway.proxy.seams import Answer, Exchange, Incoming, RawHeaders
 from gateway.proxy.sessions import Sessions
-from gateway.proxy.settlements import Settlements
 from gateway.proxy.ticket import Ticket
-from gateway.proxy.trace import Trace
-from gateway.stores.base import Ledger
 from gateway.tokens.base import TokenCounter
 
 SERVED = range(200, 300)
@@ -53,7 +49,6 @@ class Rules:
     """By API: who serves what belongs to no model, such as free endpoints."""
     forward_unknown: bool
     body_bytes_max: int
-    lease_ms: int
     checkpoint_s: float
 
 
@@ -80,22 +75,22 @@ class Pipeline:
         *,
         authentication: Authentication,
         admission: Admission,
-        ledger: Ledger,
-        settlements: Settlements,
+        open_hold: OpenHold,
+        now_ms: Callable[[], int],
         counter: TokenCounter,
         running: RunningCalls,
-        sessions: Callable[[OpenHold], Sessions],
+        sessions: Sessions,
         observation: Observation,
     ) -> None:
-        """`sessions` makes what serves WebSockets, given how holds are opened here."""
+        """`now_ms`: the ledger's clock."""
         self._rules = rules
         self._authentication = authentication
         self._admission = admission
-        self._ledger = ledger
-        self._settlements = settlements
+        self._open_hold = open_hold
+        self._now_ms = now_ms
         self._counter = counter
         self._running = running
-        self._sessions = sessions(self._hold)
+        self._sessions = sessions
         self._observation = observation
         self.draining = False
 
@@ -135,7 +130,7 @@ class Pipeline:
         )
         trace.provider = ticket.provider
         prepared = dialect.prepare(call, asked, upstream_model=ticket.model)
-        with self._hold(ticket, trace) as hold:
+        with self._open_hold(ticket, trace=trace) as hold:
             watched = RunningCall(exchange.downstream, hold, checkpoint_s=self._rules.checkpoint_s)
             self._running.add(watched)
             try:
@@ -175,16 +170,6 @@ class Pipeline:
                 code="endpoint_refused",
                 should_retry=False,
             )
-
-    def _hold(self, ticket: Ticket, trace: Trace) -> Hold:
-        return Hold(
-            ticket,
-            ledger=self._ledger,
-            settlements=self._settlements,
-            observation=self._observation,
-            trace=trace,
-            lease_ms=self._rules.lease_ms,
-        )
 
     async def _forward(
         self, exchange: Exchange, prepared: Prepared, hold: Hold, *, watched: RunningCall
@@ -294,7 +279,7 @@ class Pipeline:
         self, exchange: Exchange, provider: Provider, target: str, body: bytes, *, plain: bool
     ) -> list[tuple[bytes, bytes]]:
         request = exchange.request
-        now_s = self._ledger.now_ms() / 1000
+        now_s = self._now_ms() / 1000
         return request_headers(
             request.raw_headers,
             host=provider.host,

@@ -12,7 +12,6 @@ What events mean is the dialect's business (`dialects/openai_realtime.py`).
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from time import monotonic
-from typing import Protocol
 
 from gateway.dialects.base import Api
 from gateway.dialects.openai_realtime import (
@@ -39,7 +38,7 @@ from gateway.metering.accounts import Caller
 from gateway.metering.call import Call
 from gateway.metering.events import End
 from gateway.proxy.admit import Admission
-from gateway.proxy.hold import Hold
+from gateway.proxy.hold import OpenHold
 from gateway.proxy.seams import Frame, Socket
 from gateway.proxy.ticket import Ticket
 from gateway.proxy.trace import Trace
@@ -70,12 +69,6 @@ OUT_OF_CREDIT = QuotaExceeded(
     code="insufficient_quota",
     should_retry=False,
 )
-
-
-class OpenHold(Protocol):
-    """Makes the guard around an admitted answer."""
-
-    def __call__(self, ticket: Ticket, trace: Trace, /) -> Hold: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,7 +293,7 @@ class RealtimeSession:
 
     def _turn(self, ticket: Ticket, trace: Trace) -> Turn:
         trace.provider = ticket.provider
-        hold = self._metering.open_hold(ticket, trace)
+        hold = self._metering.open_hold(ticket, trace=trace)
         return Turn(hold, checkpoint_s=self._metering.checkpoint_s)
 
     def _next_trace(self, call: Call) -> Trace:

@@ -17,7 +17,9 @@ from typing import Any
 import aiohttp
 import orjson
 
-from gateway.app import Gateway, Inherited, StoreAddress
+from gateway.app.gateway import Gateway
+from gateway.app.inherited import Inherited
+from gateway.app.stores import StoreAddress
 from gateway.cli.keys import issue
 from gateway.cli.session import Session
 from gateway.errors import StoreUnavailable

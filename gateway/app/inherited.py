@@ -1,0 +1,30 @@
+"""What workers share because it was made before they were forked."""
+
+from dataclasses import dataclass
+
+from gateway.app.stores import StoreAddress
+from gateway.dialects import DIALECTS, SESSIONS
+from gateway.settings import Settings
+from gateway.telemetry.metrics import MetricLabels, Metrics
+from gateway.tokens.counter import TiktokenCounter
+
+
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """Made once, in the process that forks."""
+
+    settings: Settings
+    address: StoreAddress
+    metrics: Metrics
+    counter: TiktokenCounter
+
+    @classmethod
+    def prepare(cls, settings: Settings, address: StoreAddress) -> "Inherited":
+        counter = TiktokenCounter(settings.encodings)
+        labels = MetricLabels(
+            dialects=(*DIALECTS, *SESSIONS),
+            providers=tuple(settings.providers),
+            models=settings.rate_card.model_names,
+        )
+        metrics = Metrics.create(labels, workers=settings.listen.workers)
+        return cls(settings, address, metrics, counter)

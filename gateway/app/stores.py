@@ -1,0 +1,76 @@
+"""The store as configured, or the embedded one: opened first, closed last."""
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gateway.settings import Settings
+from gateway.stores.embedded import EmbeddedServer
+from gateway.stores.redis.client import RedisClient
+from gateway.stores.redis.keys import RedisKeyStore
+from gateway.stores.redis.ledger import RedisLedger
+from gateway.tasks import TaskSet
+
+PEPPER_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class StoreAddress:
+    """Where the store is, and what keys are digested with."""
+
+    url: str = field(repr=False)
+    pepper: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    client: RedisClient
+    ledger: RedisLedger
+    keys: RedisKeyStore
+
+
+@contextmanager
+def store_address(settings: Settings) -> Iterator[StoreAddress]:
+    """The configured store, or the embedded server of the data directory while this lasts."""
+    pepper = settings.store.pepper or local_pepper(settings.store.data_dir)
+    if settings.store.url is not None:
+        yield StoreAddress(settings.store.url, pepper)
+        return
+    with EmbeddedServer(settings.store.data_dir) as url:
+        yield StoreAddress(url, pepper)
+
+
+def local_pepper(data_dir: Path) -> bytes:
+    """The pepper of an installation that configures none: made once, kept beside its data."""
+    path = data_dir / "pepper"
+    data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    pepper = secrets.token_bytes(PEPPER_BYTES)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(pepper)
+    return pepper
+
+
+@asynccontextmanager
+async def open_stores(settings: Settings, address: StoreAddress) -> AsyncIterator[Stores]:
+    """Connected stores. Raises StoreUnavailable when nobody answers."""
+    tasks = TaskSet()
+    timeout_s = settings.store.admission_timeout_ms / 1000
+    client = RedisClient(address.url, tasks=tasks, timeout_s=timeout_s)
+    await client.open()
+    keys = RedisKeyStore(address.url, find_timeout_s=timeout_s)
+    try:
+        ledger = RedisLedger(client)
+        await ledger.open()
+        await keys.start()
+        yield Stores(client, ledger, keys)
+    finally:
+        await keys.close()
+        await client.close()
+        await tasks.cancel()
