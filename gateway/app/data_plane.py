@@ -1,6 +1,6 @@
 """The data plane of one worker: what serves callers, tied together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,6 +18,7 @@ from gateway.proxy.realtime import Metering
 from gateway.proxy.running import RunningCalls
 from gateway.proxy.sessions import Sessions
 from gateway.proxy.settlements import Settlements
+from gateway.settings import Settings
 from gateway.settings.values import UnknownEndpoints
 
 
@@ -53,15 +54,7 @@ def data_plane(
     open_hold = partial(
         Hold, ledger=ledger, settlements=settlements, observation=observation, lease_ms=lease_ms
     )
-    rules = Rules(
-        apis=apis(quota_status=settings.refusals.quota_status),
-        dialects=DIALECTS,
-        providers=providers,
-        default_providers={api: names[0] for api, names in serving.items() if names},
-        forward_unknown=settings.unknown_endpoints is UnknownEndpoints.FORWARD_FREE,
-        body_bytes_max=settings.listen.body_bytes_max,
-        checkpoint_s=settings.metering.checkpoint_s,
-    )
+    rules = _rules(settings, providers, serving)
     metering = Metering(
         admission=admission,
         counter=counter,
@@ -90,3 +83,17 @@ def data_plane(
         observation=observation,
     )
     return DataPlane(pipeline, rules.apis)
+
+
+def _rules(
+    settings: Settings, providers: Mapping[str, Provider], serving: Mapping[str, Sequence[str]]
+) -> Rules:
+    return Rules(
+        apis=apis(quota_status=settings.refusals.quota_status),
+        dialects=DIALECTS,
+        providers=providers,
+        default_providers={api: names[0] for api, names in serving.items() if names},
+        forward_unknown=settings.unknown_endpoints is UnknownEndpoints.FORWARD_FREE,
+        body_bytes_max=settings.listen.body_bytes_max,
+        checkpoint_s=settings.metering.checkpoint_s,
+    )

@@ -141,7 +141,6 @@ class Admission:
             caller=caller,
             call=call,
             price=line.price,
-            rate_version=self._rate_card.version,
             provider=line.route.provider,
             model=line.route.upstream_name(call.model),
             charges=charges,

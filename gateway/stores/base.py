@@ -1,4 +1,4 @@
-"""What the gateway asks of a store. Planes import this module only; `gateway/app` names the classes.
+"""What the gateway asks of a store. Planes import this module only; `app` names the classes.
 
 Every method may raise `StoreUnavailable`: the outcome of that operation is then *unknown*, and
 asking again with the same id is always safe.
