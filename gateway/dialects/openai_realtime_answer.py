@@ -82,6 +82,9 @@ class ResponseReader:
         """Frames are events: each ends where it ends."""
         return len(data) if len(data) > start else -1
 
+    def withdraw(self) -> None:
+        """Nothing to take back: no ending is built here."""
+
     def ending(self, *, usage: Usage, include_usage: bool) -> bytes:  # noqa: ARG002 (the protocol's)
         """Nothing: the session asks the provider to cancel, which ends the response."""
         return b""
@@ -118,6 +121,9 @@ class TranscriptionReader:
     def boundary(self, data: bytes, start: int) -> int:
         """As `ResponseReader`."""
         return len(data) if len(data) > start else -1
+
+    def withdraw(self) -> None:
+        """As `ResponseReader`."""
 
     def ending(self, *, usage: Usage, include_usage: bool) -> bytes:  # noqa: ARG002 (the protocol's)
         """As `ResponseReader`."""
