@@ -13,6 +13,8 @@ from gateway.dialects.bedrock import BedrockApi
 from gateway.dialects.gemini import GeminiApi
 from gateway.dialects.openai import OpenAIApi
 from gateway.dialects.openai_chat import OpenAIChat
+from gateway.dialects.openai_embeddings import OpenAIEmbeddings
+from gateway.dialects.openai_moderations import OpenAIModerations
 from gateway.dialects.openai_realtime import OpenAIRealtime
 
 
@@ -31,6 +33,8 @@ APIS: Mapping[str, ApiFactory] = {
 
 DIALECTS: Mapping[str, Dialect] = {
     "openai_chat": OpenAIChat(),
+    "openai_embeddings": OpenAIEmbeddings(),
+    "openai_moderations": OpenAIModerations(),
 }
 
 SESSIONS: Mapping[str, OpenAIRealtime] = {

@@ -73,6 +73,8 @@ FAMILIES: tuple[tuple[str, Tiles | Patches], ...] = (
     ("gpt-4.1-nano*", Patches(246, _SMALL_FIXED)),
     ("o4-mini*", Patches(172, _SMALL_FIXED)),
     ("gpt-4o-mini*", Tiles(2_833, 5_667)),
+    # Built on gpt-4o: OpenAI, "Upgrading the Moderation API" (2024-09-26).
+    ("omni-moderation*", Tiles(85, 170)),
     ("gpt-4*", Tiles(85, 170)),
     ("chatgpt-4o*", Tiles(85, 170)),
     ("o1*", Tiles(75, 150)),

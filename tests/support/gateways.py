@@ -8,7 +8,7 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +51,7 @@ providers:
                first_byte_timeout_s: {first_byte_s}, idle_timeout_s: {idle_s}}}
 models:
   - {{match: fast, provider: simulated, upstream_model: gpt-4.1-mini}}
+{more_models}\
   - {{match: "gpt-*", provider: simulated}}
 prices: [prices.yaml]
 plans: {{test: {plan}}}
@@ -174,10 +175,12 @@ def write_config(
     idle_s: float = 30,
     admission_ms: int = 3000,
     head_s: float = 10,
+    sells: Mapping[str, str] | None = None,
 ) -> Path:
     """A complete configuration in `folder`, as an operator would write it.
 
-    Patient by default: only tests of time-outs should depend on how busy the machine is.
+    Patient by default: only tests of time-outs should depend on how busy the machine is. `sells`:
+    further models that the provider has, with their lines of the price list.
     """
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "gateway.yaml"
@@ -197,9 +200,13 @@ def write_config(
             admission_ms=admission_ms,
             head_s=head_s,
             data_dir=orjson.dumps(str(folder / "data")).decode(),
+            more_models="".join(
+                f'  - {{match: "{model}", provider: simulated}}\n' for model in sells or {}
+            ),
         )
     )
-    (folder / "prices.yaml").write_text(PRICES)
+    lines = "".join(f"  {model}: {line}\n" for model, line in (sells or {}).items())
+    (folder / "prices.yaml").write_text(PRICES + lines)
     return config
 
 

@@ -46,3 +46,11 @@ async def chunks_of(stream: Any) -> list[Any]:
 def text_of(chunks: list[Any], *, choice: int = 0) -> str:
     parts = (part for chunk in chunks for part in chunk.choices if part.index == choice)
     return "".join(part.delta.content or "" for part in parts)
+
+
+def used(event: dict[str, Any]) -> dict[str, int]:
+    """The classes and pieces that occurred in a usage event, by name."""
+    usage = dict(event["usage"])
+    pieces = dict(usage.pop("pieces"))
+    usage.pop("service_tier")
+    return {name: count for name, count in usage.items() if count} | pieces

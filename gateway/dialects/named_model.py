@@ -1,0 +1,31 @@
+"""Where OpenAI's formats name the model: in the body, or, at Azure, in the path as a deployment.
+
+Azure does not read the body's; so it is not read here either where the path names one. Source:
+Azure OpenAI REST reference, data plane, 2024-10-21 (read 2026-11-26).
+"""
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from gateway.dialects.base import Prepared, Request
+from gateway.dialects.json_body import model_name, with_model
+from gateway.metering.call import Call
+
+
+def asked_model(request: Request, document: Mapping[str, object]) -> str:
+    return request.segments.get("model") or model_name(document)
+
+
+def prepared(call: Call, request: Request, *, upstream_model: str) -> Prepared:
+    """A JSON request under the provider's name for its model, changed nowhere else."""
+    if upstream_model == call.model:
+        return Prepared(request.body)
+    if "model" in request.segments:
+        return Prepared(request.body, path=renamed_path(request, upstream_model))
+    return Prepared(with_model(request.body, upstream_model))
+
+
+def renamed_path(request: Request, upstream_model: str) -> str:
+    """The path with another deployment."""
+    asked = f"/deployments/{request.segments['model']}/"
+    return request.path.replace(asked, f"/deployments/{quote(upstream_model, safe='')}/", 1)
