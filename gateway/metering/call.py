@@ -43,6 +43,31 @@ class ByPiece:
 
 
 @call_value
+class Many:
+    """Calls that are sent together and served when the vendor has room for them: a batch.
+
+    A call that has one is sized by these totals. Its limits per minute and hour do not count the
+    tokens, as the vendors' own do not.
+    """
+
+    calls: int
+    input_tokens: int
+    """Bound of all prompts together; what is only named by id or URL is not in it."""
+    longest_input_tokens: int
+    opaque_inputs: int = 0
+    output_tokens: int = 0
+    """Together, of the answers that have a cap of their own."""
+    uncapped_answers: int = 0
+    """Answers without one: each may be as long as the model can make it."""
+    media: bool = False
+    service_tier: str = ""
+    """What they are served in, for certain: a discount lowers the hold."""
+
+    def longest(self, context_tokens: int) -> int:
+        return context_tokens if self.opaque_inputs else self.longest_input_tokens
+
+
+@call_value
 class Call:
     """One request as metering sees it."""
 
@@ -77,6 +102,10 @@ class Call:
     """For a model that may be sold by the piece."""
     counts_tokens: bool = True
     """False: the rate card does sell it by the piece, which is what `owed` and `terms` say."""
+    many: Many | None = None
+    deferred: bool = False
+    """What is answered may be the beginning only: a job whose usage is known later. While its
+    answer is on the way nobody knows what was begun, so it is waited for."""
     document: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
     """The decoded body, for an exact count later. Never logged."""
 

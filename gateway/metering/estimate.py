@@ -14,6 +14,7 @@ from gateway.metering.call import Call
 from gateway.metering.limits import Need
 from gateway.metering.plans import Enforcement, Plan
 from gateway.metering.pricing import ModelPrice, worst_case_ucr
+from gateway.metering.tally import worst_case_of_many_ucr
 from gateway.metering.usage import Usage
 
 
@@ -43,6 +44,9 @@ def output_cap(call: Call, price: ModelPrice, plan: Plan) -> int:
 
 
 def estimate(call: Call, *, price: ModelPrice, plan: Plan, prompt: Usage, exact: bool) -> Estimate:
+    if call.many is not None:
+        full = call.many.output_tokens + call.many.uncapped_answers * price.max_output_tokens
+        return Estimate(prompt, full, full, exact)
     full = output_cap(call, price, plan) * call.choices
     in_slices = call.stream and not call.whole and plan.enforcement is not Enforcement.STRICT
     least = min(full, plan.slice_tokens) if in_slices else full
@@ -53,6 +57,11 @@ def need(estimated: Estimate, price: ModelPrice, call: Call) -> Need:
     """The estimate in the units of balance and limits."""
     prompt = estimated.input_tokens
     full, least = estimated.output_full_tokens, estimated.output_least_tokens
+    if call.many is not None:
+        full_ucr = worst_case_of_many_ucr(
+            price, call.many, input_tokens=prompt, output_tokens=full, pieces=call.terms.pieces
+        )
+        return Need(full_ucr, full_ucr, prompt + full, prompt + full)
     full_ucr = worst_case_ucr(price, input_tokens=prompt, output_tokens=full, terms=call.terms)
     least_ucr = full_ucr
     if least < full:

@@ -17,6 +17,8 @@ class End(StrEnum):
     CUT_BY_QUOTA = "cut_by_quota"
     CUT_BY_SHUTDOWN = "cut_by_shutdown"
     HOLD_EXPIRED = "hold_expired"
+    CANCELLED = "cancelled"
+    """A job, by its owner, before it was done."""
 
 
 @call_value

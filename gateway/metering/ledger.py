@@ -192,6 +192,8 @@ class Settle:
     amounts: tuple[int, ...]
     event: UsageEvent
     observe: bool = False
+    job: str = ""
+    """The name of the job whose hold this is: that is over as well, in the same step."""
 
 
 @call_value
@@ -208,6 +210,7 @@ class Release:
     hold_id: str
     account_id: str
     charges: tuple[Charge, ...]
+    job: str = ""
 
 
 @dataclass(frozen=True, slots=True)

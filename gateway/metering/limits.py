@@ -106,6 +106,14 @@ def effective_limits(plan: tuple[Limit, ...], key: tuple[Limit, ...]) -> tuple[L
     return tuple(limit for limit in plan if _kind(limit) not in own) + key
 
 
+def unpaced(limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
+    """Those that count for a batch: its tokens are served over a day, whatever a minute allows."""
+    paced = (Window.MINUTE, Window.HOUR)
+    return tuple(
+        limit for limit in limits if limit.unit is not _TOKENS or limit.window not in paced
+    )
+
+
 def _kind(limit: Limit) -> tuple[Unit, Window, Scope, bool]:
     return limit.unit, limit.window, limit.scope, limit.shadow
 
@@ -178,6 +186,11 @@ def used(unit: Unit, *, charge_ucr: int, tokens: int) -> int:
 
 # Members of an enum are looked up slowly, and these for each limit of each call.
 _MICROCREDITS, _TOKENS, _CALLS = Unit.MICROCREDITS, Unit.TOKENS, Unit.CALLS
+
+
+def amounts_of(charges: tuple[Charge, ...], *, charge_ucr: int, tokens: int) -> tuple[int, ...]:
+    """What settlement books in each of the charges' buckets."""
+    return tuple([used(held.limit.unit, charge_ucr=charge_ucr, tokens=tokens) for held in charges])
 
 
 def window_bounds(window: Window, now_ms: int) -> tuple[int, int]:

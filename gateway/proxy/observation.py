@@ -4,9 +4,11 @@ from time import monotonic
 
 from gateway.errors import ClientLeft, GatewayError, StoreUnavailable, UnknownEndpoint
 from gateway.metering.events import UsageEvent
-from gateway.metering.ledger import AlreadyEnded, Settle, Settled
+from gateway.metering.jobs import Kept
+from gateway.metering.ledger import Settled
 from gateway.metering.usage import Provenance
 from gateway.proxy.trace import Trace
+from gateway.stores.base import Ask, Outcome, hold_id_of
 from gateway.telemetry.logs import CallLine, Level, Log
 from gateway.telemetry.metrics import Metrics
 
@@ -91,10 +93,13 @@ class Observation:
         """A provider reported what cannot be; the call is charged by our own count."""
         self._metrics.usage_disbelieved()
 
-    def settled(self, ask: Settle, outcome: Settled | AlreadyEnded) -> None:
+    def settled(self, ask: Ask, outcome: Outcome) -> None:
+        """An ending that was sent, or replayed from the spool, was answered."""
         if isinstance(outcome, Settled) and outcome.late:
             self._metrics.settled_late()
-            self._log.state("settled_late", level=Level.WARNING, request_id=ask.hold_id)
+            self._log.state("settled_late", level=Level.WARNING, request_id=hold_id_of(ask))
+        elif isinstance(outcome, Kept) and outcome.late:
+            self._log.state("kept_late", level=Level.WARNING, request_id=hold_id_of(ask))
 
     def spooled(self) -> None:
         self._metrics.spooled()
@@ -122,12 +127,12 @@ class Observation:
             event, level = ("store_back", Level.INFO) if up else ("store_lost", Level.ERROR)
             self._log.state(event, level=level)
 
-    def unsettled(self, ask: Settle) -> None:
+    def unsettled(self, ask: Ask) -> None:
         self._metrics.unmetered()
         self._log.state(
             "settlement_stranded",
             level=Level.ERROR,
-            request_id=ask.hold_id,
+            request_id=hold_id_of(ask),
             action="free disk space: no new call is admitted until it has a durable place",
         )
 

@@ -1,8 +1,9 @@
 """Endings on their way to the ledger, and what happens when it does not answer.
 
 An ending is queued for sending before the method returns: no cancellation can take it back.
-A settlement the store does not confirm goes to the spool on disk and is replayed until it is
-accepted; a release is asked again a bounded number of times, since the lease ends it anyway.
+A settlement, or a job, that the store does not confirm goes to the spool on disk and is replayed
+until it is accepted; a release is asked again a bounded number of times, since the lease ends it
+anyway.
 """
 
 import asyncio
@@ -11,8 +12,9 @@ from collections.abc import Coroutine
 from typing import Protocol
 
 from gateway.errors import StoreUnavailable
-from gateway.metering.ledger import AlreadyEnded, Release, Released, Settle, Settled
-from gateway.stores.base import Ledger, Spool
+from gateway.metering.jobs import Keep
+from gateway.metering.ledger import AlreadyEnded, Release, Released, Settle
+from gateway.stores.base import Ask, Ledger, Outcome, Spool, hold_id_of, send
 from gateway.tasks import TaskSet
 
 # Releases kept for another try; beyond it the lease of the oldest does the work.
@@ -22,11 +24,11 @@ RELEASES_MAX = 10_000
 class Observer(Protocol):
     """Told how endings went; must not raise."""
 
-    def settled(self, ask: Settle, outcome: Settled | AlreadyEnded) -> None: ...
+    def settled(self, ask: Ask, outcome: Outcome) -> None: ...
 
     def spooled(self) -> None: ...
 
-    def unsettled(self, ask: Settle) -> None:
+    def unsettled(self, ask: Ask) -> None:
         """Neither the ledger nor the disk took it: it is kept in memory and tried again."""
         ...
 
@@ -38,7 +40,7 @@ class Settlements:
         self._tasks = tasks
         self._observer = observer
         self._releases: deque[Release] = deque(maxlen=RELEASES_MAX)
-        self._stranded: deque[Settle] = deque()
+        self._stranded: deque[Ask] = deque()
         self._open = 0
         self._quiet = asyncio.Event()
 
@@ -53,8 +55,15 @@ class Settlements:
         return self._open
 
     def settle(self, ask: Settle) -> None:
+        self._send(ask)
+
+    def keep(self, ask: Keep) -> None:
+        """The call began a job: its hold outlives it."""
+        self._send(ask)
+
+    def _send(self, ask: Ask) -> None:
         self._open += 1
-        self._ledger.settle(ask).add_done_callback(lambda sent: self._settled(ask, sent))
+        send(self._ledger, ask).add_done_callback(lambda sent: self._sent(ask, sent))
 
     def settle_later(self, counting: Coroutine[None, None, None], *, name: str) -> None:
         """For a bill that must be counted first and then calls `settle`: a tracked task that
@@ -92,20 +101,20 @@ class Settlements:
         for _ in range(len(self._releases)):
             self.release(self._releases.popleft())
         for _ in range(len(self._stranded)):
-            self.settle(self._stranded.popleft())
+            self._send(self._stranded.popleft())
 
     @property
     def waiting(self) -> int:
         return len(self._releases) + len(self._stranded)
 
-    def _settled(self, ask: Settle, sent: "asyncio.Future[Settled | AlreadyEnded]") -> None:
+    def _sent(self, ask: Ask, sent: "asyncio.Future[Outcome]") -> None:
         if not sent.cancelled() and sent.exception() is None:
             self._closed()
             self._observer.settled(ask, sent.result())
             return
-        self._tasks.start(self._spool_settle(ask), name=f"spool {ask.hold_id}")
+        self._tasks.start(self._spool_ask(ask), name=f"spool {hold_id_of(ask)}")
 
-    async def _spool_settle(self, ask: Settle) -> None:
+    async def _spool_ask(self, ask: Ask) -> None:
         try:
             await self._spool.append(ask)
             self._observer.spooled()

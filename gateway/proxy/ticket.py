@@ -7,7 +7,7 @@ from gateway.metering.accounts import Caller
 from gateway.metering.call import Call
 from gateway.metering.events import End, UsageEvent
 from gateway.metering.ledger import Release, Settle
-from gateway.metering.limits import Charge, used
+from gateway.metering.limits import Charge, amounts_of
 from gateway.metering.plans import OnDisconnect
 from gateway.metering.pricing import ModelPrice, charge_ucr
 from gateway.metering.usage import Provenance, Usage, UsageReport
@@ -58,10 +58,7 @@ class Ticket:
 
     def amounts(self, usage: Usage, charge: int) -> tuple[int, ...]:
         """What each of the charges' buckets is to book."""
-        tokens = usage.total_tokens
-        return tuple(
-            [used(held.limit.unit, charge_ucr=charge, tokens=tokens) for held in self.charges]
-        )
+        return amounts_of(self.charges, charge_ucr=charge, tokens=usage.total_tokens)
 
     def release(self) -> Release:
         return Release(self.request_id, self.caller.account.account_id, self.charges)

@@ -7,9 +7,10 @@ asking again with the same id is always safe.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from gateway.metering.accounts import Account, Status, VirtualKey
+from gateway.metering.jobs import Job, Keep, Kept
 from gateway.metering.ledger import (
     AlreadyEnded,
     Balance,
@@ -56,6 +57,8 @@ class Ledger(Protocol):
         its way is answered `released` and takes nothing."""
         ...
 
+    def keep(self, ask: Keep) -> asyncio.Future[Kept | AlreadyEnded]: ...
+
     async def grant(self, grant: Grant) -> Granted:
         """Raises Conflict when the id exists with another payload."""
         ...
@@ -84,6 +87,36 @@ class Ledger(Protocol):
 
     async def events(self, account_id: str) -> Sequence["StoredEvent"]:
         """The account's entries still in the outbox, oldest first."""
+        ...
+
+
+Ask = Settle | Keep
+"""What must reach the ledger, however long it takes: a call was served, or a job begun."""
+Outcome = Settled | Kept | AlreadyEnded
+
+
+def send(ledger: Ledger, ask: Ask) -> asyncio.Future[Any]:  # Any: each ask's own Outcome
+    return ledger.keep(ask) if isinstance(ask, Keep) else ledger.settle(ask)
+
+
+def hold_id_of(ask: Ask) -> str:
+    return ask.job.hold_id if isinstance(ask, Keep) else ask.hold_id
+
+
+class JobStore(Protocol):
+    """The open jobs. They are put there by `Ledger.keep`, and go with their holds' ends."""
+
+    async def find(self, account_id: str, name: str) -> Sequence[Job]:
+        """The account's job of that name, a `Job` for each of its holds; empty if it is over."""
+        ...
+
+    async def claim(self, *, limit: int, claim_ms: int) -> Sequence[Sequence[Job]]:
+        """Jobs that are to be asked for now, at most `limit` from each shard. Nobody else gets
+        them for `claim_ms`."""
+        ...
+
+    async def postpone(self, job: Job, *, poll_ms: int) -> None:
+        """Ask for it again after that time, unless it is over."""
         ...
 
 
@@ -156,23 +189,23 @@ class KeyStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class SpooledSettle:
-    """A settlement waiting on disk for the store to come back."""
+class Spooled:
+    """Something waiting on disk for the store to come back."""
 
     position: int
-    ask: Settle
+    ask: Ask
 
 
 class Spool(Protocol):
-    """A local append-only file of settlements the store did not confirm.
+    """A local append-only file of what the store did not confirm.
 
-    `append` returns once the entry is on disk (fsync). Replaying is at-least-once: settling is
-    idempotent by hold id.
+    `append` returns once the entry is on disk (fsync). Replaying is at-least-once: settling and
+    keeping are idempotent by hold id.
     """
 
-    async def append(self, ask: Settle) -> None: ...
+    async def append(self, ask: Ask) -> None: ...
 
-    async def pending(self, *, batch: int = 100) -> Sequence[SpooledSettle]: ...
+    async def pending(self, *, batch: int = 100) -> Sequence[Spooled]: ...
 
     async def confirm(self, position: int) -> None:
         """Everything up to `position` was applied; a fully confirmed file is truncated."""

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gateway.errors import ConfigError, StoreUnavailable
-from gateway.metering.ledger import Settle
-from gateway.stores.base import SpooledSettle
+from gateway.stores.base import Ask, Spooled
 from gateway.stores.spool_file import SpoolFile
 from gateway.stores.spool_lines import line_of, payload_for
 
@@ -78,7 +77,7 @@ class FileSpool:
         """Lines found unreadable when the file was opened: an incident, they are lost."""
         return self._file.damaged
 
-    async def append(self, ask: Settle) -> None:
+    async def append(self, ask: Ask) -> None:
         """Returns once it is on disk, and gets there even if the caller is cancelled.
 
         Raises StoreUnavailable if there is no room or the disk refuses.
@@ -95,10 +94,10 @@ class FileSpool:
             self._write_queue()
         await written
 
-    async def pending(self, *, batch: int = 100) -> Sequence[SpooledSettle]:
+    async def pending(self, *, batch: int = 100) -> Sequence[Spooled]:
         """The oldest first. Raises StoreUnavailable if the disk refuses."""
         found = await self._on_thread(lambda: self._file.pending(batch))
-        return [SpooledSettle(position, ask) for position, ask in found]
+        return [Spooled(position, ask) for position, ask in found]
 
     async def confirm(self, position: int) -> None:
         """Raises StoreUnavailable if the disk refuses; replaying the same again does no harm."""

@@ -15,13 +15,13 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from gateway.metering.ledger import Settle
+from gateway.stores.base import Ask
 from gateway.stores.spool_lines import (
+    ask_of,
     confirmed_of,
     line_of,
     payload_for_confirmed,
     payload_of,
-    settle_of,
 )
 
 # More than any settlement's line: what a disk must take before it counts as well again.
@@ -70,10 +70,10 @@ class SpoolFile:
             start += len(line)
             self._ends.append(start)
 
-    def pending(self, batch: int) -> list[tuple[int, Settle]]:
+    def pending(self, batch: int) -> list[tuple[int, Ask]]:
         """The oldest unconfirmed settlements with their positions."""
         oldest = islice(self.unconfirmed(), batch)
-        return [(position, settle_of(payload)) for position, payload in oldest]
+        return [(position, ask_of(payload)) for position, payload in oldest]
 
     def unconfirmed(self) -> Iterator[tuple[int, bytes]]:
         """Position and payload of each settlement not confirmed; confirm nothing meanwhile."""

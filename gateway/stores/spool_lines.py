@@ -1,26 +1,23 @@
 """One line of the spool: `<CRC-32, 8 hex digits> <bytes of JSON> <JSON>`, ended by a newline.
 
-Either a settlement or the note that everything before some offset is confirmed. JSON has no raw
-newline, so damage of one line leaves the others readable. Pure; knows no file.
+Either a settlement, a job whose hold is kept, or the note that everything before some offset is
+confirmed. JSON has no raw newline, so damage of one line leaves the others readable. Pure; knows
+no file.
 """
 
-from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any
 from zlib import crc32
 
 import orjson
 
-from gateway.metering.events import End, UsageEvent
+from gateway.metering.jobs import Keep
 from gateway.metering.ledger import Settle
-from gateway.metering.limits import Charge
-from gateway.metering.usage import Provenance, Usage
-from gateway.stores.stored_limit import limit_of
+from gateway.stores.stored_job import keep_of
+from gateway.stores.stored_settle import settle_of
 
 PARTS = 3
 
 
-def payload_for(ask: Settle) -> bytes:
+def payload_for(ask: Settle | Keep) -> bytes:
     # orjson writes dataclasses by their fields, and enums by their values.
     return orjson.dumps(ask)
 
@@ -45,53 +42,14 @@ def payload_of(line: bytes) -> bytes | None:
 
 
 def confirmed_of(payload: bytes) -> int | None:
-    """The offset, if this is a confirmation; None for a settlement."""
+    """The offset, if this is a confirmation; None for anything else."""
     return int(payload) if payload.isdigit() else None
 
 
-def settle_of(payload: bytes) -> Settle:
+def ask_of(payload: bytes) -> Settle | Keep:
     content = orjson.loads(payload)
-    return Settle(
-        hold_id=content["hold_id"],
-        account_id=content["account_id"],
-        charges=tuple(_charge(charge) for charge in content["charges"]),
-        amounts=tuple(content["amounts"]),
-        event=_event(content["event"]),
-        observe=content["observe"],
-    )
+    return keep_of(content) if "lease_ms" in content else settle_of(content)
 
 
 def _checksum(payload: bytes) -> bytes:
     return b"%08x" % crc32(payload)
-
-
-def _charge(content: Mapping[str, Any]) -> Charge:
-    return Charge(**_known(Charge, content, limit=limit_of(content["limit"])))
-
-
-def _event(content: Mapping[str, Any]) -> UsageEvent:
-    return UsageEvent(
-        **_known(
-            UsageEvent,
-            content,
-            usage=_usage(content["usage"]),
-            provenance=Provenance(content["provenance"]),
-            end=End(content["end"]),
-        )
-    )
-
-
-def _usage(content: Mapping[str, Any]) -> Usage:
-    pieces = tuple((str(name), int(count)) for name, count in content.get("pieces", ()))
-    return Usage(**_known(Usage, content, pieces=pieces))
-
-
-def _known(
-    kind: type[Charge | UsageEvent | Usage], content: Mapping[str, Any], **decoded: object
-) -> dict[str, Any]:
-    """The fields we have; a newer version, rolled back since, may have written more."""
-    return {
-        each.name: decoded.get(each.name, content[each.name])
-        for each in fields(kind)
-        if each.name in content
-    }

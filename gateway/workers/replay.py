@@ -1,7 +1,8 @@
-"""Brings settlements that waited on disk to the ledger, oldest first, once it answers again.
+"""Brings what waited on disk to the ledger, oldest first, once it answers again: settlements, and
+jobs whose holds are kept.
 
-At least once: a settlement is confirmed on disk only after the ledger answered it, and settling is
-idempotent by hold id. Knows neither files nor scripts.
+At least once: one is confirmed on disk only after the ledger answered it, and both are idempotent
+by hold id. Knows neither files nor scripts.
 """
 
 import asyncio
@@ -9,8 +10,7 @@ import random
 from collections.abc import Callable, Sequence
 
 from gateway.errors import GatewayError
-from gateway.metering.ledger import AlreadyEnded, Settle, Settled
-from gateway.stores.base import Ledger, Spool, SpooledSettle
+from gateway.stores.base import Ask, Ledger, Outcome, Spool, Spooled, send
 
 # Sent in one write and answered in a few milliseconds, so that running calls hardly wait.
 BATCH = 50
@@ -18,8 +18,7 @@ IDLE_S = 0.25
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 5.0
 
-Outcome = Settled | AlreadyEnded
-OnOutcome = Callable[[Settle, Outcome], None]
+OnOutcome = Callable[[Ask, Outcome], None]
 OnFailure = Callable[[GatewayError], None]
 
 
@@ -67,9 +66,9 @@ async def run(
 
 
 async def _replay(
-    batch: Sequence[SpooledSettle], spool: Spool, ledger: Ledger, *, on_outcome: OnOutcome
+    batch: Sequence[Spooled], spool: Spool, ledger: Ledger, *, on_outcome: OnOutcome
 ) -> int:
-    sent = [ledger.settle(waiting.ask) for waiting in batch]
+    sent = [send(ledger, waiting.ask) for waiting in batch]
     outcomes = await asyncio.gather(*sent, return_exceptions=True)
     answered = 0
     failure: BaseException | None = None

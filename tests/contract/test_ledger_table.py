@@ -120,6 +120,43 @@ settle        r1      70 | settled late        30     0     0    70
 settle        r1      70 | already settled     30     0     0    70
 reserve       r1      10 | already settled     30     0     0    70
 """,
+    "a kept hold is charged to what was used, once": """
+do           id  amount | says              free  held  debt charged
+grant        g1     100 | granted            100     0     0     0
+reserve      r1      60 | reserved            40    60     0     0
+keep         r1      60 | kept                40    60     0     0
+keep         r1      60 | kept                40    60     0     0
+expire       -        - | ended 0             40    60     0     0
+settle       r1      25 | settled             75     0     0    25
+settle       r1      25 | already settled     75     0     0    25
+keep         r1      60 | already settled     75     0     0    25
+""",
+    "a kept hold is given back when its job failed": """
+do           id  amount | says              free  held  debt charged
+grant        g1     100 | granted            100     0     0     0
+reserve      r1      60 | reserved            40    60     0     0
+keep         r1      60 | kept                40    60     0     0
+release      r1       - | released           100     0     0     0
+settle       r1      25 | already released   100     0     0     0
+keep         r1      60 | already released   100     0     0     0
+""",
+    "a kept hold that nobody reports is charged whole": """
+do           id  amount | says              free  held  debt charged
+grant        g1     100 | granted            100     0     0     0
+reserve      r1      60 | reserved            40    60     0     0
+keep/brief   r1      60 | kept                40    60     0     0
+expire       -        - | ended 1             40     0     0    60
+settle       r1      25 | settled late        40     0     0    60
+""",
+    "a job is followed although its hold expired before it could be kept": """
+do            id  amount | says              free  held  debt charged
+grant         g1     100 | granted            100     0     0     0
+reserve/brief r1      60 | reserved            40    60     0     0
+expire        -        - | ended 1            100     0     0     0
+keep          r1      60 | kept late          100     0     0     0
+settle        r1      25 | settled late        75     0     0    25
+settle        r1      25 | already settled     75     0     0    25
+""",
     "nothing at all can be held and settled": """
 do            id  amount | says              free  held  debt charged
 reserve       r1       0 | reserved             0     0     0     0

@@ -26,7 +26,8 @@ from support.recording_client import RecordingClient
 from gateway.errors import Conflict
 from gateway.metering.ledger import Grant, GrantKind
 from gateway.metering.limits import Charge, Limit, Need, Unit, Window, charges_for
-from gateway.stores.redis.layout import bucket_key, shard_tag
+from gateway.stores.redis.jobs import RedisJobs
+from gateway.stores.redis.layout import bucket_key, job_key, open_jobs_key, shard_tag
 from gateway.stores.redis.ledger import RedisLedger
 from gateway.tasks import TaskSet
 
@@ -64,6 +65,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.oracle = Oracle(self.account_id, lambda: self.server_ms)
         self.charges: dict[str, tuple[Charge, ...]] = {}
         self.grants: list[Grant] = []
+        self.jobs: dict[str, str] = {}
         self.names = count()
         self.grant(amount=200, kind=GrantKind.PREPAID, priority=50, effective=0, expires=0)
 
@@ -234,6 +236,25 @@ class LedgerMachine(RuleBasedStateMachine):
         )
 
     @precondition(lambda self: self.charges)
+    @rule(pick=picks, owed=amounts, job=st.integers(0, 2), lease_ms=leases_ms)
+    def keep(self, *, pick: int, owed: int, job: int, lease_ms: int) -> None:
+        """Several holds may be those of one job; whose job a hold was once kept for, it stays."""
+        hold_id = self._picked(pick)
+        charges = self._lasting(hold_id)
+        self._both(
+            "keep",
+            asks.keep(
+                hold_id,
+                owed,
+                job=self.jobs.setdefault(hold_id, f"openai:job-{job}"),
+                charges=charges,
+                amounts=[_units(charge.limit, owed) for charge in charges],
+                account_id=self.account_id,
+                lease_ms=lease_ms,
+            ),
+        )
+
+    @precondition(lambda self: self.charges)
     @rule(pick=picks, charge=st.integers(0, 300), observe=st.booleans())
     def settle(self, pick: int, charge: int, *, observe: bool) -> None:
         hold_id = self._picked(pick)
@@ -246,6 +267,7 @@ class LedgerMachine(RuleBasedStateMachine):
             amounts=used,
             account_id=self.account_id,
             observe=observe,
+            job=self.jobs.get(hold_id, ""),
         )
         self._both("settle", ask)
 
@@ -253,7 +275,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(pick=picks)
     def release(self, pick: int) -> None:
         hold_id = self._picked(pick)
-        self._both("release", asks.release(hold_id, self._lasting(hold_id), self.account_id))
+        job = self.jobs.get(hold_id, "")
+        self._both("release", asks.release(hold_id, self._lasting(hold_id), self.account_id, job))
 
     @rule()
     def expire(self) -> None:
@@ -280,6 +303,24 @@ class LedgerMachine(RuleBasedStateMachine):
 
         for name, bucket in self.oracle._buckets.items():
             assert (bucket.held, bucket.used) == self.runner.run(stored(name))
+
+    @invariant()
+    def open_jobs_agree(self) -> None:
+        jobs = RedisJobs(self.client, self.ledger)
+        assert self.oracle.open_jobs() == self.runner.run(self._open_jobs(jobs))
+
+    async def _open_jobs(self, jobs: RedisJobs) -> dict[str, list[str]]:
+        prefix = job_key(self.account_id, "")
+        listed = await self.client.command(
+            "ZRANGE", open_jobs_key(shard_tag(self.account_id)), 0, -1
+        )
+        names = [
+            key.decode().removeprefix(prefix) for key in listed if key.startswith(prefix.encode())
+        ]
+        return {
+            name: [job.hold_id for job in await jobs.find(self.account_id, name)]
+            for name in sorted(names)
+        }
 
     def teardown(self) -> None:
         async def close() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from gateway.metering.events import UsageEvent
+from gateway.metering.jobs import Job, Keep
 from gateway.metering.ledger import Extend, Release, Reserve, Settle
 from gateway.metering.limits import Charge, Limit, Need, Unit, Window, charges_for
 from gateway.metering.usage import Usage
@@ -101,6 +102,7 @@ def settle(
     amounts: Sequence[int] = (),
     account_id: str = ACCOUNT,
     observe: bool = False,
+    job: str = "",
 ) -> Settle:
     return Settle(
         hold_id=hold_id,
@@ -109,11 +111,45 @@ def settle(
         amounts=tuple(amounts) or (0,) * len(charges),
         event=usage_event(hold_id, charge_ucr, account_id=account_id),
         observe=observe,
+        job=job,
     )
 
 
-def release(hold_id: str, charges: Sequence[Charge] = (), account_id: str = ACCOUNT) -> Release:
-    return Release(hold_id, account_id, tuple(charges))
+def release(
+    hold_id: str, charges: Sequence[Charge] = (), account_id: str = ACCOUNT, job: str = ""
+) -> Release:
+    return Release(hold_id, account_id, tuple(charges), job)
+
+
+def keep(
+    hold_id: str,
+    owed_ucr: int,
+    *,
+    job: str = "openai:batch_1",
+    charges: Sequence[Charge] = (),
+    amounts: Sequence[int] = (),
+    account_id: str = ACCOUNT,
+    lease_ms: int = LEASE_MS,
+    poll_ms: int = LEASE_MS,
+) -> Keep:
+    return Keep(
+        job=Job(
+            name=job,
+            owed=settle(
+                hold_id,
+                owed_ucr,
+                charges=charges,
+                amounts=amounts,
+                account_id=account_id,
+                job=job,
+            ),
+            priced_as="small-1",
+            path="/v1/batches/batch_1",
+            deadline_ms=STARTED_MS + lease_ms,
+        ),
+        lease_ms=lease_ms,
+        poll_ms=poll_ms,
+    )
 
 
 def token_charge(

@@ -3,7 +3,8 @@
     do          id  amount | says           free  held  debt  charged
 
 `do` is an operation, with `/soft` (overdraft up to 100), `/observe` or `/brief` (a lease that
-has run out already). `extend` counts its sequence up itself and books `amount` as checkpoint.
+has run out already). `extend` counts its sequence up itself and books `amount` as checkpoint;
+`keep` books it too, for a job that is named as the hold is.
 """
 
 from collections.abc import Callable
@@ -68,8 +69,13 @@ class Story:
                     observe=observe,
                 )
             ),
-            "settle": lambda: ledger.settle(asks.settle(name, amount, observe=observe)),
-            "release": lambda: ledger.release(asks.release(name)),
+            "keep": lambda: ledger.keep(
+                asks.keep(
+                    name, amount, job=name, lease_ms=0 if manner == "brief" else asks.LEASE_MS
+                )
+            ),
+            "settle": lambda: ledger.settle(asks.settle(name, amount, observe=observe, job=name)),
+            "release": lambda: ledger.release(asks.release(name, job=name)),
             "expire": ledger.expire_holds,
         }
         return verbs[verb]()

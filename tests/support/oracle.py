@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.errors import Conflict
+from gateway.metering.jobs import Keep, Kept
 from gateway.metering.ledger import (
     AMPLE,
     PLENTY,
@@ -31,7 +32,7 @@ from gateway.metering.ledger import (
     Settled,
     UnknownHold,
 )
-from gateway.metering.limits import Charge
+from gateway.metering.limits import Charge, Unit
 
 SKEW_MAX_MS = 1000
 
@@ -73,6 +74,7 @@ class _Hold:
     sequence: int = 0
     owed: list[int] = field(default_factory=list)
     """The checkpoint: charge, then the amount per charge."""
+    job: str = ""
 
     @property
     def amount(self) -> int:
@@ -88,6 +90,7 @@ class Oracle:
         self._endings: dict[str, Ending] = {}
         self._owed_at_expiry: dict[str, list[int]] = {}
         self._buckets: dict[str, _Bucket] = {}
+        self._jobs: dict[str, set[str]] = {}
         self._debt = self._observed = self._charged = 0
 
     # What there is
@@ -278,7 +281,33 @@ class Oracle:
             self._buckets.setdefault(ask.charges[index].bucket, _Bucket()).held += more
         return Extended(held_ucr=hold.amount, available_ucr=self._available)
 
+    def keep(self, ask: Keep) -> Kept | AlreadyEnded:
+        owed = ask.job.owed
+        ending = self._endings.get(owed.hold_id)
+        if ending in (Ending.SETTLED, Ending.RELEASED):
+            return AlreadyEnded(ending)
+        self._jobs.setdefault(ask.job.name, set()).add(owed.hold_id)
+        hold = self._holds.get(owed.hold_id)
+        if hold is None:
+            return Kept(late=True)
+        figures = [owed.event.charge_ucr, *owed.amounts]
+        before = hold.owed or [0] * len(figures)
+        hold.owed = [max(pair) for pair in zip(figures, before, strict=True)]
+        hold.sequence += 1
+        hold.job = ask.job.name
+        hold.deadline_ms = self.now_ms() + ask.lease_ms
+        for index, charge in enumerate(owed.charges):
+            if charge.limit.unit is Unit.CALLS:
+                self._buckets[charge.bucket].held -= hold.units[index]
+                hold.units[index] = 0
+        return Kept(late=False)
+
+    def open_jobs(self) -> dict[str, list[str]]:
+        """The holds of each job that has any."""
+        return {name: sorted(holds) for name, holds in sorted(self._jobs.items()) if holds}
+
     def settle(self, ask: Settle) -> Settled | AlreadyEnded:
+        self._jobs.get(ask.job, set()).discard(ask.hold_id)
         ending = self._endings.get(ask.hold_id)
         if ending in (Ending.SETTLED, Ending.RELEASED):
             return AlreadyEnded(ending)
@@ -293,6 +322,7 @@ class Oracle:
         return Settled(charged_ucr=charge, debt_ucr=debt, late=late)
 
     def release(self, ask: Release) -> Released | AlreadyEnded:
+        self._jobs.get(ask.job, set()).discard(ask.hold_id)
         if ended := self._ended(ask.hold_id):
             return ended
         self._catch_up()
@@ -311,6 +341,7 @@ class Oracle:
         for charge, used in zip(hold.charges, hold.owed[1:], strict=False):
             self._buckets[charge.bucket].used += used
         self._owed_at_expiry[hold_id] = hold.owed
+        self._jobs.get(hold.job, set()).discard(hold_id)
         self._endings[hold_id] = Ending.EXPIRED
         return True
 

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from gateway.errors import BadCall, Conflict
+from gateway.metering.jobs import Kept
 from gateway.metering.ledger import (
     AlreadyEnded,
     Balance,
@@ -80,6 +81,7 @@ _ANSWERS: dict[bytes, Callable[[Reply], object]] = {
     b"unknown": lambda _: UnknownHold(),
     b"extended": lambda reply: Extended(held_ucr=reply[2], available_ucr=reply[3]),
     b"settled": lambda reply: Settled(charged_ucr=reply[2], debt_ucr=reply[3], late=reply[4] == 1),
+    b"kept": lambda reply: Kept(late=reply[2] == 1),
     b"released": lambda reply: Released(reply[2]),
     b"granted": _granted,
     b"conflict": _conflict,
@@ -155,6 +157,7 @@ def stored_hold(hold_id: str, reply: Sequence[bytes]) -> StoredHold:
         sequence=int(hold.get(b"seq", 0)),
         charge_ucr=int(checkpoint[0]) if checkpoint else 0,
         event=orjson.loads(hold.get(b"ev", b"{}")),
+        job_key=hold.get(b"j", b"").decode(),
     )
 
 

@@ -16,7 +16,9 @@ import orjson
 
 from gateway.errors import BadCall
 from gateway.metering.events import End
+from gateway.metering.jobs import Keep
 from gateway.metering.ledger import Extend, Grant, GrantKind, Release, Reserve, Settle
+from gateway.metering.limits import Unit
 from gateway.metering.pricing import AMOUNT_MAX_UCR
 from gateway.stores.redis.layout import (
     bucket_key,
@@ -24,8 +26,10 @@ from gateway.stores.redis.layout import (
     day_of,
     due_key,
     hold_key,
+    job_key,
     key_record_key,
     money_keys,
+    open_jobs_key,
     shard_tag,
 )
 from gateway.stores.redis.wire import Part, Request, bulk
@@ -52,6 +56,8 @@ class StoredHold:
     charge_ucr: int
     event: dict[str, object]
     """The last checkpoint's; empty without one."""
+    job_key: str = ""
+    """Of the job it was kept for."""
 
 
 def check_amounts(*amounts: int) -> None:
@@ -123,14 +129,36 @@ def settle(ask: Settle) -> Request:
         numbers += (amount, charge.expires_ms)
         buckets.append(charge.bucket)
     texts = orjson.dumps(event), event.model.encode()
-    day_ms = day_of(event.started_ms)
-    return _on_hold(ask.account_id, ask.hold_id, buckets, numbers, texts=texts, day_ms=day_ms)
+    return _on_hold(
+        ask.account_id,
+        ask.hold_id,
+        buckets,
+        numbers,
+        texts=texts,
+        day_ms=day_of(event.started_ms),
+        job=_named(ask.account_id, ask.job),
+    )
 
 
 def release(ask: Release) -> Request:
     buckets = [charge.bucket for charge in ask.charges]
     times = [charge.expires_ms for charge in ask.charges]
-    return _on_hold(ask.account_id, ask.hold_id, buckets, times)
+    job = _named(ask.account_id, ask.job)
+    return _on_hold(ask.account_id, ask.hold_id, buckets, times, job=job)
+
+
+def keep(ask: Keep) -> Request:
+    owed = ask.job.owed
+    event, usage = owed.event, owed.event.usage
+    check_amounts(event.charge_ucr, ask.lease_ms, ask.poll_ms, *owed.amounts)
+    numbers = [ask.lease_ms, ask.poll_ms, event.charge_ucr, usage.input_tokens]
+    numbers.append(usage.output_tokens)
+    for charge, amount in zip(owed.charges, owed.amounts, strict=True):
+        numbers += (amount, charge.limit.unit is Unit.CALLS)
+    buckets = [charge.bucket for charge in owed.charges]
+    texts = orjson.dumps(event), orjson.dumps(ask.job)
+    job = job_key(owed.account_id, ask.job.name)
+    return _on_hold(owed.account_id, owed.hold_id, buckets, numbers, texts=texts, job=job)
 
 
 def expire(hold: StoredHold) -> Request:
@@ -141,8 +169,15 @@ def expire(hold: StoredHold) -> Request:
     buckets = [name for name, _ in hold.buckets]
     numbers = [hold.sequence, *(expires_ms for _, expires_ms in hold.buckets)]
     texts = orjson.dumps(event), str(event.get("model", "")).encode()
-    day_ms = day_of(started_ms)
-    return _on_hold(hold.account_id, hold.hold_id, buckets, numbers, texts=texts, day_ms=day_ms)
+    return _on_hold(
+        hold.account_id,
+        hold.hold_id,
+        buckets,
+        numbers,
+        texts=texts,
+        day_ms=day_of(started_ms),
+        job=hold.job_key,
+    )
 
 
 def balance(account_id: str) -> Request:
@@ -151,6 +186,10 @@ def balance(account_id: str) -> Request:
 
 def trim(outbox: str, oldest_ms: int) -> Request:
     return _request((outbox,), (oldest_ms,))
+
+
+def claim(open_jobs: str, *, limit: int, claim_ms: int) -> Request:
+    return _request((open_jobs,), (limit, claim_ms))
 
 
 def _request(keys: Sequence[str], arguments: Sequence[Part]) -> Request:
@@ -166,13 +205,16 @@ def _on_hold(
     *,
     texts: Sequence[bytes] = (),
     day_ms: int | None = None,
+    job: str = "",
 ) -> Request:
-    """What all scripts take that touch an existing hold."""
+    """What all scripts take that touch an existing hold. `job`: the key of the job it is for."""
     tag, keys, account = _account(account_id)
     parts = [keys, _hold(tag, hold_id)]
     if day_ms is not None:
         parts.append(_day(account_id, day_ms))
     parts += [_bucket(tag, bucket) for bucket in buckets]
+    if job:
+        parts += (bulk(job), bulk(open_jobs_key(tag)))
     count = len(parts) + ACCOUNT_KEYS - 1
     parts += (account, bulk(hold_id), _packed(numbers))
     parts += map(bulk, texts)
@@ -202,6 +244,10 @@ def _day(account_id: str, day_ms: int) -> bytes:
 @lru_cache(maxsize=16_384)
 def _key_record(account_id: str, key_id: str) -> bytes:
     return bulk(key_record_key(account_id, key_id))
+
+
+def _named(account_id: str, job: str) -> str:
+    return job_key(account_id, job) if job else ""
 
 
 def _hold(tag: str, hold_id: str) -> bytes:

@@ -14,6 +14,8 @@ The number of shards is part of the stored format: never change it.
 | `{sNN}a:<account>:d:<day>` | hash | usage of one UTC day by model; forgotten after 400 days |
 | `{sNN}h:<hold>` | hash | a running call, without TTL; later its tombstone, for a day |
 | `{sNN}k:<key id>` | hash | `st` and the key's own fields (`keys.py`) |
+| `{sNN}j:<account>:<job>` | hash | a job that a provider still works at: for each of its holds, the hold's id → the job as given |
+| `{sNN}jobs` | zset | keys of the open jobs, by the ms when they are to be asked for |
 | `{sNN}b:<bucket>` | hash | `held` and `used` units of one limit in one window |
 | `{sNN}a:<account>:k` | set | ids of the account's keys |
 | `kd:<digest>` | string | digest of a key → `<account> <key id>` |
@@ -57,6 +59,14 @@ def due_key(tag: str) -> str:
 
 def hold_key(tag: str, hold_id: str) -> str:
     return f"{tag}h:{hold_id}"
+
+
+def job_key(account_id: str, name: str) -> str:
+    return f"{shard_tag(account_id)}j:{account_id}:{name}"
+
+
+def open_jobs_key(tag: str) -> str:
+    return f"{tag}jobs"
 
 
 def bucket_key(tag: str, bucket: str) -> str:

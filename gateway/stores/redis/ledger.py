@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.errors import BadCall
+from gateway.metering.jobs import Keep, Kept
 from gateway.metering.ledger import (
     AlreadyEnded,
     Balance,
@@ -86,6 +87,9 @@ class RedisLedger:
 
     def release(self, ask: Release) -> asyncio.Future[Released | AlreadyEnded]:
         return self._client.run(lua.RELEASE, encode.release(ask), self._answer)
+
+    def keep(self, ask: Keep) -> asyncio.Future[Kept | AlreadyEnded]:
+        return self._client.run(lua.KEEP, encode.keep(ask), self._answer)
 
     async def grant(self, grant: Grant) -> Granted:
         answer: Granted = await self._client.run(lua.GRANT, encode.grant(grant), self._answer)

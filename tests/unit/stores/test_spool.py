@@ -19,7 +19,7 @@ from gateway.metering.limits import Charge, Limit, Scope, Unit, Window
 from gateway.metering.usage import Provenance, TokenClass, Usage
 from gateway.stores import spool as spool_module
 from gateway.stores.spool import FileSpool
-from gateway.stores.spool_lines import line_of, payload_for, payload_of, settle_of
+from gateway.stores.spool_lines import ask_of, line_of, payload_for, payload_of
 
 AMOUNTS = st.integers(min_value=0, max_value=2**53 - 1)
 NAMES = st.text(max_size=20)
@@ -113,7 +113,7 @@ def only_file(folder: Path) -> Path:
 def test_a_settlement_comes_back_as_it_went_in(ask: Settle) -> None:
     line = line_of(payload_for(ask))
 
-    assert ask == settle_of(payload_of(line))
+    assert ask == ask_of(payload_of(line))
     assert 1 == line.count(b"\n")
 
 
@@ -122,7 +122,7 @@ def test_fields_a_newer_version_wrote_are_left_out() -> None:
     newer = payload.replace(b'{"event_id"', b'{"colour":"blue","event_id"')
 
     assert payload != newer
-    assert settle("h1", 5) == settle_of(newer)
+    assert settle("h1", 5) == ask_of(newer)
 
 
 @given(ask=SETTLES, data=st.data())

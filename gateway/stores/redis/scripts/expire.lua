@@ -1,5 +1,6 @@
 -- expire: end a hold whose lease ran out. With a checkpoint it is charged to that, else given back.
 -- KEYS  1-4 as common.lua  5 due zset  6 hold  7 the day's usage  8.. buckets in the reservation's order
+--       last two, if it was kept for a job: the job, the open jobs
 -- ARGV  3 NUMBERS  4 the checkpoint's event (JSON), its end and charge already set  5 model
 -- NUMBERS  1 the sequence the caller saw  2.. per bucket: expires ms
 -- Reply {'expired', now, charged} | {'live', now}: not due, extended meanwhile, or ended by someone else.
@@ -16,9 +17,10 @@ turn()
 local owed = hold.checkpoint
 local charge = owed[1] or 0
 local paid, debt, observed = resolve(hold, charge, hold.observe)
-for i = 8, #KEYS do
-  book_bucket(KEYS[i], hold.in_bucket[i - 7] or 0, owed[i - 4] or 0, given[i - 6])
+for i = 1, #given - 1 do
+  book_bucket(KEYS[7 + i], hold.in_bucket[i] or 0, owed[3 + i] or 0, given[1 + i])
 end
+end_job(KEYS[7 + #given], KEYS[8 + #given])
 if owed[1] then
   roll_up(KEYS[7], ARGV[5], 1, owed[2], owed[3], charge)
   record('expired', OPERATION, charge, debt, observed, paid, ARGV[4])

@@ -2,7 +2,7 @@
 -- KEYS  5 due zset  6 hold hash. Hold fields: st state, a account id, b buckets (JSON, for the
 -- reaper), sl slices, od overdraft held, bh held per bucket, obs observe, ans the first answer,
 -- seq and ck and ev the last checkpoint (ck: charge, input tokens, output tokens, then the
--- amount per bucket).
+-- amount per bucket), j the job it was kept for.
 local DUE, HOLD = KEYS[5], KEYS[6]
 local TOMBSTONE_MS = '86400000'
 
@@ -107,6 +107,13 @@ local function roll_up(key, model, calls, input, output, charge)
   call('HINCRBY', key, 'input ' .. model, int(input))
   call('HINCRBY', key, 'output ' .. model, int(output))
   call('HINCRBY', key, 'charge ' .. model, int(charge))
+end
+
+-- A job is asked for until none of its holds is open any more.
+local function end_job(job, open)
+  if not job then return end
+  call('HDEL', job, OPERATION)
+  if call('EXISTS', job) == 0 then call('ZREM', open, job) end
 end
 
 -- Ended holds answer for a day; of an expired one a late settle must know what it charged.
