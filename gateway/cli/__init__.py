@@ -4,10 +4,11 @@ import click
 
 from gateway import __version__
 from gateway.cli.accounts import accounts
-from gateway.cli.check import check_config, prices, schema
+from gateway.cli.check import check_config, schema
 from gateway.cli.demo import demo
 from gateway.cli.keys import keys
 from gateway.cli.money import balance, grant, usage
+from gateway.cli.prices import prices
 from gateway.cli.serve import serve
 
 

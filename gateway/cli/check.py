@@ -1,21 +1,18 @@
-"""`check-config`, `schema`, `prices import`: what can be done with a configuration at rest."""
+"""`check-config`, `schema`: what can be done with a configuration at rest."""
 
 import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 
 import click
 import orjson
 
 from gateway.cli.output import table
-from gateway.errors import ConfigError
 from gateway.metering.routes import find_route, is_exact
 from gateway.settings import Settings, examine
 from gateway.settings.json_schema import schemas, with_reference
-from gateway.settings.prices_source import build_prices
 
 
 @click.command("check-config")
@@ -66,33 +63,6 @@ def schema(directory: Path, page: Path | None) -> None:
     if page is not None:
         page.write_text(with_reference(page.read_text("utf-8")), "utf-8")
         click.echo(f"wrote {page}")
-
-
-@click.group("prices")
-def prices() -> None:
-    """Rate cards."""
-
-
-@prices.command("import")
-@click.argument("directory", type=click.Path(path_type=Path, file_okay=False, exists=True))
-@click.option(
-    "--as-of",
-    type=click.DateTime(formats=["%Y-%m-%d"]),
-    required=True,
-    help="The day whose prices are wanted, and the version of the files.",
-)
-def import_prices(directory: Path, as_of: datetime) -> None:
-    """Write a rate card for each vendor into DIRECTORY, from the installed genai-prices package.
-
-    Works offline. Existing files of that name are replaced; look at the difference before use.
-    """
-    try:
-        cards = build_prices(as_of.date())
-    except ConfigError as error:
-        raise click.ClickException(error.message) from error
-    for name, text in cards.items():
-        (directory / name).write_text(text, "utf-8")
-        click.echo(f"wrote {directory / name}")
 
 
 def summary(settings: Settings) -> dict[str, list[dict[str, object]]]:

@@ -122,7 +122,17 @@ async def test_python_snippets_run_against_the_demo(block, tmp_path) -> None:
 @pytest.mark.parametrize("block", blocks("yaml"), ids=lambda block: block.page)
 def test_yaml_snippets_fit_into_the_sample_configuration(block, tmp_path) -> None:
     shutil.copytree(ROOT / "config", tmp_path / "config")
-    read_with(tmp_path / "config", yaml.safe_load(block.text))
+    document = yaml.safe_load(block.text)
+    if isinstance(document.get("models"), dict):
+        document = as_rate_card(tmp_path / "config", document)
+    read_with(tmp_path / "config", document)
+
+
+def as_rate_card(folder: Path, lines: dict[str, object]) -> dict[str, object]:
+    """The change that names a card with these lines."""
+    head = {"version": "v1", "effective_from": "2026-11-26", "checked": "2026-11-26", "source": "x"}
+    (folder / "card.yaml").write_text(yaml.safe_dump(head | lines))
+    return {"prices": ["card.yaml"], "models": [{"match": "*", "provider": "openai"}]}
 
 
 def read_with(folder: Path, changes: dict[str, object]) -> None:

@@ -1,4 +1,4 @@
-"""check-config, schema and prices import, as a user runs them."""
+"""check-config and schema, as a user runs them."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import orjson
 from click.testing import CliRunner
 from support.settings_env import ENVIRON
 
-from gateway.cli.check import check_config, prices, schema
+from gateway.cli.check import check_config, schema
 
 CONFIG = Path(__file__).parents[3] / "config"
 BAD = CONFIG.parent / "tests" / "config_corpus" / "dead_provider" / "gateway.yaml"
@@ -20,7 +20,7 @@ def test_a_valid_configuration_is_summed_up():
     result = run(check_config, CONFIG / "gateway.yaml")
 
     assert 0 == result.exit_code
-    for expected in ("is valid", "gpt-4.1-mini", "openai-2026-11-23@", "acme", "calls_in_parallel"):
+    for expected in ("is valid", "gpt-4.1-mini", "openai-2026-11-26@", "acme", "calls_in_parallel"):
         assert expected in result.stdout
     assert ENVIRON["OPENAI_API_KEY"] not in result.output
 
@@ -58,11 +58,3 @@ def test_schemas_are_written_where_they_are_wanted(tmp_path):
     assert 0 == result.exit_code
     for name in ("gateway.schema.json", "plans.schema.json", "prices.schema.json"):
         assert (CONFIG / name).read_bytes() == (tmp_path / name).read_bytes()
-
-
-def test_prices_are_imported_for_the_day_asked_for(tmp_path):
-    result = run(prices, "import", tmp_path, "--as-of", "2026-11-23")
-
-    assert 0 == result.exit_code
-    committed = (CONFIG / "prices" / "openai.yaml").read_bytes()
-    assert committed == (tmp_path / "openai.yaml").read_bytes()

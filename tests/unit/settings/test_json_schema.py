@@ -42,7 +42,7 @@ def test_every_setting_is_described_and_bounded():
     [
         ("gateway.yaml", "gateway.schema.json"),
         ("plans.yaml", "plans.schema.json"),
-        ("prices/openai.yaml", "../prices.schema.json"),
+        ("prices/openai-2026-11-26.yaml", "../prices.schema.json"),
     ],
 )
 def test_each_file_points_editors_to_its_schema(path, schema):
