@@ -109,25 +109,6 @@ async def test_speech_is_charged_by_its_own_classes_and_its_transcription_by_its
     assert 10 * TEXT_IN + 10 * AUDIO_IN + 4 * TEXT_OUT + 4 * AUDIO_OUT == response["charge_ucr"]
 
 
-async def test_a_transcriber_sold_by_the_second_is_charged_by_the_second(gateway):
-    async with connect(gateway, model="", intent="transcription") as connection:
-        transcription = {"model": "whisper-1"}
-        await connection.session.update(
-            session={"type": "transcription", "audio": {"input": {"transcription": transcription}}}
-        )
-        await until(connection, "session.updated")
-        await connection.input_audio_buffer.append(
-            audio=base64.b64encode(SECOND_OF_SPEECH + bytes(4_800)).decode()
-        )
-        await connection.input_audio_buffer.commit()
-        await until(connection, "conversation.item.input_audio_transcription.completed")
-    books = await gateway.assert_books_balance()
-    (event,) = await gateway.events()
-
-    assert [["audio_second", 2]] == event["usage"]["pieces"]
-    assert 2 * 10_000 == books.charged_ucr
-
-
 async def test_a_transcriber_without_a_price_never_reaches_the_provider(gateway):
     async with connect(gateway) as connection:
         await until(connection, "session.created")

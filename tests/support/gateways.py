@@ -68,7 +68,7 @@ models:
   gpt-realtime: {input: "4", input_audio: "32", output: "16", output_audio: "64",
                  context_tokens: 32000, max_output_tokens: 4096}
   gpt-4o-transcribe: {input: "2.5", input_audio: "6", output: "10", max_output_tokens: 2000}
-  whisper-1: {input: "0", output: "0", pieces: {audio_second: "0.0001"}, max_output_tokens: 1}
+  whisper-1: {pieces: {audio_second: "0.0001"}}
   gpt-pictures: {pieces: {image: "0.04"}}
 """
 
