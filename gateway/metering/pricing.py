@@ -145,6 +145,10 @@ class ModelPrice:
             names.append(tier)
         return tuple(names)
 
+    @property
+    def charges_tokens(self) -> bool:
+        return self.by_token and max(self.tiers[0].rates.dearest_any) > 0
+
     def charges_for(self, terms: Terms) -> bool:
         """Whether this line can charge for such a call: no, if it is sold by the piece and the
         call uses none."""

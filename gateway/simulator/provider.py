@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import orjson
 from aiohttp import web
 
-from gateway.simulator import embeddings, realtime
+from gateway.simulator import embeddings, realtime, stored
 from gateway.simulator.chat import CountTokens, RefusedRequest, answer_chat
 from gateway.simulator.exchange import Exchange, Handler, Route
 from gateway.simulator.journal import Departure, Entry, Journal
@@ -183,4 +183,4 @@ async def _chat(exchange: Exchange) -> web.StreamResponse:
     return await send_document(exchange, document(answer), produced=produced)
 
 
-ROUTES = (Route("POST", "/v1/chat/completions", _chat), *embeddings.ROUTES)
+ROUTES = (Route("POST", "/v1/chat/completions", _chat), *embeddings.ROUTES, *stored.ROUTES)
