@@ -31,7 +31,12 @@ PIECES: Mapping[str, str] = {
 
 # Not dearer than the ordinary tier: without a price of their own they cost as much.
 CHEAPER_TIERS = frozenset({"batch", "flex"})
-SERVICE_TIERS = frozenset({*CHEAPER_TIERS, "fast", "performance", "priority", "scale", "ultrafast"})
+# `us`: served from there only, at a surcharge.
+SERVICE_TIERS = frozenset(
+    {*CHEAPER_TIERS, "fast", "performance", "priority", "scale", "ultrafast", "us"}
+)
+# A call may be served in several at once: `fast+us`. Each multiplies the price.
+TIER_JOIN = "+"
 
 _NAME = re.compile(r"[a-z_]+(\.[A-Za-z0-9_:-]+){0,4}")
 

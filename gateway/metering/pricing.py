@@ -13,7 +13,7 @@ from operator import mul
 from typing import NewType
 
 from gateway.metering.call import TEXT_ONLY, Terms
-from gateway.metering.pieces import CHEAPER_TIERS, is_kind_of
+from gateway.metering.pieces import CHEAPER_TIERS, TIER_JOIN, is_kind_of
 from gateway.metering.usage import Pieces, TokenClass, Usage
 
 Microcredits = NewType("Microcredits", int)
@@ -140,14 +140,13 @@ class ModelPrice:
     def unpriced(self, used: Terms | Usage) -> tuple[str, ...]:
         """The pieces without a price, and the service tier if it may be dearer and has none."""
         names = [name for name, _ in used.pieces if self.piece_rate(name) is None]
-        tier = used.service_tier
-        if tier and tier not in CHEAPER_TIERS and tier not in self.tier_percent:
-            names.append(tier)
+        if used.service_tier:
+            names += [
+                tier
+                for tier in used.service_tier.split(TIER_JOIN)
+                if tier not in CHEAPER_TIERS and tier not in self.tier_percent
+            ]
         return tuple(names)
-
-    @property
-    def charges_tokens(self) -> bool:
-        return self.by_token and max(self.tiers[0].rates.dearest_any) > 0
 
     def charges_for(self, terms: Terms) -> bool:
         """Whether this line can charge for such a call: no, if it is sold by the piece and the
@@ -155,8 +154,14 @@ class ModelPrice:
         return self.by_token or bool(terms.pieces) or self.fee_ucr > 0
 
     def percent(self, service_tier: str) -> int:
-        """Of the ordinary price; a tier without one of its own costs the same (see `unpriced`)."""
-        return self.tier_percent.get(service_tier, PERCENT)
+        """Of the ordinary price; a tier without one of its own costs the same (see `unpriced`).
+        Tiers that apply together multiply, rounded up."""
+        if TIER_JOIN not in service_tier:
+            return self.tier_percent.get(service_tier, PERCENT)
+        percent = PERCENT
+        for tier in service_tier.split(TIER_JOIN):
+            percent = -(-percent * self.tier_percent.get(tier, PERCENT) // PERCENT)
+        return percent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

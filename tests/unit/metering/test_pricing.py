@@ -130,6 +130,14 @@ def test_a_request_fee_is_charged_even_for_no_tokens():
     assert charge_ucr(price(fee_ucr=42), Usage()) == 42
 
 
+def test_service_tiers_that_apply_together_multiply():
+    card = price(tier_percent={"fast": 250, "us": 110})
+
+    assert 275 == card.percent("fast+us")
+    assert 250 == card.percent("priority+fast")
+    assert ("priority",) == card.unpriced(Usage(service_tier="priority+fast+us"))
+
+
 def test_a_tier_prices_the_whole_call_once_its_threshold_is_passed():
     dear = {TokenClass.INPUT_UNCACHED: 2_000_000, TokenClass.OUTPUT_TEXT: 4_000_000}
     tiered = price(
