@@ -49,7 +49,6 @@ CONFINED = {
         "gateway.app",
     ),
     "httptools": ("gateway.proxy.connection",),
-    "multipart": ("gateway.dialects.forms",),
     "orjson": (
         "gateway.dialects",
         "gateway.api",

@@ -12,15 +12,22 @@ import orjson
 from gateway.dialects.base import AnswerReader, Reported
 from gateway.dialects.openai_chat_story import Story, choice_index
 from gateway.dialects.openai_usage import read_answer, usage_in, write_usage
-from gateway.dialects.sse import payload
-from gateway.dialects.story_readers import DONE, JsonReader, StreamReader, Tail, decoded
+from gateway.dialects.sse import line_around, payload
+from gateway.dialects.story_readers import (
+    DONE,
+    TAIL_BYTES,
+    JsonReader,
+    StreamReader,
+    Tail,
+    decoded,
+    members_from,
+)
 from gateway.metering.call import Call
 from gateway.metering.usage import Usage
 
 # A usage event with all its details takes less than 1 KB, but the last chunk may carry text: what
 # is not in the near tail may be in the longer one.
 NEAR_TAIL_BYTES = 2 * 1024
-TAIL_BYTES = 16 * 1024
 
 # Inside a JSON string these quotes would be escaped, so it matches keys only.
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
@@ -110,19 +117,11 @@ def last_chunk(tail: Tail) -> Reported | None:
 
 
 def last_members(body: bytes) -> Reported | None:
-    """What an answer's members from its last "usage" on report, if that one stands at the top
-    level.
-
-    It does if all that follows it reads as the rest of one object: deeper down, more than one
-    brace would follow; and in a text its quotes would be escaped. A service tier may stand before.
-    """
-    at = body.rfind(b'"usage"')
-    if at < 0 or len(body) - at > TAIL_BYTES or not body.startswith(b"{"):
+    """What an answer's members from its last "usage" on report. A service tier may stand before."""
+    document = members_from(body, b'"usage"')
+    if document is None or body.find(b'"service_tier"', 0, body.rfind(b'"usage"')) >= 0:
         return None
-    if body.find(b'"service_tier"', 0, at) >= 0:
-        return None
-    document = decoded(b"{" + body[at:])
-    return read_answer(document) if isinstance(document, dict) else None
+    return read_answer(document)
 
 
 def _last_with_usage(tail: bytes) -> Mapping[str, object] | None:
@@ -132,11 +131,7 @@ def _last_with_usage(tail: bytes) -> Mapping[str, object] | None:
         at = max((found.start() for found in _USAGE.finditer(tail)), default=-1)
     if at < 0:
         return None
-    begin = tail.rfind(b"\n", 0, at) + 1
-    begin = max(begin, tail.rfind(b"\r", begin, at) + 1)
-    # Here `find` is many times faster than a pattern for either line end.
-    line = tail[begin:].partition(b"\n")[0].partition(b"\r")[0]
-    document = decoded(payload(line) or b"")
+    document = decoded(payload(line_around(tail, at)) or b"")
     return document if isinstance(document, dict) and usage_in(document) is not None else None
 
 

@@ -58,6 +58,11 @@ class Story:
         return read_usage(self._usage, tier=self._tier)
 
     @property
+    def so_far(self) -> Usage | None:
+        """Nothing: this format reports at its end."""
+        return None
+
+    @property
     def extra(self) -> Usage:
         """Framing of tool calls, and spoken output: the tokens that no text shows."""
         if not self._tool_calls and not self._audio_bytes:

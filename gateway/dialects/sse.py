@@ -58,6 +58,14 @@ def last_event_end(text: bytes, stop: int) -> int:
     return _after_pair(text, end) if end >= 0 else 0
 
 
+def line_around(text: bytes, at: int) -> bytes:
+    """The line that byte `at` stands in, without its end."""
+    begin = text.rfind(b"\n", 0, at) + 1
+    begin = max(begin, text.rfind(b"\r", begin, at) + 1)
+    # Here `find` is many times faster than a pattern for either line end.
+    return text[begin:].partition(b"\n")[0].partition(b"\r")[0]
+
+
 def _after_pair(text: bytes, at: int) -> int:
     crlf = text[at + 1 : at + 3] == b"\r\n"
     return at + 3 if crlf else at + 2

@@ -6,7 +6,7 @@ documents mean is the business of a story and a closing, one of each per format;
 only.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import orjson
@@ -21,6 +21,8 @@ Tail = Callable[[int], bytes]
 DONE = b"[DONE]"
 # What is fed and never asked for is turned into its texts here: a tenth of the size.
 UNREAD_BYTES_MAX = 8 * 1024 * 1024
+# Where an answer's last members stand, whatever else there is in it.
+TAIL_BYTES = 16 * 1024
 # One JSON answer: hundreds of choices with spoken output stay below it.
 JSON_BYTES_MAX = 64 * 1024 * 1024
 
@@ -40,6 +42,11 @@ class Story(Protocol):
 
 
 class StreamStory(Story, Protocol):
+    @property
+    def so_far(self) -> Usage | None:
+        """See `AnswerReader`; None in formats that report at their end."""
+        ...
+
     def add(self, document: object) -> None:
         """The decoded data of one event; None for what is no JSON."""
         ...
@@ -105,8 +112,7 @@ class StreamReader:
 
     @property
     def so_far(self) -> Usage | None:
-        """Nothing: these formats report at their end."""
-        return None
+        return self._story.so_far
 
     @property
     def extra(self) -> Usage:
@@ -231,6 +237,20 @@ def decoded(text: bytes) -> object:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         return None
+
+
+def members_from(body: bytes, key: bytes) -> Mapping[str, object] | None:
+    """The members of an object from its last `key` (quoted) on, if that one stands at the top
+    level and near the end.
+
+    It does if all that follows it reads as the rest of one object: deeper down, more than one
+    brace would follow; and in a text its quotes would be escaped.
+    """
+    at = body.rfind(key)
+    if at < 0 or len(body) - at > TAIL_BYTES or not body.startswith(b"{"):
+        return None
+    document = decoded(b"{" + body[at:])
+    return document if isinstance(document, dict) else None
 
 
 def _documents(payloads: list[bytes]) -> list[object]:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import orjson
 from aiohttp import web
 
-from gateway.simulator import embeddings, realtime, stored
+from gateway.simulator import embeddings
 from gateway.simulator.chat import CountTokens, RefusedRequest, answer_chat
 from gateway.simulator.exchange import Exchange, Handler, Route
 from gateway.simulator.journal import Departure, Entry, Journal
@@ -53,7 +53,7 @@ class SimulatedProvider:
     def app(self) -> web.Application:
         # Long prompts are the point of some tests: no bound but memory.
         app = web.Application(middlewares=[self._journalled], client_max_size=0)
-        for route in (*ROUTES, *realtime.ROUTES):
+        for route in ROUTES:
             app.router.add_route(route.method, route.path, self._answering(route.handler))
         app.router.add_get("/v1/models", self._list_models)
         app.router.add_get("/_simulator/journal", self._show_journal)
@@ -183,4 +183,4 @@ async def _chat(exchange: Exchange) -> web.StreamResponse:
     return await send_document(exchange, document(answer), produced=produced)
 
 
-ROUTES = (Route("POST", "/v1/chat/completions", _chat), *embeddings.ROUTES, *stored.ROUTES)
+ROUTES = (Route("POST", "/v1/chat/completions", _chat), *embeddings.ROUTES)

@@ -24,10 +24,6 @@ GZIP_WBITS = 31
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-Produced = Callable[[Entry], None]
-"""Writes into the journal what an answer brings."""
-
-
 class BrokenOff(Exception):
     """The script ended the connection; there is nothing left to answer on."""
 
@@ -91,7 +87,7 @@ async def send_document(
     exchange: Exchange,
     data: bytes,
     *,
-    produced: Produced,
+    produced: Callable[[Entry], None],
     content_type: str = JSON,
 ) -> web.StreamResponse:
     """The answer in one piece with its length, in one write unless scripted otherwise; what it
