@@ -12,6 +12,7 @@ from gateway.dialects.anthropic_messages import AnthropicMessages
 from gateway.dialects.base import Api, Dialect
 from gateway.dialects.bedrock import BedrockApi
 from gateway.dialects.gemini import GeminiApi
+from gateway.dialects.gemini_generate import GeminiGenerate
 from gateway.dialects.openai import OpenAIApi
 from gateway.dialects.openai_chat import OpenAIChat
 from gateway.dialects.openai_embeddings import OpenAIEmbeddings
@@ -37,6 +38,7 @@ DIALECTS: Mapping[str, Dialect] = {
     "openai_embeddings": OpenAIEmbeddings(),
     "openai_moderations": OpenAIModerations(),
     "anthropic_messages": AnthropicMessages(),
+    "gemini_generate": GeminiGenerate(),
 }
 
 SESSIONS: Mapping[str, OpenAIRealtime] = {

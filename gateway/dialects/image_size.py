@@ -1,4 +1,4 @@
-"""Width and height of an image inside a `data:` URL, from the first bytes of its header.
+"""Width and height of a base64-encoded image, from the first bytes of its header.
 
 PNG: W3C PNG 11.2.2 (IHDR). GIF89a 18 (logical screen). JPEG: ITU-T T.81 B.2.2 (frame header).
 WebP: RFC 9649 2.5-2.7. Reads only the base64 it needs, never the pixels. What it cannot read
@@ -17,6 +17,8 @@ _FRAME_BYTES = 9
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # Metadata comes in segments of up to 64 KB; a file with more of them than this is unusual.
 _SEGMENTS_MAX = 256
+# RFC 4648 5, which Google's SDKs write.
+_URL_SAFE = str.maketrans("-_", "+/")
 
 
 def base64_payload(url: str) -> str | None:
@@ -29,7 +31,7 @@ def base64_payload(url: str) -> str | None:
 
 def image_size(data: str) -> tuple[int, int] | None:
     """Pixels (width, height) of a base64-encoded PNG, JPEG, GIF or WebP file."""
-    head = _bytes_at(data, 0, _HEAD_BYTES)
+    head = bytes_at(data, 0, _HEAD_BYTES)
     size = _jpeg(data) if head.startswith(_JPEG) else _fixed(head)
     return size if size and min(size) > 0 else None
 
@@ -62,7 +64,7 @@ def _webp(head: bytes) -> tuple[int, int] | None:
 def _jpeg(data: str) -> tuple[int, int] | None:
     at = len(_JPEG)
     for _ in range(_SEGMENTS_MAX):
-        segment = _bytes_at(data, at, _FRAME_BYTES)
+        segment = bytes_at(data, at, _FRAME_BYTES)
         if len(segment) < _FRAME_BYTES or segment[0] != _MARKER:
             return None
         if segment[1] in _FRAMES:
@@ -72,12 +74,13 @@ def _jpeg(data: str) -> tuple[int, int] | None:
     return None
 
 
-def _bytes_at(data: str, offset: int, count: int) -> bytes:
-    """`count` bytes of the decoded file; fewer, or none, where it ends or is not base64."""
+def bytes_at(data: str, offset: int, count: int) -> bytes:
+    """`count` bytes of the decoded file; fewer, or none, where it ends or is not base64, in either
+    of its alphabets."""
     begin = offset // 3 * 4
     end = -(-(offset + count) // 3) * 4
     try:
-        decoded = base64.b64decode(data[begin:end], validate=True)
+        decoded = base64.b64decode(data[begin:end].translate(_URL_SAFE), validate=True)
     except (binascii.Error, ValueError):
         return b""
     return decoded[offset % 3 : offset % 3 + count]

@@ -95,3 +95,12 @@ def test_what_cannot_be_read_has_no_size(data):
 )
 def test_only_base64_data_urls_have_a_payload(url, payload):
     assert payload == base64_payload(url)
+
+
+def test_either_alphabet_of_base64_is_read():
+    data = encoded(
+        jpeg(640, 480, metadata_bytes=100, frame=0xC2).replace(bytes(9), b"\xfb\xff" * 4 + b"x")
+    )
+
+    assert (640, 480) == image_size(data) == image_size(data.replace("+", "-").replace("/", "_"))
+    assert {"+", "/"} & set(data)
