@@ -5,10 +5,12 @@ Only wires the parts together and does what needs no file of its own: the splice
 Source: OpenAI API reference, "Create chat completion" (read 2026-11-23).
 """
 
+from dataclasses import replace
+
 from gateway.dialects import openai_chat_call, openai_chat_prompt
 from gateway.dialects.base import AnswerReader, BodyFilter, Prepared, PromptParts, Request
-from gateway.dialects.json_body import with_model
 from gateway.dialects.json_scan import inserted, member, members, replaced
+from gateway.dialects.named_model import prepared
 from gateway.dialects.openai_chat_answer import json_reader, stream_reader
 from gateway.dialects.openai_chat_filter import UsageFilter
 from gateway.metering.call import Call
@@ -22,7 +24,7 @@ class OpenAIChat:
     name = "openai_chat"
 
     def read_call(self, request: Request) -> Call:
-        return openai_chat_call.read_call(request.body)
+        return openai_chat_call.read_call(request)
 
     def prompt_parts(self, call: Call) -> PromptParts:
         return openai_chat_prompt.prompt_parts(call)
@@ -31,11 +33,10 @@ class OpenAIChat:
         return openai_chat_prompt.prompt_bound_tokens(call, context_tokens=context_tokens)
 
     def prepare(self, call: Call, request: Request, *, upstream_model: str) -> Prepared:
-        body = request.body
-        if upstream_model != call.model:
-            body = with_model(body, upstream_model)
-        hide_usage = call.stream and not call.wants_usage
-        return Prepared(_asking_usage(body, call) if hide_usage else body, hide_usage)
+        ready = prepared(call, request, upstream_model=upstream_model)
+        if not call.stream or call.wants_usage:
+            return ready
+        return replace(ready, body=_asking_usage(ready.body, call), hide_usage=True)
 
     def answer_reader(self, call: Call, *, content_type: str) -> AnswerReader:
         return stream_reader(call) if content_type == EVENT_STREAM else json_reader(call)

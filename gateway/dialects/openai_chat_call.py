@@ -7,15 +7,16 @@ Source: OpenAI API reference, "Create chat completion", and the openai package 3
 
 from collections.abc import Mapping, Sequence
 
+from gateway.dialects.base import Request
 from gateway.dialects.json_body import (
     SingleKeys,
     array,
     boolean,
-    model_name,
     read_object,
     tokens,
     wrong,
 )
+from gateway.dialects.named_model import asked_model
 from gateway.dialects.openai_media import Media
 from gateway.errors import BadCall
 from gateway.metering.call import TEXT_ONLY, Call, Terms
@@ -38,13 +39,14 @@ SINGLE_KEYS = SingleKeys(
 WITH_MEDIA = Terms(media=True)
 
 
-def read_call(body: bytes) -> Call:
+def read_call(request: Request) -> Call:
     """Raises BadCall naming the field, what was expected and which type came; never a value."""
+    body = request.body
     document = read_object(body, SINGLE_KEYS)
     stream = boolean(document, "stream")
     media = _media(document, len(body))
     return Call(
-        model=model_name(document),
+        model=asked_model(request, document),
         stream=stream,
         choices=_choices(document),
         max_output_tokens=_output_cap(document),

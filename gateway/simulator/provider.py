@@ -22,6 +22,8 @@ from gateway.simulator.wire import document, error_document, events
 
 SCRIPT_HEADER = "x-simulate"
 ENTRY: web.RequestKey[Entry] = web.RequestKey("entry")
+# Where Azure's paths begin, whose callers send their key as a header of its own.
+AZURE = "/openai"
 MODELS = ("gpt-4.1", "gpt-4.1-mini", "gpt-5", "gpt-5-mini")
 # Without a tokenizer: OpenAI's rule of thumb for English.
 CHARS_PER_TOKEN = 4
@@ -119,6 +121,8 @@ class SimulatedProvider:
 
     def _authenticate(self, request: web.Request) -> None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if request.path.startswith(AZURE):
+            scheme, token = "bearer", request.headers.get("api-key", "")
         if scheme.lower() != "bearer" or not token:
             raise RefusedRequest(
                 "You didn't provide an API key. You need to provide your API key in an "
@@ -183,4 +187,8 @@ async def _chat(exchange: Exchange) -> web.StreamResponse:
     return await send_document(exchange, document(answer), produced=produced)
 
 
-ROUTES = (Route("POST", "/v1/chat/completions", _chat), *embeddings.ROUTES)
+ROUTES = (
+    Route("POST", "/v1/chat/completions", _chat),
+    Route("POST", f"{AZURE}/deployments/{{model}}/chat/completions", _chat),
+    *embeddings.ROUTES,
+)

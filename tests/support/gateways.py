@@ -47,7 +47,7 @@ store: {{url: "{store_url}", data_dir: {data_dir}, pepper: env:TEST_PEPPER,
          admission_timeout_ms: {admission_ms}}}
 metering: {{lease_s: {lease_s}, checkpoint_s: {checkpoint_s}}}
 providers:
-  simulated: {{base_url: "{provider_url}", credential: env:TEST_CREDENTIAL,
+  simulated: {{base_url: "{provider_url}", credential: env:TEST_CREDENTIAL, auth: {auth},
                first_byte_timeout_s: {first_byte_s}, idle_timeout_s: {idle_s}}}
 models:
   - {{match: fast, provider: simulated, upstream_model: gpt-4.1-mini}}
@@ -175,6 +175,7 @@ def write_config(
     idle_s: float = 30,
     admission_ms: int = 3000,
     head_s: float = 10,
+    auth: str = "bearer",
     sells: Mapping[str, str] | None = None,
 ) -> Path:
     """A complete configuration in `folder`, as an operator would write it.
@@ -199,6 +200,7 @@ def write_config(
             idle_s=idle_s,
             admission_ms=admission_ms,
             head_s=head_s,
+            auth=auth,
             data_dir=orjson.dumps(str(folder / "data")).decode(),
             more_models="".join(
                 f'  - {{match: "{model}", provider: simulated}}\n' for model in sells or {}

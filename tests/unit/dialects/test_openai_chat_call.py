@@ -4,11 +4,16 @@ import time
 import orjson
 import pytest
 
-from gateway.dialects.openai_chat_call import read_call
+from gateway.dialects import openai_chat_call
+from gateway.dialects.base import Request
 from gateway.errors import BadCall
-from gateway.metering.call import ImageInput
+from gateway.metering.call import Call, ImageInput
 
 MESSAGES = [{"role": "user", "content": "Hi"}]
+
+
+def read_call(body: bytes) -> Call:
+    return openai_chat_call.read_call(Request(body=body))
 
 
 def body_of(**fields) -> bytes:

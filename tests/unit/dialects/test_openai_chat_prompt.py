@@ -1,13 +1,14 @@
 import orjson
 import pytest
 
+from gateway.dialects.base import Request
 from gateway.dialects.openai_chat_call import read_call
 from gateway.dialects.openai_chat_prompt import prompt_bound_tokens, prompt_parts
 from gateway.metering.images import image_tokens
 
 
 def call_of(**fields):
-    return read_call(orjson.dumps({"model": "gpt-4o", "messages": []} | fields))
+    return read_call(Request(body=orjson.dumps({"model": "gpt-4o", "messages": []} | fields)))
 
 
 def user(content):
