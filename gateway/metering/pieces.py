@@ -30,6 +30,20 @@ PIECES: Mapping[str, str] = {
     "web_search_preview": "a search in the web with the preview tool",
 }
 
+# Tools of a model that works in tokens: who sells these alone has not priced the call.
+BESIDE_TOKENS = frozenset(
+    {
+        "code_interpreter",
+        "computer_use",
+        "file_search",
+        "grounding",
+        "maps",
+        "url_context",
+        "web_search",
+        "web_search_preview",
+    }
+)
+
 # Not dearer than the ordinary tier: without a price of their own they cost as much.
 CHEAPER_TIERS = frozenset({"batch", "flex"})
 # `us`: served from there only, at a surcharge.

@@ -13,7 +13,13 @@ from operator import mul
 from typing import NewType
 
 from gateway.metering.call import TEXT_ONLY, Terms
-from gateway.metering.pieces import CHEAPER_TIERS, TIER_JOIN, is_kind_of
+from gateway.metering.pieces import (
+    BESIDE_TOKENS,
+    CHEAPER_TIERS,
+    TIER_JOIN,
+    is_kind_of,
+    piece_kind,
+)
 from gateway.metering.usage import Pieces, TokenClass, Usage
 
 Microcredits = NewType("Microcredits", int)
@@ -150,8 +156,12 @@ class ModelPrice:
 
     def charges_for(self, terms: Terms) -> bool:
         """Whether this line can charge for such a call: no, if it is sold by the piece and the
-        call uses none."""
-        return self.by_token or bool(terms.pieces) or self.fee_ucr > 0
+        call uses none but a model's tools."""
+        return (
+            self.by_token
+            or self.fee_ucr > 0
+            or any(piece_kind(name) not in BESIDE_TOKENS for name, _ in terms.pieces)
+        )
 
     def percent(self, service_tier: str) -> int:
         """Of the ordinary price; a tier without one of its own costs the same (see `unpriced`).

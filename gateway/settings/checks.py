@@ -4,16 +4,17 @@ Each function looks at one subject and adds what is wrong. A rule is skipped whe
 depends on is itself broken and reported already.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from gateway.metering.routes import is_exact
 from gateway.settings.checks_of_accounts import check_accounts, check_plans
+from gateway.settings.checks_of_prices import check_prices
 from gateway.settings.checks_of_providers import check_providers
 from gateway.settings.documents import Node
 from gateway.settings.problems import Problems, did_you_mean
-from gateway.settings.reading import Card, Files
+from gateway.settings.reading import Files
 from gateway.settings.schema import RouteBlock
 
 NO_APIS: frozenset[str] = frozenset()
@@ -155,44 +156,6 @@ def _covers(wide: str, narrow: str) -> bool:
     return fnmatchcase(longest, wide) and fnmatchcase(shortest, wide)
 
 
-def _prices(files: Files, problems: Problems) -> None:
-    """For one provider, each model and each piece of a vendor has its price in one place."""
-    told: dict[tuple[str, ...], Node] = {}
-    for card in files.cards:
-        if card.block.vendor is None and card.node.child("models") is None:
-            problems.add(
-                card.node,
-                "a file without models and without a vendor prices nothing",
-                suggestion="Add models, or the vendor whose models its pieces are for.",
-            )
-        for name, node in _priced_in(card):
-            # Two providers may be priced by one file.
-            if name in told and (name[0] != "version" or told[name].file != node.file):
-                _elsewhere(node, name[-1], told[name], problems)
-            told.setdefault(name, node)
-
-
-def _priced_in(card: Card) -> Iterator[tuple[tuple[str, ...], Node]]:
-    """What may stand in one file only, and where it stands in this one."""
-    block, at = card.block, card.node.at
-    yield ("version", block.version), at("version")
-    for model in block.models:
-        yield ("model", card.provider, model), at("models", model)
-    if block.vendor is not None:
-        for name in block.pieces:
-            yield ("piece", card.provider, block.vendor, name), at("pieces", name)
-        for name in block.tier_percent:
-            yield ("tier", card.provider, block.vendor, name), at("tier_percent", name)
-
-
-def _elsewhere(node: Node, name: str, first: Node, problems: Problems) -> None:
-    problems.add(
-        node,
-        f"{name!r} stands in {first.file}:{first.line} as well",
-        suggestion="Keep it in one rate card only.",
-    )
-
-
 RULES: tuple[Callable[[Files, Problems], None], ...] = (
     _listeners,
     _store,
@@ -202,5 +165,5 @@ RULES: tuple[Callable[[Files, Problems], None], ...] = (
     _encodings,
     check_plans,
     check_accounts,
-    _prices,
+    check_prices,
 )

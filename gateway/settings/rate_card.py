@@ -46,22 +46,42 @@ def build_rate_card(
     converter = _Converter(credit_usd, problems)
     shared = _shared(cards, converter)
     lines: dict[str, Lines] = {"": {}}
-    for card in cards:
-        here = lines.setdefault(card.provider, {})
-        for name, block in card.block.models.items():
-            node = card.node.at("models", name)
-            price = converter.price(name, block, node, shared=shared[_seller(card)])
-            here.setdefault(name, _sourced(price, card.block))
+    for (provider, name), parts in _parts(cards).items():
+        price = converter.price(name, parts, shared=shared[parts[0].seller])
+        lines.setdefault(provider, {})[name] = price
     fallback = None
     if default is not None:
-        fallback = converter.price(DEFAULT_NAME, default, default_node, shared=Shared())
+        whole = [Part(default, default_node)]
+        fallback = converter.price(DEFAULT_NAME, whole, shared=Shared([DEFAULT_NAME]))
     digest = _digest(lines, fallback)
     return RateCard(
         digest=digest,
         models=_versioned(lines.pop(""), digest),
         by_provider={name: _versioned(own, digest) for name, own in lines.items()},
-        default=fallback and replace(fallback, version=f"{DEFAULT_NAME}@{digest}"),
+        default=fallback and replace(fallback, version=f"{fallback.version}@{digest}"),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one file says of a model."""
+
+    block: PriceBlock
+    node: Node
+    file: PricesFile | None = None
+    seller: tuple[str, str] = ("", "")
+
+
+def _parts(cards: Sequence[Card]) -> dict[tuple[str, str], list[Part]]:
+    """By provider and model; of different sellers the first, the others were told of already."""
+    found: dict[tuple[str, str], list[Part]] = {}
+    for card in cards:
+        for name, block in card.block.models.items():
+            part = Part(block, card.node.at("models", name), card.block, _seller(card))
+            parts = found.setdefault((card.provider, name), [])
+            if not parts or parts[0].seller == part.seller:
+                parts.append(part)
+    return found
 
 
 @dataclass(slots=True)
@@ -88,10 +108,6 @@ def _seller(card: Card) -> tuple[str, str]:
     return card.provider, card.block.vendor or f"\0{card.block.version}"
 
 
-def _sourced(price: ModelPrice, file: PricesFile) -> ModelPrice:
-    return replace(price, source=price.source or file.source, checked=price.checked or file.checked)
-
-
 def _versioned(lines: Lines, digest: str) -> Lines:
     return {
         name: replace(price, version=f"{price.version}@{digest}") for name, price in lines.items()
@@ -106,27 +122,40 @@ class _Converter:
         self._credit_usd = credit_usd
         self._problems = problems
 
-    def price(self, name: str, block: PriceBlock, node: Node, *, shared: Shared) -> ModelPrice:
-        fee = block.fee_usd
-        own = self.pieces(block, node)
+    def price(self, name: str, parts: Sequence[Part], *, shared: Shared) -> ModelPrice:
+        # The part that prices tokens says what the model is; without one, any does.
+        main = next((part for part in parts if part.block.input is not None), parts[0])
+        block, file = main.block, main.file
+        own = {
+            piece: rate
+            for part in parts
+            for piece, rate in self.pieces(part.block, part.node).items()
+        }
         inherited = {
             piece: rate
             for piece, rate in shared.pieces.items()
             if not any(is_kind_of(piece, stated) for stated in own)
         }
+        tier_percent = dict(shared.tier_percent)
+        for part in parts:
+            tier_percent |= part.block.tier_percent
         return ModelPrice(
             model=name,
             version="+".join(shared.versions),
-            tiers=self._tiers(block, node),
+            tiers=self._tiers(block, main.node),
             by_token=block.input is not None,
-            fee_ucr=0 if fee is None else self._ucr(fee, node.at("fee_usd")),
+            fee_ucr=sum(self._fee(part) for part in parts),
             pieces=inherited | own,
-            tier_percent={**shared.tier_percent, **block.tier_percent},
+            tier_percent=tier_percent,
             context_tokens=block.context_tokens,
             max_output_tokens=block.max_output_tokens,
-            source=block.source or "",
-            checked=block.checked or "",
+            source=block.source or (file.source if file else ""),
+            checked=block.checked or (file.checked if file else ""),
         )
+
+    def _fee(self, part: Part) -> int:
+        fee = part.block.fee_usd
+        return 0 if fee is None else self._ucr(fee, part.node.at("fee_usd"))
 
     def pieces(self, block: PriceBlock | PricesFile, node: Node) -> dict[str, int]:
         return {

@@ -147,8 +147,8 @@ class PricesFile(Block):
     checked: Day
     """When they were last compared with the source."""
     vendor: Name | None = None
-    """Whose prices these are. Files of one vendor share their pieces and tier_percent; null: they
-    hold for this file's models."""
+    """Whose prices these are. Files of one vendor share their pieces and tier_percent, and may
+    share a model's line: its tokens here, its pieces there. null: the file stands alone."""
     pieces: PiecePrices = NONE
     """US dollars per single piece, for every model of the vendor that has no price of its own."""
     tier_percent: TierPercents = NONE

@@ -2,7 +2,14 @@
 
 import pytest
 
-from gateway.metering.pieces import CHEAPER_TIERS, PIECES, SERVICE_TIERS, is_kind_of, valid_piece
+from gateway.metering.pieces import (
+    BESIDE_TOKENS,
+    CHEAPER_TIERS,
+    PIECES,
+    SERVICE_TIERS,
+    is_kind_of,
+    valid_piece,
+)
 
 
 @pytest.mark.parametrize(
@@ -28,3 +35,7 @@ def test_the_particular_is_a_kind_of_the_general_and_not_the_reverse():
 
 def test_a_cheaper_tier_is_a_tier():
     assert CHEAPER_TIERS < SERVICE_TIERS
+
+
+def test_what_is_used_beside_tokens_is_known():
+    assert set(PIECES) > BESIDE_TOKENS

@@ -394,9 +394,11 @@ def test_what_has_no_price_is_named():
 
 
 def test_a_model_sold_by_the_piece_cannot_be_charged_for_a_call_without_one():
-    pictures = price({}, pieces={"image": 1}, by_token=False)
+    pictures = price({}, pieces={"image": 1, "web_search": 1}, by_token=False)
 
     assert pictures.charges_for(Terms(pieces=(("image", 1),)))
     assert not pictures.charges_for(Terms())
+    # A search is part of an answer, and nothing here says what the answer costs.
+    assert not pictures.charges_for(Terms(pieces=(("web_search", 1),)))
     assert replace(pictures, fee_ucr=1).charges_for(Terms())
     assert price({}).charges_for(Terms())

@@ -115,6 +115,21 @@ def test_files_of_one_vendor_share_their_pieces_and_tiers():
     assert ({}, {}) == (models["n"].pieces, models["n"].tier_percent)
 
 
+def test_files_of_one_vendor_may_divide_a_models_line():
+    tokens = {**PLAIN, "pieces": {"web_search": 1}, "tier_percent": {"batch": 50}}
+    beside = {"pieces": {"image": "0.04"}, "tier_percent": {"priority": 200}}
+    model = rate_card(
+        # In whichever order they are named.
+        card({"m": beside}, "v2", vendor="openai", pieces={"image.hd": 1, "file_search": 1}),
+        card({"m": tokens}, vendor="openai"),
+    ).models["m"]
+
+    assert model.by_token
+    assert {"web_search", "image", "file_search"} == set(model.pieces)
+    assert {"batch": 50, "priority": 200} == model.tier_percent
+    assert model.version.startswith("v2+v1@")
+
+
 def test_a_file_without_a_vendor_keeps_its_pieces_to_itself():
     one = card({"m": {"input": 1, "output": 2}}, pieces={"web_search": 1})
     models = rate_card(one, card({"n": {"input": 1, "output": 2}}, "v2")).models
