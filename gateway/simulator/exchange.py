@@ -10,6 +10,7 @@ from aiohttp import web
 from gateway.simulator.chat import CountTokens, RefusedRequest
 from gateway.simulator.journal import Entry
 from gateway.simulator.script import Script
+from gateway.simulator.vendor import OPENAI, Vendor
 
 # Statuses whose error objects the real API fills differently.
 ERROR_KINDS = {
@@ -28,6 +29,7 @@ class Exchange:
     script: Script
     count: CountTokens
     changed: Callable[[], None]
+    vendor: Vendor
 
     def document(self) -> dict[str, object]:
         """The body as a JSON object; its model and whether it streams go into the journal."""
@@ -63,8 +65,9 @@ Handler = Callable[[Exchange], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path as aiohttp writes patterns, and who answers there."""
+    """A path as aiohttp writes patterns, who answers there, and whose door it is."""
 
     method: str
     path: str
     handler: Handler
+    vendor: Vendor = OPENAI

@@ -14,16 +14,15 @@ from aiohttp import web
 
 from gateway.simulator import embeddings
 from gateway.simulator.chat import CountTokens, RefusedRequest, answer_chat
-from gateway.simulator.exchange import Exchange, Handler, Route
+from gateway.simulator.exchange import Exchange, Route
 from gateway.simulator.journal import Departure, Entry, Journal
 from gateway.simulator.script import Script, read_script
 from gateway.simulator.sending import BrokenOff, answer_headers, send_document, send_stream
-from gateway.simulator.wire import document, error_document, events
+from gateway.simulator.vendor import AZURE
+from gateway.simulator.wire import document, events
 
 SCRIPT_HEADER = "x-simulate"
 ENTRY: web.RequestKey[Entry] = web.RequestKey("entry")
-# Where Azure's paths begin, whose callers send their key as a header of its own.
-AZURE = "/openai"
 MODELS = ("gpt-4.1", "gpt-4.1-mini", "gpt-5", "gpt-5-mini")
 # Without a tokenizer: OpenAI's rule of thumb for English.
 CHARS_PER_TOKEN = 4
@@ -55,9 +54,8 @@ class SimulatedProvider:
     def app(self) -> web.Application:
         # Long prompts are the point of some tests: no bound but memory.
         app = web.Application(middlewares=[self._journalled], client_max_size=0)
-        for route in ROUTES:
-            app.router.add_route(route.method, route.path, self._answering(route.handler))
-        app.router.add_get("/v1/models", self._list_models)
+        for route in (*ROUTES, Route("GET", "/v1/models", self._list_models)):
+            app.router.add_route(route.method, route.path, self._answering(route))
         app.router.add_get("/_simulator/journal", self._show_journal)
         return app
 
@@ -95,7 +93,7 @@ class SimulatedProvider:
         self.journal.begin(entry)
         departure = Departure.CLIENT_LEFT
         try:
-            response = await self._answer(request, handler)
+            response = await handler(request)
             departure = Departure.COMPLETED
         except BrokenOff:
             departure = Departure.BROKEN_OFF
@@ -105,44 +103,31 @@ class SimulatedProvider:
             self.journal.end(entry, departure, now_s=loop.time())
         return response
 
-    async def _answer(self, request: web.Request, handler: AppHandler) -> web.StreamResponse:
-        try:
-            self._authenticate(request)
-            return await handler(request)
-        except RefusedRequest as refused:
-            entry = request[ENTRY]
-            entry.status = refused.status
-            headers = answer_headers(entry)
-            if refused.retry_after:
-                headers["retry-after"] = str(refused.retry_after)
-            return web.Response(
-                status=refused.status, headers=headers, body=error_document(refused)
-            )
-
-    def _authenticate(self, request: web.Request) -> None:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if request.path.startswith(AZURE):
-            scheme, token = "bearer", request.headers.get("api-key", "")
-        if scheme.lower() != "bearer" or not token:
-            raise RefusedRequest(
-                "You didn't provide an API key. You need to provide your API key in an "
-                "Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
-                status=401,
-            )
-        if self._api_key is not None and token != self._api_key:
-            raise RefusedRequest("Incorrect API key provided.", status=401, code="invalid_api_key")
-
-    def _answering(self, handler: Handler) -> AppHandler:
+    def _answering(self, route: Route) -> AppHandler:
         async def answer(request: web.Request) -> web.StreamResponse:
-            return await handler(
-                Exchange(
-                    request=request,
-                    entry=request[ENTRY],
-                    script=self._script_for(request),
-                    count=self._count,
-                    changed=self.journal.changed,
+            entry, vendor = request[ENTRY], route.vendor
+            try:
+                vendor.let_in(request.headers, api_key=self._api_key)
+                return await route.handler(
+                    Exchange(
+                        request=request,
+                        entry=entry,
+                        script=self._script_for(request),
+                        count=self._count,
+                        changed=self.journal.changed,
+                        vendor=vendor,
+                    )
                 )
-            )
+            except RefusedRequest as refused:
+                entry.status = refused.status
+                headers = answer_headers(vendor, entry)
+                if refused.retry_after:
+                    headers["retry-after"] = str(refused.retry_after)
+                return web.Response(
+                    status=refused.status,
+                    headers=headers,
+                    body=vendor.error_document(refused, entry),
+                )
 
         return answer
 
@@ -152,13 +137,13 @@ class SimulatedProvider:
         except ValueError as error:
             raise RefusedRequest(str(error), param=SCRIPT_HEADER) from error
 
-    async def _list_models(self, request: web.Request) -> web.Response:
+    async def _list_models(self, exchange: Exchange) -> web.Response:
         models = [
             {"id": model, "object": "model", "created": 1_760_000_000, "owned_by": "simulator"}
             for model in self._models
         ]
         body = orjson.dumps({"object": "list", "data": models})
-        return web.Response(headers=answer_headers(request[ENTRY]), body=body)
+        return web.Response(headers=answer_headers(exchange.vendor, exchange.entry), body=body)
 
     async def _show_journal(self, _request: web.Request) -> web.Response:
         entries = [entry.public() for entry in self.journal.entries]
@@ -189,6 +174,6 @@ async def _chat(exchange: Exchange) -> web.StreamResponse:
 
 ROUTES = (
     Route("POST", "/v1/chat/completions", _chat),
-    Route("POST", f"{AZURE}/deployments/{{model}}/chat/completions", _chat),
+    Route("POST", "/openai/deployments/{model}/chat/completions", _chat, AZURE),
     *embeddings.ROUTES,
 )

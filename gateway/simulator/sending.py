@@ -13,6 +13,7 @@ from aiohttp import web
 from gateway.simulator.exchange import Exchange
 from gateway.simulator.journal import Entry
 from gateway.simulator.script import Fault, Script
+from gateway.simulator.vendor import Vendor
 from gateway.simulator.wire import Chunk
 
 JSON = "application/json"
@@ -66,21 +67,8 @@ class Brotli:
         return bytes(self._stream.finish())
 
 
-def answer_headers(entry: Entry, *, content_type: str = JSON) -> dict[str, str]:
-    """What stands on each of OpenAI's answers; the limits are those of an untouched account."""
-    return {
-        "Content-Type": content_type,
-        "openai-organization": "simulator",
-        "openai-processing-ms": "1",
-        "openai-version": "2020-10-01",
-        "x-ratelimit-limit-requests": "10000",
-        "x-ratelimit-limit-tokens": "2000000",
-        "x-ratelimit-remaining-requests": "9999",
-        "x-ratelimit-remaining-tokens": "1999900",
-        "x-ratelimit-reset-requests": "6ms",
-        "x-ratelimit-reset-tokens": "3ms",
-        "x-request-id": entry.request_id,
-    }
+def answer_headers(vendor: Vendor, entry: Entry, *, content_type: str = JSON) -> dict[str, str]:
+    return {"Content-Type": content_type, **vendor.headers(entry)}
 
 
 async def send_document(
@@ -93,7 +81,7 @@ async def send_document(
     """The answer in one piece with its length, in one write unless scripted otherwise; what it
     brings is `produced` once its head is out."""
     script, entry = exchange.script, exchange.entry
-    headers = answer_headers(entry, content_type=content_type)
+    headers = answer_headers(exchange.vendor, entry, content_type=content_type)
     compression = _compression(script, headers)
     data = compression.add(data) + compression.end()
     response = web.StreamResponse(headers=headers)
@@ -113,7 +101,7 @@ async def send_stream(
 ) -> web.StreamResponse:
     """The answer chunk by chunk; each is journalled as it goes out."""
     script, entry = exchange.script, exchange.entry
-    headers = answer_headers(entry, content_type=content_type)
+    headers = answer_headers(exchange.vendor, entry, content_type=content_type)
     compression = _compression(script, headers)
     response = web.StreamResponse(headers=headers)
     response.enable_chunked_encoding()

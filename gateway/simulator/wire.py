@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from gateway.simulator.chat import ChatAnswer, Choice, RefusedRequest, ToolCall
+from gateway.simulator.chat import ChatAnswer, Choice, ToolCall
 from gateway.simulator.journal import Entry
 
 FINGERPRINT = "fp_5176130000"
@@ -104,20 +104,6 @@ def usage(answer: ChatAnswer) -> dict[str, object]:
             "rejected_prediction_tokens": 0,
         },
     }
-
-
-def error_document(refused: RefusedRequest) -> bytes:
-    return orjson.dumps(
-        {
-            "error": {
-                "message": str(refused),
-                "type": refused.kind,
-                "param": refused.param,
-                "code": refused.code,
-            }
-        },
-        option=orjson.OPT_INDENT_2,
-    )
 
 
 class _EventWriter:
