@@ -20,7 +20,13 @@ def test_a_valid_configuration_is_summed_up():
     result = run(check_config, CONFIG / "gateway.yaml")
 
     assert 0 == result.exit_code
-    for expected in ("is valid", "gpt-4.1-mini", "openai-2026-11-26@", "acme", "calls_in_parallel"):
+    for expected in (
+        "is valid",
+        "gpt-4.1-mini",
+        "openai-2026-11-26+openai-pieces-2026-11-26@",
+        "acme",
+        "calls_in_parallel",
+    ):
         assert expected in result.stdout
     assert ENVIRON["OPENAI_API_KEY"] not in result.output
 
