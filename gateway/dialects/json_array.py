@@ -121,7 +121,7 @@ class ElementBuffer:
     An element longer than ELEMENT_BYTES_MAX is dropped: nothing in it can be read.
     """
 
-    __slots__ = ("_new", "_open", "_open_bytes", "pending_bytes", "place")
+    __slots__ = ("_before", "_new", "_open", "_open_bytes", "_place", "pending_bytes", "relayed")
 
     def __init__(self) -> None:
         self._new: list[bytes] = []
@@ -129,12 +129,26 @@ class ElementBuffer:
         self._open: list[bytes] = []
         self._open_bytes = 0
         self.pending_bytes = 0
-        self.place = Place()
-        """As of what was taken."""
+        self._place = Place()
+        self.relayed = self._before = Phase.BEFORE
+        """How far the array has come for whoever gets what is relayed."""
 
     def feed(self, data: bytes) -> None:
         self._new.append(data)
         self.pending_bytes += len(data)
+
+    def tail(self, size: int) -> bytes:  # noqa: ARG002 (what framings are asked)
+        """Nothing: where an element begins is not seen from its end."""
+        return b""
+
+    def boundary(self, data: bytes, start: int) -> int:
+        """Where the element that comes next ends; -1 while it is incomplete. What is before
+        `start` was fed and taken."""
+        return step(data, start, self._place).end
+
+    def withdraw(self) -> None:
+        """What was taken last was not relayed."""
+        self.relayed = self._before
 
     def take(self, *, final: bool = False) -> Sequence[bytes]:
         """The complete elements, which are forgotten here; the rest stays.
@@ -146,8 +160,8 @@ class ElementBuffer:
         elements: list[bytes] = []
         at = 0
         while True:
-            found = step(text, at, self.place)
-            self.place = found.place
+            found = step(text, at, self._place)
+            self._place = found.place
             if found.end < 0:
                 break
             self._keep(text[found.start : found.end])
@@ -159,6 +173,7 @@ class ElementBuffer:
             self._keep(text[found.start :])
         if final:
             self._forget()
+        self._before, self.relayed = self.relayed, self._place.phase
         # What was dropped cannot be counted any more; that something is open still shows.
         self.pending_bytes = self._open_bytes if self._open else min(1, self._open_bytes)
         return elements

@@ -103,6 +103,13 @@ class EventBuffer:
         self._new.append(data)
         self.pending_bytes += len(data)
 
+    def boundary(self, data: bytes, start: int) -> int:
+        """Where the first event that begins at `start` ends; -1 while it is incomplete."""
+        return first_event_end(data, start)
+
+    def withdraw(self) -> None:
+        """What was taken last was not relayed. Another event may take its place as it is."""
+
     def tail(self, size: int) -> bytes:
         """The end of what is pending: at least `size` bytes if there are as many."""
         if self._new and len(self._new[-1]) >= size:

@@ -1,4 +1,4 @@
-"""Readers of answers: an event stream, or one JSON document.
+"""Readers of answers: a stream of documents, or one JSON document.
 
 Both keep the bytes and parse late: most answers are judged by a glance at their end, and are
 parsed as a whole only when somebody asks for the texts or the glance does not tell. What the
@@ -6,13 +6,13 @@ documents mean is the business of a story and a closing, one of each per format;
 only.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import orjson
 
 from gateway.dialects.base import OutputPiece, Reported
-from gateway.dialects.sse import BOM, EVENT_BYTES_MAX, EventBuffer, first_event_end
+from gateway.dialects.sse import BOM, EVENT_BYTES_MAX, EventBuffer
 from gateway.metering.usage import NOTHING, Usage
 
 Tail = Callable[[int], bytes]
@@ -64,8 +64,32 @@ class Closing(Protocol):
     def ending(self, usage: Usage, *, include_usage: bool) -> bytes: ...
 
 
+class Framing(Protocol):
+    """How the documents of a stream stand in its bytes, which are kept until `take`."""
+
+    @property
+    def pending_bytes(self) -> int: ...
+
+    def feed(self, data: bytes) -> None: ...
+
+    def tail(self, size: int) -> bytes: ...
+
+    def take(self, *, final: bool = False) -> Sequence[bytes]:
+        """The documents that are complete; `final`: the stream is over."""
+        ...
+
+    def boundary(self, data: bytes, start: int) -> int:
+        """As `AnswerReader.boundary`; what is before `start` was fed and taken."""
+        ...
+
+    def withdraw(self) -> None:
+        """What was taken last was not relayed."""
+        ...
+
+
 class StreamReader:
-    """Reads `text/event-stream`. Implements `AnswerReader`."""
+    """Reads `text/event-stream`, or what another framing makes documents of. Implements
+    `AnswerReader`."""
 
     __slots__ = ("_closed", "_closing", "_events", "_glance", "_latest", "_read_bytes", "_story")
 
@@ -76,12 +100,13 @@ class StreamReader:
         *,
         glance: Callable[[Tail], Reported | None],
         event_bytes_max: int = EVENT_BYTES_MAX,
+        framing: Framing | None = None,
     ) -> None:
         """`glance`: what the end of the stream reports, if it can be read without the rest."""
         self._story = story
         self._closing = closing
         self._glance = glance
-        self._events = EventBuffer(event_bytes_max=event_bytes_max)
+        self._events = EventBuffer(event_bytes_max=event_bytes_max) if framing is None else framing
         # What the last digest read: it may yet turn out not to have been relayed.
         self._latest: list[object] = []
         # Bytes already parsed whose texts nobody has taken yet.
@@ -119,10 +144,11 @@ class StreamReader:
         return self._story.extra
 
     def boundary(self, data: bytes, start: int) -> int:
-        return first_event_end(data, start)
+        return self._events.boundary(data, start)
 
     def withdraw(self) -> None:
         self._latest = []
+        self._events.withdraw()
 
     def ending(self, *, usage: Usage, include_usage: bool) -> bytes:
         self._close_in()
@@ -253,7 +279,7 @@ def members_from(body: bytes, key: bytes) -> Mapping[str, object] | None:
     return document if isinstance(document, dict) else None
 
 
-def _documents(payloads: list[bytes]) -> list[object]:
+def _documents(payloads: Sequence[bytes]) -> list[object]:
     """Each payload decoded: DONE for the terminator, None for what is no JSON."""
     done = [at for at, text in enumerate(payloads) if text.startswith(DONE)]
     chunks = [text for text in payloads if not text.startswith(DONE)] if done else payloads

@@ -3,7 +3,7 @@ import orjson
 import pytest
 from google.genai import _api_client, types
 
-from gateway.dialects.gemini_answer import Elements, Events, StreamReader, json_reader
+from gateway.dialects.gemini_answer import element_reader, event_reader, json_reader
 from gateway.dialects.sse import first_event_end
 from gateway.metering.call import Call, Terms
 from gateway.metering.usage import Usage
@@ -55,7 +55,7 @@ def read_by_the_sdk(data):
 
 
 def test_an_unfinished_stream_reports_nothing_but_has_told_its_input():
-    reader = StreamReader(call_of(), Events())
+    reader = event_reader(call_of())
     assert None is reader.so_far
     reader.feed(events(ONE, TWO))
     reader.digest()
@@ -65,21 +65,21 @@ def test_an_unfinished_stream_reports_nothing_but_has_told_its_input():
 
 
 def test_a_finished_stream_reports_the_last_usage_it_told():
-    reader = StreamReader(call_of(), Events())
+    reader = event_reader(call_of())
     reader.feed(events(ONE, TWO, LAST))
 
     assert Usage(input_uncached=8, output_text=3) == reader.close().usage
 
 
 def test_the_tier_asked_for_is_that_of_a_count_of_ours_as_well():
-    reader = StreamReader(call_of(terms=Terms(service_tier="flex")), Events())
+    reader = event_reader(call_of(terms=Terms(service_tier="flex")))
 
     assert "flex" == reader.extra.service_tier
 
 
 @pytest.mark.parametrize("paid", [0, 1, 2])
 def test_a_stream_of_events_is_ended_as_the_sdk_reads_it(paid):
-    data = relayed(StreamReader(call_of(), Events()), events(ONE, TWO, LAST), paid=paid)
+    data = relayed(event_reader(call_of()), events(ONE, TWO, LAST), paid=paid)
     read = read_by_the_sdk(data)
 
     assert ["One.", " Two."][:paid] == [each.text for each in read[:paid]]
@@ -102,7 +102,7 @@ def test_a_stream_of_events_is_ended_as_the_sdk_reads_it(paid):
 @pytest.mark.parametrize("paid", [0, 1, 2])
 def test_a_growing_array_is_ended_as_any_parser_reads_it(opening, separator, paid):
     whole = opening + separator.join((ONE, TWO, LAST)) + b"\n]"
-    data = relayed(StreamReader(call_of(), Elements()), whole, paid=paid)
+    data = relayed(element_reader(call_of()), whole, paid=paid)
     read = orjson.loads(data)
 
     assert [orjson.loads(each) for each in (ONE, TWO)][:paid] == read[:paid]
@@ -115,7 +115,7 @@ def test_a_growing_array_is_ended_as_any_parser_reads_it(opening, separator, pai
 def test_an_array_is_ended_wherever_its_bytes_were_when_credit_ran_out(cut):
     """What went out before ended anywhere; half an element is finished first."""
     whole = b"[" + b"\n,\r\n".join((ONE, TWO)) + b"\n]"
-    reader = StreamReader(call_of(), Elements())
+    reader = element_reader(call_of())
     reader.feed(whole[:cut])
     reader.digest()
     begun = reader.pending_bytes > 0
@@ -131,17 +131,17 @@ def test_an_array_is_ended_wherever_its_bytes_were_when_credit_ran_out(cut):
     assert read[:-1] == [orjson.loads(ONE), orjson.loads(TWO)][: len(read) - 1]
 
 
-@pytest.mark.parametrize("framing", [Events, Elements])
-def test_only_candidates_still_open_are_cut(framing):
+@pytest.mark.parametrize("reader_of", [event_reader, element_reader])
+def test_only_candidates_still_open_are_cut(reader_of):
     done = orjson.dumps(response("a", index=1, finish="STOP"))
-    data = b"[" + done if framing is Elements else events(done)
-    reader = StreamReader(call_of(choices=3), framing())
+    data = b"[" + done if reader_of is element_reader else events(done)
+    reader = reader_of(call_of(choices=3))
     reader.feed(data)
     reader.digest()
     ending = reader.ending(usage=SPENT, include_usage=False)
     last = (
         orjson.loads(data + ending)[-1]
-        if framing is Elements
+        if reader_of is element_reader
         else orjson.loads(ending.removeprefix(b"data: "))
     )
 
@@ -151,12 +151,12 @@ def test_only_candidates_still_open_are_cut(framing):
 
 
 def test_nothing_is_added_to_a_stream_that_has_told_all():
-    reader = StreamReader(call_of(), Events())
+    reader = event_reader(call_of())
     reader.feed(events(ONE, LAST))
     reader.digest()
     assert b"" == reader.ending(usage=SPENT, include_usage=True)
 
-    array = StreamReader(call_of(), Elements())
+    array = element_reader(call_of())
     array.feed(b"[" + ONE + b"," + LAST)
     array.digest()
     assert b"\n]\n" == array.ending(usage=SPENT, include_usage=True)
@@ -168,8 +168,8 @@ def test_nothing_is_added_to_a_stream_that_has_told_all():
 def test_boundaries_of_events_are_their_blank_lines():
     data = events(ONE, TWO)
 
-    assert first_event_end(data, 0) == StreamReader(call_of(), Events()).boundary(data, 0)
-    assert -1 == StreamReader(call_of(), Events()).boundary(data[:20], 0)
+    assert first_event_end(data, 0) == event_reader(call_of()).boundary(data, 0)
+    assert -1 == event_reader(call_of()).boundary(data[:20], 0)
 
 
 def test_a_json_answer_has_no_boundary_and_is_never_ended():

@@ -2,9 +2,8 @@ import orjson
 import pytest
 
 from gateway.dialects.base import Prepared, Request
-from gateway.dialects.gemini_answer import StreamReader
 from gateway.dialects.gemini_generate import GeminiGenerate
-from gateway.dialects.story_readers import JsonReader
+from gateway.dialects.story_readers import JsonReader, StreamReader
 
 DIALECT = GeminiGenerate()
 BODY = orjson.dumps({"contents": [{"parts": [{"text": "Hi"}]}]}, option=orjson.OPT_INDENT_2)

@@ -56,7 +56,7 @@ def test_elements_are_the_same_however_the_bytes_were_cut(text):
 def test_where_the_array_has_come_to_is_known(text, elements, phase):
     found, buffer = taken([text])
 
-    assert (elements, phase) == (found, buffer.place.phase)
+    assert (elements, phase) == (found, buffer.relayed)
     assert 0 == buffer.pending_bytes
 
 
@@ -66,7 +66,7 @@ def test_what_is_open_is_pending_and_dropped_at_the_end():
     assert 18 == buffer.pending_bytes
 
     assert [b'{"a":1}'] == buffer.take()
-    assert Phase.INSIDE is buffer.place.phase
+    assert Phase.INSIDE is buffer.relayed
     assert len(b'{"b":"x') == buffer.pending_bytes
     assert [] == buffer.take(final=True)
     assert 0 == buffer.pending_bytes
