@@ -49,6 +49,7 @@ CONFINED = {
         "gateway.app",
     ),
     "httptools": ("gateway.proxy.connection",),
+    "multipart": ("gateway.dialects.forms",),
     "orjson": (
         "gateway.dialects",
         "gateway.api",

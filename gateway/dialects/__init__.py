@@ -11,6 +11,7 @@ from gateway.dialects.anthropic import AnthropicApi
 from gateway.dialects.anthropic_messages import AnthropicMessages
 from gateway.dialects.base import Api, Dialect
 from gateway.dialects.bedrock import BedrockApi
+from gateway.dialects.flat_fee import FlatFee, container, file_search
 from gateway.dialects.gemini import GeminiApi
 from gateway.dialects.gemini_generate import GeminiGenerate
 from gateway.dialects.openai import OpenAIApi
@@ -35,8 +36,10 @@ APIS: Mapping[str, ApiFactory] = {
 
 DIALECTS: Mapping[str, Dialect] = {
     "openai_chat": OpenAIChat(),
+    "openai_containers": FlatFee("openai_containers", model="container", piece=container),
     "openai_embeddings": OpenAIEmbeddings(),
     "openai_moderations": OpenAIModerations(),
+    "openai_vector_search": FlatFee("openai_vector_search", model="file_search", piece=file_search),
     "anthropic_messages": AnthropicMessages(),
     "gemini_generate": GeminiGenerate(),
 }

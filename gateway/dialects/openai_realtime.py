@@ -18,7 +18,7 @@ import orjson
 from gateway.dialects.base import PromptParts, Request
 from gateway.dialects.openai_realtime_usage import read_response_usage
 from gateway.errors import BadCall, GatewayError
-from gateway.metering.call import Call, Terms
+from gateway.metering.call import ByPiece, Call, Terms
 
 WITH_MEDIA = Terms(media=True)
 # Base64 characters per token heard and spoken, by the session's audio format.
@@ -65,11 +65,15 @@ def answer_call(model: str, *, input_tokens: int) -> Call:
 
 
 def transcription_call(model: str, *, heard_tokens: int) -> Call:
-    """What a transcription of that much speech can cost. OpenAI's older models sell seconds."""
+    """What a transcription of that much speech can cost, by the token or by the second: the rate
+    card tells which."""
     seconds = -(-heard_tokens // HEARD_TOKENS_PER_S)
-    pieces = (("audio_second", seconds),) if "whisper" in model else ()
     return Call(
-        model=model, stream=True, text_bytes=heard_tokens, terms=Terms(media=True, pieces=pieces)
+        model=model,
+        stream=True,
+        text_bytes=heard_tokens,
+        terms=WITH_MEDIA,
+        by_piece=ByPiece(most=(("audio_second", seconds),)),
     )
 
 

@@ -110,8 +110,10 @@ class Call:
     """The decoded body, for an exact count later. Never logged."""
 
 
-def sold_by_piece(call: Call, by_piece: ByPiece) -> Call:
+def sold_by_piece(call: Call) -> Call:
     """The same call where nothing is charged by the token: it has none to count or to hold."""
+    by_piece = call.by_piece
+    assert by_piece is not None
     return replace(
         call,
         max_output_tokens=0,

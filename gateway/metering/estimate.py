@@ -10,7 +10,7 @@ Knows neither tokenizer nor ledger. Framing of prompts belongs to the dialects.
 
 from dataclasses import dataclass
 
-from gateway.metering.call import Call
+from gateway.metering.call import Call, Terms, sold_by_piece
 from gateway.metering.limits import Need
 from gateway.metering.plans import Enforcement, Plan
 from gateway.metering.pricing import ModelPrice, worst_case_ucr
@@ -30,6 +30,14 @@ class Estimate:
     @property
     def input_tokens(self) -> int:
         return self.prompt.input_tokens
+
+
+def as_sold(call: Call, price: ModelPrice) -> Call:
+    """The call in the measure that its model is sold in: by the piece where that has a price and
+    its tokens have none."""
+    if call.by_piece is None or price.charges_tokens:
+        return call
+    return call if price.unpriced(Terms(pieces=call.by_piece.most)) else sold_by_piece(call)
 
 
 def output_cap(call: Call, price: ModelPrice, plan: Plan) -> int:

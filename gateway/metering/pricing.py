@@ -154,13 +154,20 @@ class ModelPrice:
             ]
         return tuple(names)
 
+    @property
+    def charges_tokens(self) -> bool:
+        return self.by_token and max(self.tiers[0].rates.dearest_any) > 0
+
     def charges_for(self, terms: Terms) -> bool:
         """Whether this line can charge for such a call: no, if it is sold by the piece and the
-        call uses none but a model's tools."""
+        call uses none but a model's tools. A line that bears a tool's own name sells just that."""
         return (
             self.by_token
             or self.fee_ucr > 0
-            or any(piece_kind(name) not in BESIDE_TOKENS for name, _ in terms.pieces)
+            or any(
+                piece_kind(name) not in BESIDE_TOKENS or name == self.model
+                for name, _ in terms.pieces
+            )
         )
 
     def percent(self, service_tier: str) -> int:

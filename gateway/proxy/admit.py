@@ -14,7 +14,7 @@ from gateway.errors import Forbidden, GatewayError, StoreUnavailable
 from gateway.metering.accounts import Caller
 from gateway.metering.admission import Asked, refusal
 from gateway.metering.call import TEXT_ONLY, Call
-from gateway.metering.estimate import Estimate, estimate, need
+from gateway.metering.estimate import Estimate, as_sold, estimate, need
 from gateway.metering.ledger import PLENTY, ClockSkewed, Reason, Refused, Release, Reserve, Reserved
 from gateway.metering.limits import Charge, Need, Unit, charges_for, effective_limits
 from gateway.metering.plans import model_allowed
@@ -73,7 +73,7 @@ class Admission:
         """The ticket of an admitted call; raises what the caller is to be told otherwise."""
         if not self._settlements.healthy:
             raise unavailable("Usage could not be recorded right now")
-        line = self._line(call, caller, api)
+        call, line = self._priced(call, caller, api)
         # Images are priced by model: an alias must be counted as what it stands for.
         model = line.route.upstream_name(call.model)
         resolved = call if model == call.model else replace(call, model=model)
@@ -117,14 +117,14 @@ class Admission:
 
     def check(self, call: Call, *, caller: Caller, api: Api) -> None:
         """Raises Forbidden for a model that this caller may not use or that has no price."""
-        self._line(call, caller, api)
+        self._priced(call, caller, api)
 
     def unheld(
         self, call: Call, *, caller: Caller, api: Api, dialect: Format, request_id: str
     ) -> Ticket:
         """For what a provider began without being asked by a call that was admitted: nothing is
         held, and settling it charges the account as the late settlement of a lost hold does."""
-        line = self._line(call, caller, api)
+        call, line = self._priced(call, caller, api)
         limits = effective_limits(caller.plan.limits, caller.key.limits)
         now_ms = self._ledger.now_ms()
         charges = charges_for(
@@ -168,6 +168,16 @@ class Admission:
             self._tight.clear()
         self._tight.add(account_id)
 
+    def _priced(self, call: Call, caller: Caller, api: Api) -> tuple[Call, Line]:
+        """The call in the measure that its model is sold in, all of it with a price."""
+        line = self._line(call, caller, api)
+        call = as_sold(call, line.price)
+        if call.terms is not TEXT_ONLY and (unpriced := line.price.unpriced(call.terms)):
+            raise _not_priced(f"{', '.join(unpriced)} of the model {call.model!r}")
+        if not line.price.charges_for(call.terms):
+            raise _not_priced(f"A call of this kind to the model {call.model!r}")
+        return call, line
+
     def _line(self, call: Call, caller: Caller, api: Api) -> Line:
         asked = (api.name, call.model, caller.plan.models, caller.key.models)
         line = self._lines.get(asked)
@@ -176,10 +186,6 @@ class Admission:
             if len(self._lines) >= LINES_MAX:
                 self._lines.clear()
             self._lines[asked] = line
-        if call.terms is not TEXT_ONLY and (unpriced := line.price.unpriced(call.terms)):
-            raise _not_priced(f"{', '.join(unpriced)} of the model {call.model!r}")
-        if not line.price.charges_for(call.terms):
-            raise _not_priced(f"A call of this kind to the model {call.model!r}")
         return line
 
     def _find_line(self, call: Call, caller: Caller, api: Api) -> Line:

@@ -235,21 +235,20 @@ class RealtimeSession:
             self._turns[item_id(event)] = turn
 
     async def _taken(self, call: Call) -> Turn:
-        """The turn for an answer that has begun, large enough for it if credit allows. If not, it
-        is cut at once, and what it used by then is charged all the same."""
+        """The turn for an answer that has begun: what is held ahead, to be extended if the
+        conversation has grown since. Without credit for one it is cut at once, and what it used by
+        then is charged all the same."""
         ahead = self._ahead.pop(call.model, None)
-        if ahead is not None and ahead.hold.ticket.prompt.input_tokens >= call.text_bytes:
+        if ahead is not None:
+            ahead.reads(call)
             return ahead
         try:
-            turn = await self._admitted(call)
+            return await self._admitted(call)
         except GatewayError as refusal:
             self._refusal = self._refusal or refusal
-            turn = ahead or self._unheld(call)
+            turn = self._unheld(call)
             turn.cut = True
             return turn
-        if ahead is not None:
-            ahead.end(End.COMPLETED)
-        return turn
 
     async def _cancel(self, answer_id: str, turn: Turn) -> None:
         """No more of this answer is paid for: ask the provider to end it, once."""

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 
 from gateway.dialects.openai_realtime_answer import ResponseReader, TranscriptionReader
+from gateway.metering.call import Call
 from gateway.metering.events import End
+from gateway.metering.usage import Usage
 from gateway.proxy.checkpoints import Checkpoints
 from gateway.proxy.hold import Hold
 from gateway.proxy.meter import Meter
@@ -23,6 +26,13 @@ class Turn:
         self._checkpoints = Checkpoints(hold, checkpoint_s=checkpoint_s)
         self._open = ExitStack()
         self._open.enter_context(hold)
+
+    def reads(self, call: Call) -> None:
+        """The answer's input as it is known now; what was held ahead was for less."""
+        ticket = self.hold.ticket
+        if call.text_bytes > ticket.prompt.input_tokens and ticket.call.counts_tokens:
+            prompt = Usage(input_uncached=call.text_bytes)
+            self.hold.ticket = replace(ticket, call=call, prompt=prompt, full=False)
 
     def answers(self, reader: ResponseReader | TranscriptionReader, counter: TokenCounter) -> None:
         """From now on what `reader` sees is owed."""

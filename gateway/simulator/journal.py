@@ -22,7 +22,8 @@ class Departure(StrEnum):
 class Entry:
     """One request. Times are seconds of the event loop's clock; 0 means not yet.
 
-    `tokens` and `texts` (one per choice) are what went out, not what was planned.
+    `tokens` and `texts` (one per choice) are what went out, not what was planned; so is `made`,
+    whatever else is sold by the piece (pictures, seconds), by name.
     """
 
     request_id: str
@@ -36,6 +37,7 @@ class Entry:
     prompt_tokens: int = 0
     tokens: int = 0
     texts: list[str] = field(default_factory=list)
+    made: dict[str, int] = field(default_factory=dict)
     departure: Departure = Departure.RUNNING
     ended_s: float = 0.0
 
@@ -54,6 +56,7 @@ class Entry:
             "stream": self.stream,
             "prompt_tokens": self.prompt_tokens,
             "tokens": self.tokens,
+            "made": self.made,
             "departure": self.departure,
             "began_s": self.began_s,
             "ended_s": self.ended_s,

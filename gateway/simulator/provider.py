@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import orjson
 from aiohttp import web
 
-from gateway.simulator import embeddings
+from gateway.simulator import embeddings, realtime, stored
 from gateway.simulator.chat import CountTokens, RefusedRequest, answer_chat
 from gateway.simulator.exchange import Exchange, Route
 from gateway.simulator.journal import Departure, Entry, Journal
@@ -176,4 +176,6 @@ ROUTES = (
     Route("POST", "/v1/chat/completions", _chat),
     Route("POST", "/openai/deployments/{model}/chat/completions", _chat, AZURE),
     *embeddings.ROUTES,
+    *realtime.ROUTES,
+    *stored.ROUTES,
 )

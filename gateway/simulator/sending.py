@@ -25,6 +25,10 @@ GZIP_WBITS = 31
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
+Produced = Callable[[Entry], None]
+"""Writes into the journal what an answer brings."""
+
+
 class BrokenOff(Exception):
     """The script ended the connection; there is nothing left to answer on."""
 
@@ -75,7 +79,7 @@ async def send_document(
     exchange: Exchange,
     data: bytes,
     *,
-    produced: Callable[[Entry], None],
+    produced: Produced,
     content_type: str = JSON,
 ) -> web.StreamResponse:
     """The answer in one piece with its length, in one write unless scripted otherwise; what it

@@ -52,7 +52,9 @@ providers:
 models:
   - {{match: fast, provider: simulated, upstream_model: gpt-4.1-mini}}
 {more_models}\
+  - {{match: talk, provider: simulated, upstream_model: gpt-realtime}}
   - {{match: "gpt-*", provider: simulated}}
+  - {{match: "whisper-*", provider: simulated}}
 prices: [prices.yaml]
 plans: {{test: {plan}}}
 """
@@ -63,6 +65,10 @@ source: tests
 checked: 2026-11-23
 models:
   gpt-4.1-mini: {input: "0.40", output: "1.60", context_tokens: 100000, max_output_tokens: 32768}
+  gpt-realtime: {input: "4", input_audio: "32", output: "16", output_audio: "64",
+                 context_tokens: 32000, max_output_tokens: 4096}
+  gpt-4o-transcribe: {input: "2.5", input_audio: "6", output: "10", max_output_tokens: 2000}
+  whisper-1: {pieces: {audio_second: "0.0001"}}
   gpt-pictures: {pieces: {image: "0.04"}}
 """
 

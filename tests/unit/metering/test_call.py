@@ -2,6 +2,7 @@ from gateway.metering.call import ByPiece, Call, ImageInput, Terms, sold_by_piec
 
 
 def test_a_call_sold_by_the_piece_has_no_token_to_hold_or_to_count():
+    by_piece = ByPiece(most=(("audio_second", 60),), owed=(("audio_second", 60),))
     call = Call(
         model="whisper-1",
         text_bytes=50,
@@ -10,10 +11,10 @@ def test_a_call_sold_by_the_piece_has_no_token_to_hold_or_to_count():
         opaque_inputs=1,
         max_output_tokens=None,
         terms=Terms(media=True),
+        by_piece=by_piece,
     )
-    by_piece = ByPiece(most=(("audio_second", 60),), owed=(("audio_second", 60),))
 
-    sold = sold_by_piece(call, by_piece)
+    sold = sold_by_piece(call)
 
     assert not sold.counts_tokens
     assert 0 == sold.max_output_tokens

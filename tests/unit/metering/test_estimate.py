@@ -1,11 +1,13 @@
 """The size of a hold: never too little for the call, and a slice where a slice is enough."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.metering.call import Call, Terms
-from gateway.metering.estimate import Estimate, estimate, need, output_cap
+from gateway.metering.call import ByPiece, Call, Terms
+from gateway.metering.estimate import Estimate, as_sold, estimate, need, output_cap
 from gateway.metering.plans import Enforcement, Plan
 from gateway.metering.pricing import ModelPrice, Rates, Tier, charge_ucr
 from gateway.metering.usage import TokenClass, Usage
@@ -67,6 +69,31 @@ def test_an_answer_in_one_piece_cannot_be_cut_and_is_held_whole():
     sized = estimate(Call(model="m"), price=PRICE, plan=Plan(name="p"), prompt=PROMPT, exact=True)
 
     assert Estimate(PROMPT, 16_384, 16_384, exact=True) == sized
+
+
+SECONDS = (("audio_second", 60),)
+HEARD = Call(model="m", audio_tokens=600, by_piece=ByPiece(most=SECONDS, owed=SECONDS))
+NO_RATES = (Tier(0, Rates.of({})),)
+
+
+@pytest.mark.parametrize(
+    ("price", "by_piece"),
+    [
+        (PRICE, False),
+        (replace(PRICE, pieces={"audio_second": 10_000_000}), False),
+        (ModelPrice(model="m", tiers=NO_RATES, by_token=False), False),
+        (ModelPrice(model="m", tiers=NO_RATES, pieces={"image": 1}), False),
+        (ModelPrice(model="m", tiers=NO_RATES, pieces={"audio_second": 1}), True),
+        (ModelPrice(model="m", tiers=NO_RATES, pieces={"audio_second": 1}, by_token=False), True),
+    ],
+)
+def test_a_call_is_measured_as_the_card_sells_its_model(price, by_piece):
+    """By the token where tokens have a price, else by the piece if that has one."""
+    sold = as_sold(HEARD, price)
+
+    assert by_piece != sold.counts_tokens
+    assert (SECONDS if by_piece else ()) == sold.terms.pieces == sold.owed
+    assert as_sold(Call(model="m"), price) == Call(model="m")
 
 
 def test_a_stream_that_is_billed_as_a_whole_is_held_whole_whatever_the_plan_caps():
