@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import orjson
 
 from gateway.dialects.base import AnswerReader, Reported
+from gateway.dialects.openai_chat_prompt import under_schema
 from gateway.dialects.openai_chat_story import Story, choice_index
 from gateway.dialects.openai_usage import read_answer, usage_in, write_usage
 from gateway.dialects.sse import line_around, payload
@@ -35,12 +36,18 @@ _HEADER = ("id", "created", "model", "service_tier", "system_fingerprint")
 
 
 def stream_reader(call: Call) -> AnswerReader:
-    return StreamReader(Story(), ChatClosing(call), glance=last_chunk)
+    return StreamReader(
+        Story(under_schema=under_schema(call.document)), ChatClosing(call), glance=last_chunk
+    )
 
 
 def json_reader(call: Call) -> AnswerReader:
     def tell(document: object) -> Story:
-        story = Story(part="message", audio_format=_audio_format(call))
+        story = Story(
+            part="message",
+            audio_format=_audio_format(call),
+            under_schema=under_schema(call.document),
+        )
         story.add(document)
         return story
 

@@ -12,8 +12,9 @@ OpenRouter API references (read 2026-11-23).
 from collections.abc import Mapping
 
 from gateway.dialects.base import OutputPiece, Reported
-from gateway.dialects.openai_chat_prompt import PARALLEL_CALLS_TOKENS, TOOL_CALL_TOKENS
+from gateway.dialects.openai_chat_prompt import PARALLEL_CALLS_TOKENS
 from gateway.dialects.openai_usage import read_usage, service_tier, usage_in
+from gateway.metering.framing import framing
 from gateway.metering.usage import NOTHING, Usage
 
 # Spoken output is one token per 50 ms ("Managing costs" in OpenAI's realtime guide): 2 400 bytes
@@ -22,6 +23,8 @@ from gateway.metering.usage import NOTHING, Usage
 PCM_BYTES_PER_TOKEN = 2_400
 PACKED_BYTES_PER_TOKEN = 200
 PCM_FORMATS = ("pcm16", "wav")
+# The model itself ended the answer, and framed its end.
+FINISHED = ("stop", "tool_calls", "function_call")
 
 
 class Story:
@@ -31,15 +34,23 @@ class Story:
         "_audio_bytes",
         "_audio_bytes_per_token",
         "_call_ids",
+        "_finished",
+        "_model",
         "_part",
         "_texts",
         "_tier",
         "_tool_calls",
+        "_under_schema",
         "_usage",
     )
 
-    def __init__(self, *, part: str = "delta", audio_format: str = "pcm16") -> None:
-        """`part`: where a choice says something, "delta" in a chunk, "message" in a completion."""
+    def __init__(
+        self, *, part: str = "delta", audio_format: str = "pcm16", under_schema: bool = False
+    ) -> None:
+        """`part`: where a choice says something, "delta" in a chunk, "message" in a completion.
+
+        `under_schema`: the answer was asked for under a JSON schema.
+        """
         self._part = part
         self._texts: dict[str, list[str]] = {}
         # By choice: the last id seen at each tool call's index, and how many calls there were.
@@ -49,6 +60,10 @@ class Story:
         self._audio_bytes_per_token = (
             PCM_BYTES_PER_TOKEN if audio_format in PCM_FORMATS else PACKED_BYTES_PER_TOKEN
         )
+        self._under_schema = under_schema
+        # The model as the answer names it, and the choices that came to an end of their own.
+        self._model = ""
+        self._finished: set[int] = set()
         # The last usage object seen, as it came, and the tier named beside it.
         self._usage: object = None
         self._tier = ""
@@ -64,14 +79,24 @@ class Story:
 
     @property
     def extra(self) -> Usage:
-        """Framing of tool calls, and spoken output: the tokens that no text shows."""
-        if not self._tool_calls and not self._audio_bytes:
+        """Framing of answers and tool calls, and spoken output: the tokens that no text shows."""
+        if not self._tool_calls and not self._audio_bytes and not self._finished:
             return NOTHING
+        return Usage(
+            output_text=self._framing_tokens(),
+            output_audio=-(-self._audio_bytes // self._audio_bytes_per_token),
+        )
+
+    def _framing_tokens(self) -> int:
+        of_model = framing(self._model)
         calls = self._tool_calls.values()
         parallel = sum(made > 1 for made in calls)
-        return Usage(
-            output_text=sum(calls) * TOOL_CALL_TOKENS + parallel * PARALLEL_CALLS_TOKENS,
-            output_audio=-(-self._audio_bytes // self._audio_bytes_per_token),
+        finished = len(self._finished)
+        return (
+            finished * of_model.answer_tokens
+            + (finished * of_model.schema_tokens if self._under_schema else 0)
+            + sum(calls) * of_model.call_tokens
+            + parallel * PARALLEL_CALLS_TOKENS
         )
 
     def take_pieces(self) -> list[OutputPiece]:
@@ -86,6 +111,8 @@ class Story:
         usage = usage_in(document)
         if usage is not None:
             self._usage, self._tier = usage, service_tier(document)
+        if not self._model and isinstance(model := document.get("model"), str):
+            self._model = model
         choices = document.get("choices")
         if isinstance(choices, list):
             for choice in choices:
@@ -94,6 +121,8 @@ class Story:
 
     def _add_choice(self, choice: Mapping[str, object]) -> None:
         index = choice_index(choice)
+        if choice.get("finish_reason") in FINISHED:
+            self._finished.add(index)
         said = choice.get(self._part)
         if not isinstance(said, dict):
             return

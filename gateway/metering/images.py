@@ -20,6 +20,7 @@ from fnmatch import fnmatchcase
 from math import floor, sqrt
 
 from gateway.metering.call import ImageInput
+from gateway.metering.model_names import bare_name
 
 PATCH_PX = 32
 TILE_PX = 512
@@ -84,11 +85,8 @@ FAMILIES: tuple[tuple[str, Tiles | Patches], ...] = (
 
 
 def image_tokens(model: str, image: ImageInput) -> int:
-    """Tokens of one image; by the dearest of all formulas for a model none is known for.
-
-    `model` may carry a fine-tune's or a router's prefix (`ft:gpt-4o:…`, `openai/gpt-4o`).
-    """
-    name = model.rpartition("/")[2].removeprefix("ft:")
+    """Tokens of one image; by the dearest of all formulas for a model none is known for."""
+    name = bare_name(model)
     for match, formula in FAMILIES:
         if fnmatchcase(name, match):
             return _tokens(formula, image)

@@ -8,7 +8,10 @@ stream, `extra` (what is in no text, nonzero), and where they matter
   is `choices` answers of a model "m", streamed if the answer is an event stream;
 - `content_type` of the answer, else by its suffix;
 - `hidden`: the events that a usage filter takes out;
-- `service_tier` and `unmapped` of what is reported.
+- `service_tier` and `unmapped` of what is reported;
+- `recorded`: for an answer that a provider really gave, where its recording is published; its
+  usage is the truth that our own count is measured by (`counts.py`). `kind` says what it is a
+  case of there. Answers without it are constructed after their formats' documentation.
 """
 
 from collections.abc import Mapping
@@ -42,6 +45,8 @@ class Transcript:
     hidden: tuple[bytes, ...]
     service_tier: str = ""
     unmapped: Mapping[str, float] = field(default_factory=dict)
+    recorded: str = ""
+    kind: str = ""
 
     def __str__(self) -> str:
         return f"{self.dialect}-{self.name}"
@@ -85,6 +90,8 @@ def _load(path: Path) -> Transcript:
         hidden=tuple(event.encode() for event in expected.get("hidden", ())),
         service_tier=expected.get("service_tier", ""),
         unmapped=expected.get("unmapped", {}),
+        recorded=expected.get("recorded", ""),
+        kind=expected.get("kind", ""),
     )
 
 

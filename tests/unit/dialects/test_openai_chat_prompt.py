@@ -122,3 +122,12 @@ def test_deeply_nested_schemas_are_walked():
     parts = prompt_parts(call_of(tools=[{"type": "function", "function": {"parameters": schema}}]))
 
     assert 3 + 12 + 10 + 2 == parts.fixed_tokens
+
+
+def test_what_a_model_is_told_about_tools_is_part_of_the_prompt_and_of_its_bound():
+    tools = {"tools": [{"type": "function", "function": {"name": "f"}}]}
+    with_tools, older = call_of(model="gpt-5.4", **tools), call_of(model="gpt-4.1", **tools)
+    of_bytes = prompt_bound_tokens(older, context_tokens=10_000)
+
+    assert prompt_parts(older).fixed_tokens + 84 == prompt_parts(with_tools).fixed_tokens
+    assert of_bytes + 84 == prompt_bound_tokens(with_tools, context_tokens=10_000)

@@ -58,4 +58,24 @@ def test_a_call_whose_name_comes_without_an_id_is_one_call():
         calls = [{"index": 0, "function": made}]
         story.add({"choices": [{"delta": {"tool_calls": calls}}]})
 
-    assert Usage(output_text=12) == story.extra
+    assert Usage(output_text=16) == story.extra
+
+
+@pytest.mark.parametrize(("reason", "tokens"), [("stop", 9), ("tool_calls", 9), ("length", 0)])
+def test_only_an_answer_that_came_to_its_own_end_has_its_whole_framing(reason, tokens):
+    story = Story()
+    choice = {"index": 0, "delta": {"content": "x"}, "finish_reason": None}
+    story.add({"model": "gpt-5-mini", "choices": [choice]})
+    assert Usage() == story.extra
+
+    story.add({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
+
+    assert Usage(output_text=tokens) == story.extra
+
+
+def test_an_answer_under_a_schema_names_its_format():
+    story = Story(part="message", under_schema=True)
+    choices = [{"index": at, "message": {}, "finish_reason": "stop"} for at in (0, 1)]
+    story.add({"model": "gpt-5.4", "choices": choices})
+
+    assert Usage(output_text=2 * (3 + 4)) == story.extra
