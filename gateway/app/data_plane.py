@@ -8,6 +8,8 @@ from gateway.app.inherited import Inherited
 from gateway.app.stores import Stores
 from gateway.dialects import APIS, DIALECTS, apis
 from gateway.dialects.base import Api
+from gateway.dialects.endpoint import EndpointKind
+from gateway.dialects.unknown_endpoint import UNKNOWN_ENDPOINT, UnknownEndpoint
 from gateway.proxy.admit import Admission
 from gateway.proxy.authenticate import Authentication
 from gateway.proxy.hold import Hold
@@ -20,6 +22,12 @@ from gateway.proxy.sessions import Sessions
 from gateway.proxy.settlements import Settlements
 from gateway.settings import Settings
 from gateway.settings.values import UnknownEndpoints
+
+UNKNOWN_KINDS: Mapping[UnknownEndpoints, EndpointKind | None] = {
+    UnknownEndpoints.REFUSE: None,
+    UnknownEndpoints.FORWARD_FREE: EndpointKind.FREE,
+    UnknownEndpoints.FORWARD_FLAT: EndpointKind.METERED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +98,10 @@ def _rules(
 ) -> Rules:
     return Rules(
         apis=apis(quota_status=settings.refusals.quota_status),
-        dialects=DIALECTS,
+        dialects={**DIALECTS, UNKNOWN_ENDPOINT: UnknownEndpoint()},
         providers=providers,
         default_providers={api: names[0] for api, names in serving.items() if names},
-        forward_unknown=settings.unknown_endpoints is UnknownEndpoints.FORWARD_FREE,
+        unknown_endpoints=UNKNOWN_KINDS[settings.unknown_endpoints],
         body_bytes_max=settings.listen.body_bytes_max,
         checkpoint_s=settings.metering.checkpoint_s,
     )

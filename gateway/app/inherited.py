@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from gateway.app.stores import StoreAddress
 from gateway.dialects import DIALECTS, SESSIONS
+from gateway.dialects.unknown_endpoint import UNKNOWN_ENDPOINT
 from gateway.settings import Settings
 from gateway.telemetry.metrics import MetricLabels, Metrics
 from gateway.tokens.counter import TiktokenCounter
@@ -22,7 +23,7 @@ class Inherited:
     def prepare(cls, settings: Settings, address: StoreAddress) -> "Inherited":
         counter = TiktokenCounter(settings.encodings)
         labels = MetricLabels(
-            dialects=(*DIALECTS, *SESSIONS),
+            dialects=(*DIALECTS, *SESSIONS, UNKNOWN_ENDPOINT),
             providers=tuple(settings.providers),
             models=settings.rate_card.model_names,
         )

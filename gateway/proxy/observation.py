@@ -9,6 +9,7 @@ from gateway.metering.ledger import Settled
 from gateway.metering.usage import Provenance
 from gateway.proxy.trace import Trace
 from gateway.stores.base import Ask, Outcome, hold_id_of
+from gateway.telemetry.families import UnknownHandling
 from gateway.telemetry.logs import CallLine, Level, Log
 from gateway.telemetry.metrics import Metrics
 
@@ -55,16 +56,17 @@ class Observation:
         if not isinstance(error, ClientLeft):
             self._metrics.refused(error.code)
         if isinstance(error, UnknownEndpoint):
-            self._metrics.unknown_endpoint()
+            self._metrics.unknown_endpoint(UnknownHandling.REFUSED)
         line = self._line(trace, duration_s=duration_s)
         line["event"] = "refusal"
         line["status"] = trace.status or error.status
         level = Level.ERROR if error.status == 500 else Level.INFO  # noqa: PLR2004  a bug of ours
         self._log.call(line, level=level)
 
-    def unknown_endpoint(self) -> None:
-        """A path that no dialect knows is being forwarded, by configuration."""
-        self._metrics.unknown_endpoint()
+    def unknown_endpoint(self, *, charged: bool) -> None:
+        """A path that no table knows is being forwarded, by configuration."""
+        handled = UnknownHandling.CHARGED if charged else UnknownHandling.FREE
+        self._metrics.unknown_endpoint(handled)
 
     def passed(self, trace: Trace, *, duration_s: float) -> None:
         """Relayed without a charge: a free endpoint, or an error of the provider's."""

@@ -14,6 +14,7 @@ from gateway.dialects import SESSIONS
 from gateway.dialects.base import Api, Dialect, Prepared, Request
 from gateway.dialects.endpoint import NOT_METERED, Endpoint, EndpointKind
 from gateway.dialects.endpoints import Match, match, spoken_api
+from gateway.dialects.unknown_endpoint import UNKNOWN_ENDPOINT
 from gateway.errors import ClientLeft, Draining, Forbidden, UnknownEndpoint, UpstreamFailed
 from gateway.metering.events import End
 from gateway.metering.usage import Provenance, UsageReport
@@ -47,7 +48,8 @@ class Rules:
     providers: Mapping[str, Provider]
     default_providers: Mapping[str, str]
     """By API: who serves what belongs to no model, such as free endpoints."""
-    forward_unknown: bool
+    unknown_endpoints: EndpointKind | None
+    """How a path is forwarded that no table knows: FREE, or METERED by a fee; None refuses it."""
     body_bytes_max: int
     checkpoint_s: float
 
@@ -151,10 +153,12 @@ class Pipeline:
         matched = match(request.method, request.path, spoken=spoken)
         if matched is not None:
             return matched
-        if self._rules.forward_unknown:
-            self._observation.unknown_endpoint()
+        kind = self._rules.unknown_endpoints
+        if kind is not None:
+            self._observation.unknown_endpoint(charged=kind is _METERED)
             api = next(iter(self._rules.default_providers))
-            return Match(Endpoint(request.method, request.path, api, _FREE))
+            dialect = UNKNOWN_ENDPOINT if kind is _METERED else ""
+            return Match(Endpoint(request.method, request.path, api, kind, dialect))
         raise UnknownEndpoint(
             f"There is nothing at {request.method} {request.path[:200]} that this gateway can "
             "meter. Check the path; the operator can allow it with `unknown_endpoints`."

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from gateway.dialects.aws_signing import AwsIdentity
+from gateway.dialects.unknown_endpoint import UNKNOWN_ENDPOINT
 from gateway.metering.accounts import KEY_PATTERN, Account, well_formed
 from gateway.metering.ledger import DEFAULT_PRIORITY, Grant, GrantKind
 from gateway.metering.limits import Limit, Scope, Unit, Window
@@ -17,10 +18,11 @@ from gateway.metering.pricing import UCR_PER_CREDIT
 from gateway.metering.routes import Route
 from gateway.settings.documents import Node
 from gateway.settings.problems import Problems
-from gateway.settings.rate_card import build_rate_card
+from gateway.settings.rate_card import DEFAULT_NAME, Part, build_rate_card
 from gateway.settings.reading import Files
 from gateway.settings.schema import AccountBlock, GrantBlock, KeyBlock
 from gateway.settings.schema_plans import KeyLimitBlock, LimitBlock, PlanBlock
+from gateway.settings.schema_prices import PriceBlock
 from gateway.settings.schema_providers import AwsBlock, ProviderBlock
 from gateway.settings.sources import Sources
 from gateway.settings.values import (
@@ -54,8 +56,7 @@ def build(files: Files, sources: Sources, problems: Problems) -> Settings:
     main = files.main
     rate_card = build_rate_card(
         files.cards,
-        main.default_price,
-        files.node.at("default_price"),
+        _own_lines(files),
         credit_usd=main.metering.credit_usd,
         problems=problems,
     )
@@ -78,6 +79,18 @@ def build(files: Files, sources: Sources, problems: Problems) -> Settings:
         digest=sources.digest,
         files=tuple(sources.files),
     )
+
+
+def _own_lines(files: Files) -> Mapping[str, Part]:
+    """What the main file itself puts on the rate card."""
+    main, at = files.main, files.node.at
+    lines = {}
+    if main.default_price is not None:
+        lines[DEFAULT_NAME] = Part(main.default_price, at("default_price"))
+    if main.unknown_endpoint_usd is not None:
+        fee = PriceBlock(fee_usd=main.unknown_endpoint_usd)
+        lines[UNKNOWN_ENDPOINT] = Part(fee, at("unknown_endpoint_usd"))
+    return lines
 
 
 def _metering(files: Files) -> Metering:

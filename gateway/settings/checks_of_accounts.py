@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
+from gateway.dialects.unknown_endpoint import UNKNOWN_ENDPOINT
 from gateway.metering.routes import is_exact
 from gateway.settings.documents import Node
 from gateway.settings.problems import Problems, did_you_mean
@@ -80,8 +81,10 @@ def _check_limit(limit: KeyLimitBlock, node: Node, problems: Problems) -> None:
 def _check_models_routed(
     files: Files, models: tuple[str, ...], node: Node, *, problems: Problems
 ) -> None:
+    matches = [route.match for route in files.main.models]
+    if files.main.unknown_endpoints == "forward_flat":
+        matches.append(UNKNOWN_ENDPOINT)
     for index, model in enumerate(models):
-        matches = [route.match for route in files.main.models]
         if is_exact(model) and not any(fnmatchcase(model, match) for match in matches):
             close = did_you_mean(model, [match for match in matches if is_exact(match)])
             problems.add(

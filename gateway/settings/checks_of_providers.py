@@ -22,11 +22,37 @@ def check_providers(files: Files, problems: Problems) -> None:
                 "a certificate authority is given for a base_url without TLS",
                 suggestion="Write https:// in base_url, or remove ca_file.",
             )
-    if files.main.unknown_endpoints == "forward_free" and len(files.providers) > 1:
+    _unknown_endpoints(files, problems)
+
+
+def _unknown_endpoints(files: Files, problems: Problems) -> None:
+    handling, fee = files.main.unknown_endpoints, files.main.unknown_endpoint_usd
+    if handling != "refuse" and len(files.providers) > 1:
         problems.add(
             files.node.at("unknown_endpoints"),
-            f"forward_free needs exactly one provider, came {len(files.providers)}",
+            f"{handling} needs exactly one provider, came {len(files.providers)}",
             suggestion="An unknown path names no model to route by: write refuse.",
+        )
+    if handling == "forward_flat" and not fee:
+        reason = "a fee of more than 0 is required with unknown_endpoints: forward_flat"
+        if fee is None:
+            problems.add_missing(
+                files.node,
+                "unknown_endpoint_usd",
+                reason,
+                suggestion='Add unknown_endpoint_usd: "0.01", or write forward_free.',
+            )
+        else:
+            problems.add(
+                files.node.at("unknown_endpoint_usd"),
+                reason,
+                suggestion="To forward without a charge, write forward_free.",
+            )
+    if handling != "forward_flat" and fee is not None:
+        problems.add(
+            files.node.at("unknown_endpoint_usd"),
+            f"a fee is given, and unknown_endpoints: {handling} does not charge it",
+            suggestion="Remove it, or write forward_flat.",
         )
 
 

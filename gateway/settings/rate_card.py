@@ -34,13 +34,13 @@ Lines = dict[str, ModelPrice]
 
 def build_rate_card(
     cards: Sequence[Card],
-    default: PriceBlock | None,
-    default_node: Node,
+    own_lines: Mapping[str, "Part"],
     *,
     credit_usd: Decimal,
     problems: Problems,
 ) -> RateCard:
-    """One card of all files. A line's version names the files it comes from and a digest of every
+    """One card of all files and the lines of the main file, of which DEFAULT_NAME prices models
+    without one. A line's version names the files it comes from and a digest of every
     rate, so that a receipt names exactly what priced it even if a file was edited under an old
     version."""
     converter = _Converter(credit_usd, problems)
@@ -49,10 +49,9 @@ def build_rate_card(
     for (provider, name), parts in _parts(cards).items():
         price = converter.price(name, parts, shared=shared[parts[0].seller])
         lines.setdefault(provider, {})[name] = price
-    fallback = None
-    if default is not None:
-        whole = [Part(default, default_node)]
-        fallback = converter.price(DEFAULT_NAME, whole, shared=Shared([DEFAULT_NAME]))
+    for name, part in own_lines.items():
+        lines[""][name] = converter.price(name, [part], shared=Shared([name]))
+    fallback = lines[""].pop(DEFAULT_NAME, None)
     digest = _digest(lines, fallback)
     return RateCard(
         digest=digest,

@@ -32,10 +32,12 @@ class Auth(StrEnum):
 
 
 class UnknownEndpoints(StrEnum):
-    """What happens to a path no dialect knows."""
+    """What happens to a path no endpoint table knows. FORWARD_FLAT: for the fee that stands on the
+    rate card as the model `unknown_endpoint`."""
 
     REFUSE = "refuse"
     FORWARD_FREE = "forward_free"
+    FORWARD_FLAT = "forward_flat"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,14 @@ class Kind(StrEnum):
     HISTOGRAM = "histogram"
 
 
+class UnknownHandling(StrEnum):
+    """What was done with a request for a path that no table knows."""
+
+    REFUSED = "refused"
+    FREE = "forwarded_free"
+    CHARGED = "forwarded_for_a_fee"
+
+
 class Merge(StrEnum):
     """How the workers' cells become one value. LEAST looks at running workers only."""
 
@@ -142,7 +150,8 @@ AUTHENTICATION_FAILURES = Family(
 UNKNOWN_ENDPOINTS = Family(
     name="tollkeeper_unknown_endpoint_requests_total",
     kind=Kind.COUNTER,
-    help="Requests for a path that no dialect knows.",
+    help="Requests for a path that no endpoint table knows, by what was done with them.",
+    labels=("handled",),
 )
 PROVIDER_ERRORS = Family(
     name="tollkeeper_provider_errors_total",

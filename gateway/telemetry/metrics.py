@@ -15,7 +15,7 @@ from gateway.metering.events import End
 from gateway.metering.usage import Provenance, TokenClass, Usage
 from gateway.telemetry import families
 from gateway.telemetry.cells import Cells, Layout, SharedCells
-from gateway.telemetry.families import OTHER, Family, Kind
+from gateway.telemetry.families import OTHER, Family, Kind, UnknownHandling
 
 STATUS_CLASSES = {3: "3xx", 4: "4xx"}
 CLASS_OFFSET: Mapping[str, int] = {name: offset for offset, name in enumerate(TokenClass)}
@@ -44,6 +44,7 @@ class MetricLabels:
             "class": tuple(TokenClass),
             "reason": families.REFUSAL_REASONS,
             "status": families.PROVIDER_STATUSES,
+            "handled": tuple(UnknownHandling),
         }
 
 
@@ -160,9 +161,9 @@ class Metrics:
         if reason == "invalid_api_key":
             self._add(families.AUTHENTICATION_FAILURES, 1)
 
-    def unknown_endpoint(self) -> None:
-        """A path no dialect knows, whatever the configuration then does with it."""
-        self._add(families.UNKNOWN_ENDPOINTS, 1)
+    def unknown_endpoint(self, handled: UnknownHandling) -> None:
+        """A path no table knows, and what the configuration did with it."""
+        self._cells[self.layout.cell(families.UNKNOWN_ENDPOINTS, handled)] += 1
 
     def provider_error(self, provider: str, status: int) -> None:
         """The provider answered with an error, which is passed on unbilled."""

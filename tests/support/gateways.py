@@ -57,6 +57,7 @@ models:
   - {{match: "whisper-*", provider: simulated}}
 prices: [prices.yaml]
 plans: {{test: {plan}}}
+{more}
 """
 PRICES = """\
 version: test
@@ -87,6 +88,13 @@ class Lines:
 
     def text(self) -> str:
         return self.path.read_text()
+
+
+async def scraped(http: aiohttp.ClientSession, admin_port: int, pattern: str) -> float:
+    """The sum of all series that this regular expression finds."""
+    async with http.get(f"http://127.0.0.1:{admin_port}/metrics") as answer:
+        page = await answer.text()
+    return sum(float(value) for value in re.findall(pattern + r" ([0-9.e+]+)", page))
 
 
 def post_chat(
@@ -128,6 +136,9 @@ class TestGateway:
         if simulate:
             sent["x-simulate"] = simulate
         return post_chat(self.http, self.base_url, headers=sent, **body)
+
+    async def metric(self, pattern: str) -> float:
+        return await scraped(self.http, self.gateway.admin_port, pattern)
 
     async def balance(self) -> Balance:
         return await self.ledger.balance(self.account)
@@ -183,11 +194,13 @@ def write_config(
     head_s: float = 10,
     auth: str = "bearer",
     sells: Mapping[str, str] | None = None,
+    more: str = "",
 ) -> Path:
     """A complete configuration in `folder`, as an operator would write it.
 
     Patient by default: only tests of time-outs should depend on how busy the machine is. `sells`:
-    further models that the provider has, with their lines of the price list.
+    further models that the provider has, with their lines of the price list; `more`: further lines
+    of the main file.
     """
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "gateway.yaml"
@@ -207,6 +220,7 @@ def write_config(
             admission_ms=admission_ms,
             head_s=head_s,
             auth=auth,
+            more=more,
             data_dir=orjson.dumps(str(folder / "data")).decode(),
             more_models="".join(
                 f'  - {{match: "{model}", provider: simulated}}\n' for model in sells or {}
@@ -379,10 +393,7 @@ class Client:
             return int(answer.status)
 
     async def metric(self, pattern: str) -> float:
-        url = f"http://127.0.0.1:{self.gateway.admin_port}/metrics"
-        async with self.http.get(url) as answer:
-            page = await answer.text()
-        return sum(float(value) for value in re.findall(pattern + r" ([0-9.e+]+)", page))
+        return await scraped(self.http, self.gateway.admin_port, pattern)
 
 
 @dataclass

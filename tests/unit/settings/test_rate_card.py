@@ -33,7 +33,7 @@ def card(models, version="v1", *, provider="", **others):
 
 def rate_card(*cards, credit_usd="0.01", problems=None):
     problems = problems or Problems()
-    built = build_rate_card(cards, None, NODE, credit_usd=Decimal(credit_usd), problems=problems)
+    built = build_rate_card(cards, {}, credit_usd=Decimal(credit_usd), problems=problems)
     assert 0 == len(problems)
     return built
 
@@ -178,7 +178,7 @@ def test_a_piece_costs_exactly_what_stands_in_the_file_or_is_refused(usd, peg):
     problems = Problems()
     lines = card({"m": {"pieces": {"character": usd}}})
 
-    built = build_rate_card((lines,), None, NODE, credit_usd=peg, problems=problems)
+    built = build_rate_card((lines,), {}, credit_usd=peg, problems=problems)
 
     exact = Fraction(usd) * 10**12 / Fraction(peg)
     assert (exact == built.models["m"].piece_rate("character")) == (len(problems) == 0)
@@ -192,7 +192,7 @@ def test_a_price_is_exact_or_refused(usd, peg):
     problems = Problems()
 
     built = build_rate_card(
-        (card({"m": {"input": usd, "output": 0}}),), None, NODE, credit_usd=peg, problems=problems
+        (card({"m": {"input": usd, "output": 0}}),), {}, credit_usd=peg, problems=problems
     )
 
     exact = Fraction(usd) * 1_000_000 / Fraction(peg)

@@ -10,7 +10,7 @@ from support.error_codes import error_codes
 from gateway.metering.events import End
 from gateway.metering.usage import Provenance, TokenClass, Usage
 from gateway.telemetry.exposition import render
-from gateway.telemetry.families import FAMILIES, OTHER, REFUSAL_REASONS
+from gateway.telemetry.families import FAMILIES, OTHER, REFUSAL_REASONS, UnknownHandling
 from gateway.telemetry.metrics import MetricLabels, Metrics
 
 # Of commands and of callers who are gone: nobody's call is refused with these.
@@ -129,8 +129,19 @@ def test_a_refused_key_is_also_a_failed_authentication(metrics) -> None:
     assert 1 == value(metrics, "refusals_total", reason="draining")
 
 
+def test_an_unknown_path_is_counted_by_what_was_done_with_it(metrics) -> None:
+    metrics.unknown_endpoint(UnknownHandling.REFUSED)
+    metrics.unknown_endpoint(UnknownHandling.CHARGED)
+    metrics.unknown_endpoint(UnknownHandling.CHARGED)
+
+    name = "unknown_endpoint_requests_total"
+    assert [1, 0, 2] == [
+        value(metrics, name, handled=handled)
+        for handled in ("refused", "forwarded_free", "forwarded_for_a_fee")
+    ]
+
+
 def test_the_rare_facts_each_have_their_counter(metrics) -> None:
-    metrics.unknown_endpoint()
     metrics.unmetered()
     metrics.usage_disbelieved()
     metrics.hold_expired(3)
@@ -141,7 +152,6 @@ def test_the_rare_facts_each_have_their_counter(metrics) -> None:
     metrics.loop_lagged(30_000)
 
     assert {
-        "unknown_endpoint_requests_total": 1,
         "unmetered_calls_total": 1,
         "usages_disbelieved_total": 1,
         "holds_expired_total": 3,
@@ -153,7 +163,6 @@ def test_the_rare_facts_each_have_their_counter(metrics) -> None:
     } == {
         name: value(metrics, name)
         for name in (
-            "unknown_endpoint_requests_total",
             "unmetered_calls_total",
             "usages_disbelieved_total",
             "holds_expired_total",
