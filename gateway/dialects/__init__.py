@@ -11,6 +11,7 @@ from gateway.dialects.anthropic import AnthropicApi
 from gateway.dialects.anthropic_messages import AnthropicMessages
 from gateway.dialects.base import Api, Dialect
 from gateway.dialects.bedrock import BedrockApi
+from gateway.dialects.bedrock_messages import BedrockMessages
 from gateway.dialects.flat_fee import FlatFee, container, file_search
 from gateway.dialects.gemini import GeminiApi
 from gateway.dialects.gemini_generate import GeminiGenerate
@@ -41,6 +42,7 @@ DIALECTS: Mapping[str, Dialect] = {
     "openai_moderations": OpenAIModerations(),
     "openai_vector_search": FlatFee("openai_vector_search", model="file_search", piece=file_search),
     "anthropic_messages": AnthropicMessages(),
+    "bedrock_messages": BedrockMessages(),
     "gemini_generate": GeminiGenerate(),
 }
 

@@ -5,7 +5,7 @@ A message that ends early has each open block stopped, a `message_delta` with th
 came. Source: Anthropic guide "Streaming messages" (read 2026-11-23).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import orjson
 
@@ -13,14 +13,23 @@ from gateway.dialects.anthropic_usage import write_usage
 from gateway.metering.call import Call
 from gateway.metering.usage import Usage
 
+Document = Mapping[str, object]
+
+
+def written(document: Document) -> bytes:
+    """An event as Anthropic's own API sends it."""
+    return b"event: %b\ndata: %b\n\n" % (str(document["type"]).encode(), orjson.dumps(document))
+
 
 class MessageClosing:
     """Grows with every event that was relayed. Implements `Closing`."""
 
-    __slots__ = ("_call", "_concluded", "_open", "_started", "_stopped")
+    __slots__ = ("_call", "_concluded", "_open", "_started", "_stopped", "_write")
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, *, write: Callable[[Document], bytes] = written) -> None:
+        """`write` puts an event into the stream's own frame."""
         self._call = call
+        self._write = write
         self._started = False
         self._concluded = False
         """A `message_delta` has said why it stopped."""
@@ -53,15 +62,15 @@ class MessageClosing:
         """Nothing after the stream's own end."""
         if self._stopped:
             return b""
-        events: list[tuple[str, dict[str, object]]] = []
+        events: list[Document] = []
         if not self._started:
-            events.append(("message_start", {"message": self._message(usage)}))
-        events += [("content_block_stop", {"index": index}) for index in sorted(self._open)]
+            events.append({"type": "message_start", "message": self._message(usage)})
+        events += [{"type": "content_block_stop", "index": index} for index in sorted(self._open)]
         if not self._concluded:
             delta = {"stop_reason": "max_tokens", "stop_sequence": None}
-            events.append(("message_delta", {"delta": delta, "usage": write_usage(usage)}))
-        events.append(("message_stop", {}))
-        return b"".join(_event(kind, fields) for kind, fields in events)
+            events.append({"type": "message_delta", "delta": delta, "usage": write_usage(usage)})
+        events.append({"type": "message_stop"})
+        return b"".join(map(self._write, events))
 
     def _message(self, usage: Usage) -> dict[str, object]:
         return {
@@ -74,7 +83,3 @@ class MessageClosing:
             "stop_sequence": None,
             "usage": write_usage(usage.input_part),
         }
-
-
-def _event(kind: str, fields: Mapping[str, object]) -> bytes:
-    return b"event: %b\ndata: %b\n\n" % (kind.encode(), orjson.dumps({"type": kind, **fields}))

@@ -5,20 +5,23 @@ A frame, big-endian: total length (4 bytes), length of its headers (4), CRC-32 o
 type of its value (1), value. Facts: Smithy 2.0, "Amazon Event Stream Specification"; sizes and
 header types as in botocore 1.44, `eventstream.py` (read 2026-11-24).
 
-A frame's start is known only from the end of the one before: nothing marks it. So where a stream
-is damaged, all that follows is unreadable. Bytes are kept as they come and cut only when asked;
-what a payload means is not known here.
+A frame's start is known only from the end of the one before: nothing marks it. So where lengths are
+damaged, all that follows is unreadable; otherwise only the damaged frame is. Bytes are kept as they
+come and cut only when asked; what a payload means is not known here.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from struct import Struct
 from zlib import crc32
 
 # What AWS's own clients accept.
 HEADERS_BYTES_MAX = 128 * 1024
 PAYLOAD_BYTES_MAX = 24 * 1024 * 1024
+
+NO_FRAME = -1
 
 _PRELUDE = Struct(">III")
 _LENGTHS_BYTES = 8
@@ -42,10 +45,6 @@ class Frame:
     kind: str
     payload: bytes
     failed: bool = False
-
-
-class _NoFrame(Exception):
-    """What stands here cannot be read as one."""
 
 
 def encoded(headers: Mapping[str, str], payload: bytes) -> bytes:
@@ -72,6 +71,25 @@ def exception(kind: str, payload: bytes) -> bytes:
     )
 
 
+def frame_ends(data: bytes) -> list[int]:
+    """Where the complete frames of `data` end. Looks at their lengths only."""
+    return _walked(data)[0]
+
+
+def frame_at(data: bytes, start: int, end: int) -> Frame | None:
+    """The frame that stands there; None when it is damaged."""
+    checked = end - _CRC.size
+    if _CRC.unpack_from(data, checked)[0] != crc32(data[start:checked]):
+        return None
+    _, headers_bytes, _ = _PRELUDE.unpack_from(data, start)
+    headers_end = start + _PRELUDE.size + headers_bytes
+    try:
+        kind, failed = _kind(data[start + _PRELUDE.size : headers_end])
+    except ValueError:
+        return None
+    return Frame(kind, data[headers_end:checked], failed)
+
+
 class FrameBuffer:
     """Keeps a stream's bytes until `take` cuts the complete frames off.
 
@@ -94,40 +112,35 @@ class FrameBuffer:
             self.pending_bytes += len(data)
 
     def boundary(self, data: bytes, start: int) -> int:
-        """Where the frame ends of which `data[start:]` is the beginning, or the continuation of
-        what was fed; -1 while its end is still to come.
+        """Where the frame ends that `data[start:]` begins with, or goes on with if what was fed had
+        its beginning; -1 while its end is still to come.
 
         What belongs to no frame ends with the data: nothing readable follows it.
         """
         kept = self._joined()
-        at = 0
-        try:
-            while (end := _frame_end(kept, at)) <= len(kept):
-                at = end
-            opening = kept[at:] + data[start : start + _PRELUDE.size]
-            end = start + _frame_end(opening, 0) - len(kept[at:])
-        except _NoFrame:
-            end = len(data)
+        begun = kept[_last(_walked(kept)[0]) :]
+        length = _frame_bytes(begun + data[start : start + _PRELUDE.size], 0)
+        end = len(data) if length == NO_FRAME else start + length - len(begun)
         return end if start < end <= len(data) else -1
 
-    def take(self) -> list[Frame]:
-        """The complete frames, which are forgotten here; the beginning of one stays."""
-        if self.pending_bytes < self._awaited_bytes:
+    def tail(self, size: int) -> bytes:  # noqa: ARG002 (frames are found from their beginning only)
+        """All that is pending, which begins with the beginning of a frame."""
+        return self._joined()
+
+    def take(self, *, final: bool = False) -> list[Frame]:
+        """The complete frames that can be read; all of them are forgotten here. The beginning of
+        one stays, unless this is the `final` look: what is unfinished then stays so."""
+        if self.pending_bytes < self._awaited_bytes and not final:
             return []
         data = self._joined()
-        frames: list[Frame] = []
-        at = 0
-        try:
-            while (end := _frame_end(data, at)) <= len(data):
-                frames.append(_frame(data, at, end))
-                at = end
-            self._awaited_bytes = end - at
-        except _NoFrame:
-            self._unreadable = True
-            at = len(data)
-        self._kept = [data[at:]]
-        self.pending_bytes = len(data) - at
-        return frames
+        ends, self._awaited_bytes = _walked(data)
+        self._unreadable = self._unreadable or self._awaited_bytes == NO_FRAME
+        dropped = final or self._unreadable
+        rest = b"" if dropped else data[_last(ends) :]
+        self._kept = [rest]
+        self.pending_bytes = len(rest)
+        found = [frame_at(data, start, end) for start, end in pairwise((0, *ends))]
+        return [frame for frame in found if frame is not None]
 
     def _joined(self) -> bytes:
         if len(self._kept) != 1:
@@ -135,33 +148,40 @@ class FrameBuffer:
         return self._kept[0]
 
 
-def _frame_end(data: bytes, start: int) -> int:
-    """May lie beyond the data. Raises _NoFrame."""
+def _last(ends: list[int]) -> int:
+    return ends[-1] if ends else 0
+
+
+def _walked(data: bytes) -> tuple[list[int], int]:
+    """Where the complete frames end, and how long the one after them is, as far as it is known."""
+    ends: list[int] = []
+    at = 0
+    while True:
+        length = _frame_bytes(data, at)
+        if length == NO_FRAME or at + length > len(data):
+            return ends, length
+        at += length
+        ends.append(at)
+
+
+def _frame_bytes(data: bytes, start: int) -> int:
+    """The length of the frame that begins there; NO_FRAME when none does. Before its prelude is
+    there, that much."""
     if len(data) - start < _PRELUDE.size:
-        return start + _PRELUDE.size
+        return _PRELUDE.size
     total, headers_bytes, crc = _PRELUDE.unpack_from(data, start)
     payload_bytes = total - headers_bytes - _PRELUDE.size - _CRC.size
     if headers_bytes > HEADERS_BYTES_MAX or not 0 <= payload_bytes <= PAYLOAD_BYTES_MAX:
-        raise _NoFrame
-    if crc != crc32(data[start : start + _LENGTHS_BYTES]):
-        raise _NoFrame
-    return int(start + total)
-
-
-def _frame(data: bytes, start: int, end: int) -> Frame:
-    checked = end - _CRC.size
-    if _CRC.unpack_from(data, checked)[0] != crc32(data[start:checked]):
-        raise _NoFrame
-    _, headers_bytes, _ = _PRELUDE.unpack_from(data, start)
-    headers_end = start + _PRELUDE.size + headers_bytes
-    kind, failed = _kind(data[start + _PRELUDE.size : headers_end])
-    return Frame(kind, data[headers_end:checked], failed)
+        return NO_FRAME
+    right = crc == crc32(data[start : start + _LENGTHS_BYTES])
+    return int(total) if right else NO_FRAME
 
 
 # The frames of a stream differ in their payloads only. No real headers are longer than a few
 # hundred bytes, so remembering some costs nothing.
 @lru_cache(maxsize=64)
 def _kind(raw: bytes) -> tuple[str, bool]:
+    """Raises ValueError for headers that do not add up."""
     headers = dict(_strings(raw))
     match headers.get(_MESSAGE_TYPE, ""):
         case "exception":
@@ -173,32 +193,28 @@ def _kind(raw: bytes) -> tuple[str, bool]:
 
 
 def _strings(raw: bytes) -> Iterator[tuple[str, str]]:
-    """The headers that are strings. Raises _NoFrame where they do not add up."""
+    """The headers that are strings."""
     at = 0
     while at < len(raw):
         name_end = at + 1 + raw[at]
-        if name_end >= len(raw):
-            raise _NoFrame
-        kind = raw[name_end]
         start = name_end + 1
-        end = _value_end(raw, start, kind)
+        if start > len(raw):
+            raise ValueError("a name without a value")
+        kind = raw[name_end]
+        end = start + _value_bytes(raw, start, kind)
         if end > len(raw):
-            raise _NoFrame
+            raise ValueError("a value that is cut off")
         if kind == _STRING:
-            try:
-                yield raw[at + 1 : name_end].decode(), raw[start + 2 : end].decode()
-            except UnicodeDecodeError as error:
-                raise _NoFrame from error
+            yield raw[at + 1 : name_end].decode(), raw[start + 2 : end].decode()
         at = end
 
 
-def _value_end(raw: bytes, start: int, kind: int) -> int:
-    """May lie beyond the headers."""
+def _value_bytes(raw: bytes, start: int, kind: int) -> int:
     if kind in _SIZED:
-        return start + 2 + int.from_bytes(raw[start : start + 2], "big")
+        return 2 + int.from_bytes(raw[start : start + 2], "big")
     if kind in _FIXED_SIZES:
-        return start + _FIXED_SIZES[kind]
-    raise _NoFrame
+        return _FIXED_SIZES[kind]
+    raise ValueError("an unknown type")
 
 
 def _header(name: bytes, value: bytes) -> bytes:

@@ -29,6 +29,8 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
     """As it came, parameters included."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Case-insensitive; a field that came twice is among the items twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +121,9 @@ class AnswerReader(Protocol):
         ...
 
     def boundary(self, data: bytes, start: int) -> int:
-        """Where the first event of `data` that begins at `start` ends, so that an ending of ours
-        may follow there; -1 while it is incomplete. A format that cannot be cut never has one."""
+        """Where the event ends that `data[start:]` begins with, or goes on with if what was fed
+        had its beginning, so that an ending of ours may follow there; -1 while it is incomplete. A
+        format that cannot be cut never has one."""
         ...
 
     def withdraw(self) -> None:

@@ -120,6 +120,7 @@ class Pipeline:
             segments=matched.segments,
             query=request.query if request.query_string else NO_QUERY,
             content_type=request.headers.get("Content-Type", ""),
+            headers=request.headers,
         )
         call = dialect.read_call(asked)
         trace.model = call.model

@@ -15,6 +15,8 @@ from gateway.dialects.aws_event_stream import (
     encoded,
     event,
     exception,
+    frame_at,
+    frame_ends,
 )
 
 # From the test suite that AWS's SDKs share.
@@ -144,21 +146,54 @@ BAD_HEADERS = {
     "a name that is no text": string(b"\xff", b"a"),
     "a value that is no text": string(b"a", b"\xff"),
 }
-DAMAGED = {
+LOST = {
     "checksum of the lengths": CHUNK[:8] + bytes([CHUNK[8] ^ 1]) + CHUNK[9:],
     "length": b"\x01" + CHUNK[1:],
+    "text": b"data: {}\n\ndata: {}\n\n",
+}
+DAMAGED = {
     "checksum of the whole": CHUNK[:-1] + bytes([CHUNK[-1] ^ 1]),
     "payload": CHUNK[:-5] + bytes([CHUNK[-5] ^ 1]) + CHUNK[-4:],
-    "text": b"data: {}\n\ndata: {}\n\n",
     **{name: framed(raw) for name, raw in BAD_HEADERS.items()},
 }
 
 
 @pytest.mark.parametrize("damaged", DAMAGED.values(), ids=DAMAGED)
-def test_what_is_damaged_ends_what_can_be_read(damaged):
+@pytest.mark.parametrize("each", [True, False])
+def test_a_damaged_frame_is_left_out(damaged, each):
     for pieces in cuts(CHUNK + damaged + CHUNK, positions=40):
-        assert FRAMES[:1] == taken(pieces, each=True)
-        assert FRAMES[:1] == taken(pieces, each=False)
+        assert FRAMES[:1] * 2 == taken(pieces, each=each)
+
+
+@pytest.mark.parametrize("lost", LOST.values(), ids=LOST)
+@pytest.mark.parametrize("each", [True, False])
+def test_without_its_length_a_frame_ends_what_can_be_read(lost, each):
+    for pieces in cuts(CHUNK + lost + CHUNK, positions=40):
+        assert FRAMES[:1] == taken(pieces, each=each)
+
+
+def test_what_is_unfinished_at_the_end_is_dropped():
+    buffer = FrameBuffer()
+    buffer.feed(CHUNK + CHUNK[:30])
+
+    assert (FRAMES[:1], 0) == (buffer.take(final=True), buffer.pending_bytes)
+
+
+def test_frames_can_be_looked_at_without_being_taken():
+    buffer = FrameBuffer()
+    for piece in (STREAM[:50], STREAM[50:], CHUNK[:20]):
+        buffer.feed(piece)
+    data = buffer.tail(10)
+
+    assert STREAM + CHUNK[:20] == data
+    assert ENDS == frame_ends(data)
+    assert FRAMES[1] == frame_at(data, ENDS[0], ENDS[1])
+    assert ENDS[:1] == frame_ends(CHUNK + b"data: {}\n\n" * 2)
+
+
+@pytest.mark.parametrize("damaged", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_frame_is_no_frame_to_look_at(damaged):
+    assert None is frame_at(damaged, 0, len(damaged))
 
 
 def test_nothing_is_kept_of_what_cannot_be_read():
