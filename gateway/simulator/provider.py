@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import orjson
 from aiohttp import web
 
-from gateway.simulator import embeddings, realtime, stored
+from gateway.simulator import embeddings, gemini, realtime, stored
 from gateway.simulator.chat import CountTokens, RefusedRequest, answer_chat
 from gateway.simulator.exchange import Exchange, Route
 from gateway.simulator.journal import Departure, Entry, Journal
@@ -54,8 +54,9 @@ class SimulatedProvider:
     def app(self) -> web.Application:
         # Long prompts are the point of some tests: no bound but memory.
         app = web.Application(middlewares=[self._journalled], client_max_size=0)
-        for route in (*ROUTES, Route("GET", "/v1/models", self._list_models)):
+        for route in ROUTES:
             app.router.add_route(route.method, route.path, self._answering(route))
+        app.router.add_get("/v1/models", self._listing())
         app.router.add_get("/_simulator/journal", self._show_journal)
         return app
 
@@ -102,6 +103,17 @@ class SimulatedProvider:
         finally:
             self.journal.end(entry, departure, now_s=loop.time())
         return response
+
+    def _listing(self) -> AppHandler:
+        """Models, at the path that several vendors have."""
+        openai = self._answering(Route("GET", "/v1/models", self._list_models))
+        others = {header: self._answering(route) for header, route in LISTINGS.items()}
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            asked = (list_ for header, list_ in others.items() if header in request.headers)
+            return await next(asked, openai)(request)
+
+        return answer
 
     def _answering(self, route: Route) -> AppHandler:
         async def answer(request: web.Request) -> web.StreamResponse:
@@ -178,4 +190,8 @@ ROUTES = (
     *embeddings.ROUTES,
     *realtime.ROUTES,
     *stored.ROUTES,
+    *gemini.ROUTES,
 )
+
+LISTINGS = {"x-goog-api-key": gemini.LIST_MODELS}
+"""By what only that vendor's clients send."""

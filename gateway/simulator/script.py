@@ -15,6 +15,7 @@
     fail=silent_after:N  say nothing more after N chunks, and keep the connection
     cached=N             report N prompt tokens as cached
     reasoning=N          think first: N reasoning tokens, invisible but charged
+    searches=N           search N times before answering, if a tool allows it (Gemini)
     completion_tokens=N  report this number, whatever was produced
     no_usage             report nothing, even if asked
     usage_zero           report zeros
@@ -51,6 +52,7 @@ class Script:
     retry_after: int = 0
     cached: int = 0
     reasoning: int = 0
+    searches: int = 0
     completion_tokens: int | None = None
     no_usage: bool = False
     usage_zero: bool = False

@@ -48,13 +48,14 @@ store: {{url: "{store_url}", data_dir: {data_dir}, pepper: env:TEST_PEPPER,
 metering: {{lease_s: {lease_s}, checkpoint_s: {checkpoint_s}}}
 providers:
   simulated: {{base_url: "{provider_url}", credential: env:TEST_CREDENTIAL, auth: {auth},
-               first_byte_timeout_s: {first_byte_s}, idle_timeout_s: {idle_s}}}
+               apis: {apis}, first_byte_timeout_s: {first_byte_s}, idle_timeout_s: {idle_s}}}
 models:
   - {{match: fast, provider: simulated, upstream_model: gpt-4.1-mini}}
 {more_models}\
   - {{match: talk, provider: simulated, upstream_model: gpt-realtime}}
   - {{match: "gpt-*", provider: simulated}}
   - {{match: "whisper-*", provider: simulated}}
+encodings: [{{match: "*", encoding: o200k_base}}]
 prices: [prices.yaml]
 plans: {{test: {plan}}}
 {more}
@@ -121,8 +122,12 @@ class TestGateway:
     account: str = ACCOUNT
 
     @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.gateway.port}"
+
+    @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.gateway.port}/v1"
+        return f"{self.origin}/v1"
 
     @property
     def ledger(self) -> RedisLedger:
@@ -193,6 +198,7 @@ def write_config(
     admission_ms: int = 3000,
     head_s: float = 10,
     auth: str = "bearer",
+    apis: str = "[openai]",
     sells: Mapping[str, str] | None = None,
     more: str = "",
 ) -> Path:
@@ -221,6 +227,7 @@ def write_config(
             head_s=head_s,
             auth=auth,
             more=more,
+            apis=apis,
             data_dir=orjson.dumps(str(folder / "data")).decode(),
             more_models="".join(
                 f'  - {{match: "{model}", provider: simulated}}\n' for model in sells or {}
