@@ -18,6 +18,7 @@ from gateway.dialects.gemini_generate import GeminiGenerate
 from gateway.dialects.openai import OpenAIApi
 from gateway.dialects.openai_chat import OpenAIChat
 from gateway.dialects.openai_embeddings import OpenAIEmbeddings
+from gateway.dialects.openai_images import OpenAIImages
 from gateway.dialects.openai_moderations import OpenAIModerations
 from gateway.dialects.openai_realtime import OpenAIRealtime
 
@@ -39,6 +40,7 @@ DIALECTS: Mapping[str, Dialect] = {
     "openai_chat": OpenAIChat(),
     "openai_containers": FlatFee("openai_containers", model="container", piece=container),
     "openai_embeddings": OpenAIEmbeddings(),
+    "openai_images": OpenAIImages(),
     "openai_moderations": OpenAIModerations(),
     "openai_vector_search": FlatFee("openai_vector_search", model="file_search", piece=file_search),
     "anthropic_messages": AnthropicMessages(),

@@ -66,6 +66,7 @@ class Field:
 @dataclass(frozen=True, slots=True)
 class Form:
     body: bytes
+    boundary: bytes
     fields: tuple[Field, ...]
 
     def named(self, name: str) -> Iterator[Field]:
@@ -123,9 +124,12 @@ class Form:
         return int(digits)
 
     def with_value(self, name: str, value: bytes) -> bytes:
-        """The same bytes but for another value of the one field of that name."""
+        """The same bytes but for another value of the one field of that name, or with that field
+        before all others."""
         field = self.one(name)
-        assert field is not None
+        if field is None:
+            part = b'--%b\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n'
+            return part % (self.boundary, name.encode(), value) + self.body
         headers = self.body[field.header_start : field.start]
         counted = _LENGTH.search(headers)
         if counted is not None:
@@ -148,7 +152,7 @@ def read_form(body: bytes, content_type: str) -> Form:
     if not body.startswith(b"--%b\r\n" % boundary):
         raise _not_plain("it does not begin with its boundary")
     try:
-        return Form(body, tuple(_fields(body, boundary)))
+        return Form(body, boundary, tuple(_fields(body, boundary)))
     except MultipartError:
         # What the parser says may quote a name.
         raise _not_plain("its parts are malformed, too many or too long") from None

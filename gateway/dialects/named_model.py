@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from gateway.dialects.base import Prepared, Request
+from gateway.dialects.forms import is_form, read_form
 from gateway.dialects.json_body import model_name, with_model
 from gateway.metering.call import Call
 
@@ -17,11 +18,14 @@ def asked_model(request: Request, document: Mapping[str, object]) -> str:
 
 
 def prepared(call: Call, request: Request, *, upstream_model: str) -> Prepared:
-    """A JSON request under the provider's name for its model, changed nowhere else."""
+    """A request under the provider's name for its model, changed nowhere else."""
     if upstream_model == call.model:
         return Prepared(request.body)
     if "model" in request.segments:
         return Prepared(request.body, path=renamed_path(request, upstream_model))
+    if is_form(request.content_type):
+        form = read_form(request.body, request.content_type)
+        return Prepared(form.with_value("model", upstream_model.encode()))
     return Prepared(with_model(request.body, upstream_model))
 
 

@@ -33,11 +33,12 @@ class Estimate:
 
 
 def as_sold(call: Call, price: ModelPrice) -> Call:
-    """The call in the measure that its model is sold in: by the piece where that has a price and
-    its tokens have none."""
+    """The call in the measure that its model is sold in: by the piece where its tokens have no
+    price, or cost nothing while the pieces have one."""
     if call.by_piece is None or price.charges_tokens:
         return call
-    return call if price.unpriced(Terms(pieces=call.by_piece.most)) else sold_by_piece(call)
+    free = price.by_token and price.unpriced(Terms(pieces=call.by_piece.most))
+    return call if free else sold_by_piece(call)
 
 
 def output_cap(call: Call, price: ModelPrice, plan: Plan) -> int:

@@ -223,7 +223,7 @@ class Pipeline:
         content_type, encoding = _content(answer.headers)
         meter = Meter(
             ticket,
-            dialect.answer_reader(ticket.call, content_type=content_type),
+            dialect.answer_reader(ticket.resolved_call, content_type=content_type),
             counter=self._counter,
             decode=decoder(encoding),
             disbelieved=self._observation.usage_disbelieved,

@@ -40,7 +40,8 @@ class Ticket:
     @property
     def resolved_call(self) -> Call:
         """The call under the provider's name for its model: how it is counted."""
-        return replace(self.call, model=self.model)
+        call = self.call
+        return call if call.model == self.model else replace(call, model=self.model)
 
     @property
     def observe(self) -> bool:

@@ -1,9 +1,10 @@
 """One request to the simulated provider, as the handlers of its routes see it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+import aiohttp
 import orjson
 from aiohttp import web
 
@@ -18,6 +19,15 @@ ERROR_KINDS = {
     404: ("invalid_request_error", "model_not_found"),
     429: ("requests", "rate_limit_exceeded"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Of a form. `filename` is None for what is no file."""
+
+    name: str
+    filename: str | None
+    value: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +56,21 @@ class Exchange:
         self.entry.stream = document.get("stream") is True
         return document
 
+    async def form(self) -> list[Part]:
+        """The parts of the body, which is a form; its model and whether it streams go into the
+        journal."""
+        stream = aiohttp.StreamReader(self.request.protocol, max(1, len(self.entry.body)))
+        stream.feed_data(self.entry.body)
+        stream.feed_eof()
+        reader = aiohttp.MultipartReader(self.request.headers, stream)
+        parts: list[Part] = []
+        while (part := await reader.next()) is not None:
+            if isinstance(part, aiohttp.BodyPartReader):
+                parts.append(Part(part.name or "", part.filename, bytes(await part.read())))
+        self.entry.model = text_in(parts, "model")
+        self.entry.stream = text_in(parts, "stream") == "true"
+        return parts
+
     async def ready(self) -> None:
         """Let the time pass that the script wants to pass first, or refuse if it says so."""
         await asyncio.sleep(self.script.first_delay_ms / 1000)
@@ -58,6 +83,11 @@ class Exchange:
                 code=code,
                 retry_after=self.script.retry_after,
             )
+
+
+def text_in(parts: Sequence[Part], name: str) -> str:
+    """The first value of that name; empty without one."""
+    return next((part.value.decode() for part in parts if part.name == name), "")
 
 
 Handler = Callable[[Exchange], Awaitable[web.StreamResponse]]

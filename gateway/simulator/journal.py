@@ -41,8 +41,17 @@ class Entry:
     departure: Departure = Departure.RUNNING
     ended_s: float = 0.0
 
-    def produced(self, *, tokens: int, text: str, choice: int) -> None:
+    def produced(
+        self,
+        *,
+        tokens: int,
+        text: str = "",
+        choice: int = 0,
+        made: Mapping[str, int] | None = None,
+    ) -> None:
         self.tokens += tokens
+        for piece, count in (made or {}).items():
+            self.made[piece] = self.made.get(piece, 0) + count
         self.texts.extend([""] * (choice + 1 - len(self.texts)))
         self.texts[choice] += text
 

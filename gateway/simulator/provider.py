@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import orjson
 from aiohttp import web
 
-from gateway.simulator import embeddings, gemini, realtime, stored
+from gateway.simulator import embeddings, gemini, images, realtime, stored
 from gateway.simulator.chat import CountTokens, RefusedRequest, answer_chat
 from gateway.simulator.exchange import Exchange, Route
 from gateway.simulator.journal import Departure, Entry, Journal
@@ -188,6 +188,7 @@ ROUTES = (
     Route("POST", "/v1/chat/completions", _chat),
     Route("POST", "/openai/deployments/{model}/chat/completions", _chat, AZURE),
     *embeddings.ROUTES,
+    *images.ROUTES,
     *realtime.ROUTES,
     *stored.ROUTES,
     *gemini.ROUTES,

@@ -57,6 +57,6 @@ ROUTES = (
 
 def _one(piece: str) -> Produced:
     def produced(entry: Entry) -> None:
-        entry.made[piece] = 1
+        entry.produced(tokens=0, made={piece: 1})
 
     return produced

@@ -6,7 +6,7 @@ other chunk when usage was asked for, and `obfuscation` evens out the chunks' si
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
 
@@ -29,9 +29,11 @@ class Chunk:
     tokens: int = 0
     text: str = ""
     choice: int = 0
+    made: Mapping[str, int] = field(default_factory=dict)
+    """What else is sold by the piece."""
 
     def note(self, entry: Entry) -> None:
-        entry.produced(tokens=self.tokens, text=self.text, choice=self.choice)
+        entry.produced(tokens=self.tokens, text=self.text, choice=self.choice, made=self.made)
 
 
 def document(answer: ChatAnswer) -> bytes:

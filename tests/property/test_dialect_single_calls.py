@@ -25,14 +25,33 @@ JSON = st.recursive(
     ),
     max_leaves=12,
 )
+WORD = st.text(min_size=1, max_size=9)
 NUMBER = st.integers(0, 5_000) | JSON
 # By dialect: the fields that it reads of a request and of a usage.
 REQUESTS = {
     "openai_embeddings": ("model", "input"),
+    "openai_images": (
+        "model",
+        "prompt",
+        "n",
+        "size",
+        "quality",
+        "stream",
+        "partial_images",
+        "images",
+        "mask",
+        "output_format",
+    ),
     "openai_moderations": ("model", "input"),
 }
 USAGES = {
     "openai_embeddings": ("prompt_tokens", "total_tokens", "prompt_tokens_details"),
+    "openai_images": (
+        "input_tokens",
+        "output_tokens",
+        "input_tokens_details",
+        "output_tokens_details",
+    ),
     "openai_moderations": ("prompt_tokens", "total_tokens"),
 }
 NAMES = sorted(REQUESTS)
@@ -46,7 +65,7 @@ def some(names: tuple[str, ...], values: st.SearchStrategy) -> st.SearchStrategy
 @given(data=st.data())
 def test_a_request_is_read_or_refused_and_sized_and_passed_on(name, data):
     dialect = DIALECTS[name]
-    fields = data.draw(some(REQUESTS[name], JSON | st.text(min_size=1, max_size=9)))
+    fields = data.draw(some(REQUESTS[name], JSON | WORD | st.integers(0, 3)))
     body = orjson.dumps(fields)
     with contextlib.suppress(BadCall):
         call = dialect.read_call(Request(body=body))

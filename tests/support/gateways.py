@@ -201,12 +201,13 @@ def write_config(
     apis: str = "[openai]",
     sells: Mapping[str, str] | None = None,
     more: str = "",
+    routes: str = "",
 ) -> Path:
     """A complete configuration in `folder`, as an operator would write it.
 
     Patient by default: only tests of time-outs should depend on how busy the machine is. `sells`:
-    further models that the provider has, with their lines of the price list; `more`: further lines
-    of the main file.
+    further models that the provider has, with their lines of the price list; `routes`: lines of
+    `models` before all others; `more`: further lines of the main file.
     """
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "gateway.yaml"
@@ -229,9 +230,8 @@ def write_config(
             more=more,
             apis=apis,
             data_dir=orjson.dumps(str(folder / "data")).decode(),
-            more_models="".join(
-                f'  - {{match: "{model}", provider: simulated}}\n' for model in sells or {}
-            ),
+            more_models=routes
+            + "".join(f'  - {{match: "{model}", provider: simulated}}\n' for model in sells or {}),
         )
     )
     lines = "".join(f"  {model}: {line}\n" for model, line in (sells or {}).items())

@@ -227,6 +227,15 @@ def test_one_value_is_replaced_and_every_other_byte_stays():
     assert "whisper-1" == read_form(replaced, TYPE).model()
 
 
+def test_a_field_that_is_missing_is_put_before_the_others():
+    body = form(part("file", b"x", more='; filename="a"'))
+
+    added = read_form(body, TYPE).with_value("model", b"whisper-1")
+
+    assert added.endswith(body)
+    assert [("model", b"whisper-1"), ("file", b"x")] == values(read_form(added, TYPE))
+
+
 FIELDS = st.lists(
     st.tuples(
         st.from_regex(r"[A-Za-z_]{1,12}(\[\])?", fullmatch=True),

@@ -38,3 +38,12 @@ def test_an_alias_is_spliced_where_the_model_stands():
 def test_nothing_is_touched_without_an_alias():
     assert BODY == prepared(Call(model="m"), Request(body=BODY), upstream_model="m").body
     assert None is prepared(Call(model="ours"), azure(), upstream_model="ours").path
+
+
+def test_a_form_is_spliced_as_well():
+    body = b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nalias\r\n--b--\r\n'
+    asked = Request(body=body, content_type="multipart/form-data; boundary=b")
+
+    spliced = prepared(Call(model="alias"), asked, upstream_model="gpt-image-2")
+
+    assert body.replace(b"alias", b"gpt-image-2") == spliced.body

@@ -81,14 +81,15 @@ NO_RATES = (Tier(0, Rates.of({})),)
     [
         (PRICE, False),
         (replace(PRICE, pieces={"audio_second": 10_000_000}), False),
-        (ModelPrice(model="m", tiers=NO_RATES, by_token=False), False),
+        (ModelPrice(model="m", tiers=NO_RATES, by_token=False), True),
         (ModelPrice(model="m", tiers=NO_RATES, pieces={"image": 1}), False),
         (ModelPrice(model="m", tiers=NO_RATES, pieces={"audio_second": 1}), True),
         (ModelPrice(model="m", tiers=NO_RATES, pieces={"audio_second": 1}, by_token=False), True),
     ],
 )
 def test_a_call_is_measured_as_the_card_sells_its_model(price, by_piece):
-    """By the token where tokens have a price, else by the piece if that has one."""
+    """By the token where tokens have a price. Where they cost nothing and pieces have no price, the
+    operator gives it away; without a price for either, it is the piece that lacks one."""
     sold = as_sold(HEARD, price)
 
     assert by_piece != sold.counts_tokens
