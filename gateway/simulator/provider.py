@@ -1,4 +1,4 @@
-"""The simulated provider as a server: OpenAI's paths, headers and errors, and faults on request.
+"""The simulated provider as a server: vendors' paths, headers and errors, and faults on request.
 
 Each family of paths has a file of its own with its `ROUTES`; of chat completions, what an answer
 says is decided in `chat`, how it looks in `wire`. How anything is sent is `sending`'s business.
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import orjson
 from aiohttp import web
 
-from gateway.simulator import embeddings, gemini, images, realtime, stored
+from gateway.simulator import anthropic, embeddings, gemini, images, realtime, stored
 from gateway.simulator.chat import CountTokens, RefusedRequest, answer_chat
 from gateway.simulator.exchange import Exchange, Route
 from gateway.simulator.journal import Departure, Entry, Journal
@@ -189,10 +189,11 @@ ROUTES = (
     Route("POST", "/openai/deployments/{model}/chat/completions", _chat, AZURE),
     *embeddings.ROUTES,
     *images.ROUTES,
+    *anthropic.ROUTES,
     *realtime.ROUTES,
     *stored.ROUTES,
     *gemini.ROUTES,
 )
 
-LISTINGS = {"x-goog-api-key": gemini.LIST_MODELS}
+LISTINGS = {"anthropic-version": anthropic.LIST_MODELS, "x-goog-api-key": gemini.LIST_MODELS}
 """By what only that vendor's clients send."""

@@ -14,13 +14,14 @@
     fail=close_after:N   close it after N chunks, without a proper end
     fail=silent_after:N  say nothing more after N chunks, and keep the connection
     cached=N             report N prompt tokens as cached
+    written=N            report N prompt tokens as written to the cache (Anthropic)
     reasoning=N          think first: N reasoning tokens, invisible but charged
     searches=N           search N times before answering, if a tool allows it (Gemini)
     completion_tokens=N  report this number, whatever was produced
     no_usage             report nothing, even if asked
     usage_zero           report zeros
     usage_with_choice    put the usage on the finish chunk, as some servers do
-    no_done              end the stream without [DONE]
+    no_done              end the stream without [DONE], or what takes its place
     comments             comment lines between the events, as some routers send
     tool                 call the first tool
     gzip | br            compress the answer
@@ -51,6 +52,7 @@ class Script:
     status: int = 0
     retry_after: int = 0
     cached: int = 0
+    written: int = 0
     reasoning: int = 0
     searches: int = 0
     completion_tokens: int | None = None

@@ -1,0 +1,213 @@
+"""Anthropic's API: what `chat` decides to say, in the blocks of a message.
+
+A request that asks to think, or `x-simulate: reasoning=N`, has a
+thinking block first; `cached=N` and `written=N` are prompt tokens read from and written to the
+cache.
+"""
+
+import base64
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import orjson
+from aiohttp import web
+
+from gateway.simulator.anthropic_wire import ANTHROPIC, Answer, Block, events, message
+from gateway.simulator.chat import Choice, Part, RefusedRequest, answer_chat
+from gateway.simulator.exchange import Exchange, Route
+from gateway.simulator.journal import Entry
+from gateway.simulator.sending import answer_headers, send_document, send_stream
+from gateway.simulator.text import completion
+from gateway.simulator.vendor import bearer
+
+MODELS = ("claude-haiku-4-5", "claude-sonnet-4-6", "claude-opus-4-6")
+THINKING_TOKENS = 24
+# Encrypted thinking is about as long as its text.
+BYTES_PER_TOKEN = 4
+
+
+async def _create(exchange: Exchange) -> web.StreamResponse:
+    return await _send(_answer(exchange.document(), exchange), exchange)
+
+
+async def _send(answer: Answer, exchange: Exchange) -> web.StreamResponse:
+    exchange.entry.prompt_tokens = answer.said.prompt_tokens
+    exchange.entry.texts = [""] * len(answer.blocks)
+    await exchange.ready()
+    if exchange.entry.stream:
+        return await send_stream(exchange, events(answer))
+
+    def produced(entry: Entry) -> None:
+        for index, block in enumerate(answer.blocks):
+            tokens = block.opening_tokens + sum(part.tokens for part in block.parts)
+            entry.produced(tokens=tokens, text=block.text, choice=index)
+
+    return await send_document(exchange, orjson.dumps(message(answer)), produced=produced)
+
+
+async def _count(exchange: Exchange) -> web.StreamResponse:
+    request = exchange.document() | {"max_tokens": 1}
+    answer = _answer(request, exchange)
+    await exchange.ready()
+    document = {"input_tokens": answer.said.prompt_tokens}
+    return await send_document(exchange, orjson.dumps(document), produced=_nothing)
+
+
+async def _list_models(exchange: Exchange) -> web.StreamResponse:
+    document = {
+        "data": [_model(model) for model in MODELS],
+        "has_more": False,
+        "first_id": MODELS[0],
+        "last_id": MODELS[-1],
+    }
+    return web.Response(
+        headers=answer_headers(exchange.vendor, exchange.entry), body=orjson.dumps(document)
+    )
+
+
+def _model(model: str) -> dict[str, object]:
+    return {
+        "type": "model",
+        "id": model,
+        "display_name": model.title(),
+        "created_at": "2026-01-01T00:00:00Z",
+        "lifecycle": "active",
+    }
+
+
+def _answer(request: Mapping[str, object], exchange: Exchange) -> Answer:
+    """Raises RefusedRequest for what the API would not take."""
+    if request.get("max_tokens") is None:
+        raise RefusedRequest("max_tokens: Field required")
+    script = exchange.script
+    if _thinks(request) and not script.reasoning:
+        script = replace(script, reasoning=THINKING_TOKENS)
+    said = answer_chat(
+        _as_chat(request),
+        script=script,
+        count=exchange.count,
+        created_s=int(datetime.now(UTC).timestamp()),
+    )
+    return Answer(said=said, request=request, blocks=tuple(_blocks(said.choices[0], request)))
+
+
+def _as_chat(request: Mapping[str, object]) -> dict[str, object]:
+    messages = request.get("messages")
+    spoken = [_as_message(each) for each in messages] if isinstance(messages, list) else []
+    if system := request.get("system"):
+        spoken.insert(0, _as_message({"role": "system", "content": system}))
+    tools = request.get("tools")
+    functions = [
+        {"type": "function", "function": {**tool, "parameters": tool.get("input_schema")}}
+        for tool in (tools if isinstance(tools, list) else ())
+        if isinstance(tool, dict)
+    ]
+    return {
+        "model": request.get("model"),
+        "messages": spoken,
+        "stream": request.get("stream"),
+        "max_tokens": request.get("max_tokens"),
+        "tools": functions,
+        "tool_choice": _as_choice(request.get("tool_choice")),
+    }
+
+
+def _as_message(message: object) -> dict[str, object]:
+    """What is no text in it counts by its JSON."""
+    fields = message if isinstance(message, dict) else {}
+    content = fields.get("content")
+    blocks = content if isinstance(content, list) else []
+    parts = [
+        block if block.get("type") == "text" else {"text": orjson.dumps(block).decode()}
+        for block in blocks
+        if isinstance(block, dict)
+    ]
+    return {"role": fields.get("role"), "content": parts or content}
+
+
+def _as_choice(choice: object) -> object:
+    match choice:
+        case {"type": "any"}:
+            return "required"
+        case {"type": "tool", "name": name}:
+            return {"type": "function", "function": {"name": name}}
+        case {"type": "none"}:
+            return "none"
+        case _:
+            return None
+
+
+def _thinks(request: Mapping[str, object]) -> bool:
+    thinking = request.get("thinking")
+    return isinstance(thinking, dict) and thinking.get("type") in ("enabled", "adaptive")
+
+
+def _blocks(choice: Choice, request: Mapping[str, object]) -> Iterator[Block]:
+    if choice.reasoning_tokens:
+        yield _thinking(choice.reasoning_tokens, request)
+    if choice.tool is not None:
+        yield Block(
+            empty={
+                "type": "tool_use",
+                "id": choice.tool.call_id.replace("call_", "toolu_"),
+                "name": choice.tool.name,
+                "input": {},
+            },
+            delta="input_json_delta",
+            field="partial_json",
+            parts=choice.parts,
+            opening_tokens=choice.tool.tokens,
+        )
+    elif choice.parts:
+        yield Block(
+            empty={"type": "text", "text": ""},
+            delta="text_delta",
+            field="text",
+            parts=choice.parts,
+        )
+
+
+def _thinking(tokens: int, request: Mapping[str, object]) -> Block:
+    """Shown as text or, if the request omits it, sealed only."""
+    words = completion("thinking", tokens)
+    thinking = request.get("thinking")
+    omitted = isinstance(thinking, dict) and thinking.get("display") == "omitted"
+    seal = b"".join(word.encode() for word in words)[: tokens * BYTES_PER_TOKEN]
+    return Block(
+        empty={"type": "thinking", "thinking": "", "signature": ""},
+        delta="thinking_delta",
+        field="thinking",
+        parts=() if omitted else tuple(Part(word, 1) for word in words),
+        opening_tokens=tokens if omitted else 0,
+        seal=base64.b64encode(seal).decode(),
+    )
+
+
+def _nothing(_entry: Entry) -> None:
+    """No tokens are put out."""
+
+
+async def _predict(exchange: Exchange) -> web.StreamResponse:
+    """As Vertex AI serves it: the model and whether it streams stand in the path."""
+    parts = exchange.request.match_info
+    request = exchange.document() | {"model": parts["model"]}
+    exchange.entry.model = parts["model"]
+    exchange.entry.stream = parts["verb"] == "streamRawPredict"
+    return await _send(_answer(request, exchange), exchange)
+
+
+LIST_MODELS = Route("GET", "/v1/models", _list_models, ANTHROPIC)
+"""At a path that is OpenAI's as well: whose client asks says which answers."""
+
+_VERTEX = "/v1/projects/{project}/locations/{location}/publishers/anthropic/models"
+ROUTES = (
+    Route("POST", "/v1/messages", _create, ANTHROPIC),
+    Route("POST", "/v1/messages/count_tokens", _count, ANTHROPIC),
+    Route(
+        "POST",
+        _VERTEX + "/{model:[^:/]+}:{verb:rawPredict|streamRawPredict}",
+        _predict,
+        replace(ANTHROPIC, credential=bearer),
+    ),
+)

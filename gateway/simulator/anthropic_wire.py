@@ -1,0 +1,195 @@
+"""A message of Anthropic's as bytes: one document, or the events of a stream in their order.
+
+Field sets and the order of events are those of the API reference and of the guide "Streaming
+messages" (read 2026-11-23).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import orjson
+
+from gateway.simulator.chat import ChatAnswer, Choice, Part, RefusedRequest
+from gateway.simulator.journal import Entry
+from gateway.simulator.vendor import Vendor, bearer
+from gateway.simulator.wire import Chunk
+
+FINISH = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
+ERROR_KINDS = {
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    529: "overloaded_error",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A content block: empty as it starts, what the deltas bring to it, and its tokens so far."""
+
+    empty: Mapping[str, object]
+    delta: str
+    field: str
+    parts: tuple[Part, ...]
+    opening_tokens: int = 0
+    seal: str = ""
+    """The signature of a thinking block."""
+
+    @property
+    def text(self) -> str:
+        return "".join(part.text for part in self.parts)
+
+    def whole(self) -> dict[str, object]:
+        told: object = self.text
+        if self.field == "partial_json":
+            return {**self.empty, "input": orjson.loads(self.text or "{}")}
+        sealed = {"signature": self.seal} if self.seal else {}
+        return {**self.empty, self.field: told, **sealed}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A whole message, decided before its first byte goes out."""
+
+    said: ChatAnswer
+    request: Mapping[str, object]
+    blocks: tuple[Block, ...]
+
+    @property
+    def choice(self) -> Choice:
+        return self.said.choices[0]
+
+
+def message(answer: Answer) -> dict[str, object]:
+    document = _opening(answer) | {
+        "content": [block.whole() for block in answer.blocks],
+        "stop_reason": FINISH[answer.choice.finish_reason],
+        "usage": _input_usage(answer) | _output_usage(answer),
+    }
+    if answer.said.script.no_usage:
+        del document["usage"]
+    return document
+
+
+def _opening(answer: Answer) -> dict[str, object]:
+    return {
+        "id": answer.said.answer_id.replace("chatcmpl-", "msg_"),
+        "type": "message",
+        "role": "assistant",
+        "model": answer.said.model,
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": _input_usage(answer) | {"output_tokens": min(1, answer.said.completion_tokens)},
+    }
+
+
+def _input_usage(answer: Answer) -> dict[str, object]:
+    script, request = answer.said.script, answer.request
+    prompt = 0 if script.usage_zero else answer.said.prompt_tokens
+    read = min(script.cached, prompt)
+    written = min(script.written, prompt - read)
+    return {
+        "input_tokens": prompt - read - written,
+        "cache_creation_input_tokens": written,
+        "cache_read_input_tokens": read,
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": written,
+            "ephemeral_1h_input_tokens": 0,
+        },
+        "service_tier": "standard",
+        "speed": request.get("speed") or "standard",
+        "inference_geo": request.get("inference_geo") or "global",
+    }
+
+
+def _output_usage(answer: Answer) -> dict[str, object]:
+    script = answer.said.script
+    produced = answer.said.completion_tokens
+    if script.completion_tokens is not None:
+        produced = script.completion_tokens
+    if script.usage_zero:
+        produced = 0
+    thinking = min(answer.said.reasoning_tokens, produced)
+    return {"output_tokens": produced, "output_tokens_details": {"thinking_tokens": thinking}}
+
+
+def events(answer: Answer) -> Iterator[Chunk]:
+    script = answer.said.script
+    opening = _opening(answer)
+    if script.no_usage:
+        del opening["usage"]
+    yield _chunk("message_start", message=opening)
+    for index, block in enumerate(answer.blocks):
+        yield from _block_events(index, block)
+        if not index:
+            yield _chunk("ping")
+    delta = {"stop_reason": FINISH[answer.choice.finish_reason], "stop_sequence": None}
+    if script.no_usage:
+        yield _chunk("message_delta", delta=delta)
+    else:
+        yield _chunk("message_delta", delta=delta, usage=_output_usage(answer))
+    if not script.no_done:
+        yield _chunk("message_stop")
+
+
+def _block_events(index: int, block: Block) -> Iterator[Chunk]:
+    yield replace(
+        _chunk("content_block_start", index=index, content_block=block.empty),
+        tokens=block.opening_tokens,
+        choice=index,
+    )
+    for part in block.parts:
+        delta = {"type": block.delta, block.field: part.text}
+        yield replace(
+            _chunk("content_block_delta", index=index, delta=delta),
+            tokens=part.tokens,
+            text=part.text,
+            choice=index,
+        )
+    if block.seal:
+        delta = {"type": "signature_delta", "signature": block.seal}
+        yield _chunk("content_block_delta", index=index, delta=delta)
+    yield _chunk("content_block_stop", index=index)
+
+
+def _chunk(kind: str, **fields: object) -> Chunk:
+    data = orjson.dumps({"type": kind, **fields})
+    return Chunk(b"event: %b\ndata: %b\n\n" % (kind.encode(), data))
+
+
+def _headers(entry: Entry) -> dict[str, str]:
+    """The limits are those of an untouched account."""
+    return {
+        "anthropic-organization-id": "simulator",
+        "anthropic-ratelimit-requests-limit": "4000",
+        "anthropic-ratelimit-requests-remaining": "3999",
+        "anthropic-ratelimit-requests-reset": "2026-11-23T00:00:00Z",
+        "anthropic-ratelimit-tokens-limit": "2000000",
+        "anthropic-ratelimit-tokens-remaining": "1999000",
+        "anthropic-ratelimit-tokens-reset": "2026-11-23T00:00:00Z",
+        "request-id": entry.request_id,
+    }
+
+
+def _error(refused: RefusedRequest, entry: Entry) -> dict[str, object]:
+    kind = ERROR_KINDS.get(refused.status)
+    if kind is None:
+        kind = "api_error" if refused.status >= 500 else "invalid_request_error"  # noqa: PLR2004
+    return {
+        "type": "error",
+        "error": {"type": kind, "message": str(refused)},
+        "request_id": entry.request_id,
+    }
+
+
+ANTHROPIC = Vendor(
+    credential=lambda headers: headers.get("x-api-key", "") or bearer(headers),
+    no_credential="x-api-key header is required",
+    wrong_credential="invalid x-api-key",
+    headers=_headers,
+    error=_error,
+)
