@@ -31,6 +31,7 @@ from gateway.proxy.running import RunningCall, RunningCalls
 from gateway.proxy.seams import Answer, Exchange, Incoming, RawHeaders
 from gateway.proxy.sessions import Sessions
 from gateway.proxy.ticket import Ticket
+from gateway.proxy.trace import Trace
 from gateway.tokens.base import TokenCounter
 
 SERVED = range(200, 300)
@@ -99,7 +100,7 @@ class Pipeline:
     async def run(self, exchange: Exchange) -> None:
         """Serve one call. Raises GatewayError for whatever was refused before an answer began."""
         request, trace = exchange.request, exchange.trace
-        matched = self._match(request)
+        matched = self._match(request, trace)
         endpoint = matched.endpoint
         trace.api = endpoint.api
         self._refuse_unmetered(request, endpoint)
@@ -147,17 +148,20 @@ class Pipeline:
             finally:
                 self._running.discard(watched)
 
-    def _match(self, request: Incoming) -> Match:
+    def _match(self, request: Incoming, trace: Trace) -> Match:
+        # Until a row says whose path it is: in what form an error is told.
+        spoken = spoken_api(request.headers, request.query if request.query_string else NO_QUERY)
+        trace.api = spoken
         if self.draining:
             raise Draining("The gateway is shutting down. Send the call again.", retry_after_s=1)
-        spoken = spoken_api(request.headers, request.query if request.query_string else NO_QUERY)
         matched = match(request.method, request.path, spoken=spoken)
         if matched is not None:
             return matched
         kind = self._rules.unknown_endpoints
         if kind is not None:
             self._observation.unknown_endpoint(charged=kind is _METERED)
-            api = next(iter(self._rules.default_providers))
+            providers = self._rules.default_providers
+            api = spoken if spoken in providers else next(iter(providers))
             dialect = UNKNOWN_ENDPOINT if kind is _METERED else ""
             return Match(Endpoint(request.method, request.path, api, kind, dialect))
         raise UnknownEndpoint(
