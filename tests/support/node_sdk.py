@@ -1,6 +1,7 @@
-"""The official Node SDK: installed once as its lock file says, then run without a network.
+"""SDKs for Node: installed once as a lock file says, then run without a network.
 
-`tests/node` has the scripts. The version is the last that runs on the Node of Debian 12 and on 20.
+`tests/node` has the official SDK's scripts, `tests/node/ai_sdk` those of Vercel's AI SDK. Versions
+are the last that run on the Node of Debian 12 and on 20.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from typing import Any
 import orjson
 
 SOURCE = Path(__file__).parents[1] / "node"
+AI_SDK = SOURCE / "ai_sdk"
 MANIFEST = ("package.json", "package-lock.json")
 INSTALL_TIMEOUT_S = 150
 RUN_TIMEOUT_S = 30
@@ -44,7 +46,7 @@ class Talk:
 
 @dataclass(frozen=True, slots=True)
 class NodeSdk:
-    """Scripts beside the installed SDK."""
+    """Scripts beside an installed SDK."""
 
     folder: Path
 
@@ -70,24 +72,24 @@ class NodeSdk:
         return orjson.loads(told)
 
 
-def install(cache: Path) -> NodeSdk:
+def install(cache: Path, source: Path = SOURCE) -> NodeSdk:
     """The SDK in a folder of `cache` named by its lock file: an older run's is used again."""
-    lock = b"".join((SOURCE / name).read_bytes() for name in MANIFEST)
+    lock = b"".join((source / name).read_bytes() for name in MANIFEST)
     folder = cache / hashlib.sha256(lock).hexdigest()[:16]
     if not folder.is_dir():
-        _install_into(folder)
-    for script in SOURCE.glob("*.mjs"):
+        _install_into(folder, source)
+    for script in source.glob("*.mjs"):
         shutil.copy(script, folder)
     return NodeSdk(folder)
 
 
-def _install_into(folder: Path) -> None:
+def _install_into(folder: Path, source: Path) -> None:
     """Complete or not there: another run may be installing at the same time."""
     with tempfile.TemporaryDirectory(dir=folder.parent, ignore_cleanup_errors=True) as scratch:
         building = Path(scratch) / "sdk"
         building.mkdir()
         for name in MANIFEST:
-            shutil.copy(SOURCE / name, building)
+            shutil.copy(source / name, building)
         subprocess.run(
             ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
             cwd=building,
