@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from support.node_sdk import NodeSdk, install
 from support.redis_server import KINDS, Server
 
 from gateway.stores.redis.client import RedisClient
@@ -53,3 +54,9 @@ async def ledger(store_client: RedisClient) -> RedisLedger:
     ledger = RedisLedger(store_client)
     await ledger.open()
     return ledger
+
+
+@pytest.fixture(scope="session")
+def node_sdk(request: pytest.FixtureRequest) -> NodeSdk:
+    """Installed by the first test that asks for it, and kept for later runs."""
+    return install(request.config.cache.mkdir("node_sdk"))

@@ -21,6 +21,7 @@ from gateway.dialects.openai_embeddings import OpenAIEmbeddings
 from gateway.dialects.openai_images import OpenAIImages
 from gateway.dialects.openai_moderations import OpenAIModerations
 from gateway.dialects.openai_realtime import OpenAIRealtime
+from gateway.dialects.openai_responses import OpenAIResponses
 
 
 class ApiFactory(Protocol):
@@ -46,6 +47,7 @@ DIALECTS: Mapping[str, Dialect] = {
     "anthropic_messages": AnthropicMessages(),
     "bedrock_messages": BedrockMessages(),
     "gemini_generate": GeminiGenerate(),
+    "openai_responses": OpenAIResponses(),
 }
 
 SESSIONS: Mapping[str, OpenAIRealtime] = {

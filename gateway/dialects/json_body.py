@@ -140,6 +140,12 @@ def objects(value: object) -> Iterator[Mapping[str, object]]:
         yield from (item for item in value if isinstance(item, dict))
 
 
+def kind_of(value: Mapping[str, object]) -> str:
+    """An object's `type`; empty where there is none."""
+    kind = value.get("type")
+    return kind if isinstance(kind, str) else ""
+
+
 def with_model(body: bytes, model: str) -> bytes:
     """The same bytes but for another value of `model`, which is known to be there."""
     return replaced(body, member(body, "model"), orjson.dumps(model))

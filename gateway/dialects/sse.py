@@ -7,6 +7,7 @@ they come and cut only when asked: most streams are never looked at but for thei
 nothing of what a payload means.
 """
 
+from collections.abc import Iterator
 from itertools import chain
 
 # The longest event seen from a vendor (a large image in one event) stays below this.
@@ -69,6 +70,18 @@ def line_around(text: bytes, at: int) -> bytes:
 def _after_pair(text: bytes, at: int) -> int:
     crlf = text[at + 1 : at + 3] == b"\r\n"
     return at + 3 if crlf else at + 2
+
+
+def last_payloads(tail: bytes, count: int) -> Iterator[bytes]:
+    """The payloads among the last so many events, the last first, from the end of a stream.
+
+    The first of them may have been cut: then it is none, or no JSON.
+    """
+    text = tail.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in tail else tail
+    for event in reversed(text.rstrip(b"\n").rsplit(b"\n\n", count)[-count:]):
+        found = payload(event.lstrip(b"\n"))
+        if found is not None:
+            yield found
 
 
 class EventBuffer:

@@ -93,6 +93,9 @@ class Call:
     images: tuple[ImageInput, ...] = ()
     audio_tokens: int = 0
     """Upper bound for audio carried in the request."""
+    turns: int = 1
+    """How often the provider may run the model for it, each time with all there was before as its
+    input: more than once where it runs the model's tools itself."""
     opaque_inputs: int = 0
     """Inputs named by id or URL whose tokens cannot be seen here: each may fill the context."""
     owed: Pieces = ()

@@ -45,7 +45,7 @@ def plausible(
 def _possible(usage: Usage, call: Call, price: ModelPrice) -> bool:
     return (
         (usage.input_tokens > 0 or usage.pieces != ())
-        and usage.input_tokens <= SLACK * call.prompts * price.context_tokens
+        and usage.input_tokens <= SLACK * call.prompts * call.turns * price.context_tokens
         and usage.output_tokens <= SLACK * call.choices * price.max_output_tokens
     )
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import orjson
 from aiohttp import web
 
-from gateway.simulator import anthropic, embeddings, gemini, images, realtime, stored
+from gateway.simulator import anthropic, embeddings, gemini, images, realtime, responses, stored
 from gateway.simulator.chat import CountTokens, RefusedRequest, answer_chat
 from gateway.simulator.exchange import Exchange, Route
 from gateway.simulator.journal import Departure, Entry, Journal
@@ -193,6 +193,7 @@ ROUTES = (
     *realtime.ROUTES,
     *stored.ROUTES,
     *gemini.ROUTES,
+    *responses.ROUTES,
 )
 
 LISTINGS = {"anthropic-version": anthropic.LIST_MODELS, "x-goog-api-key": gemini.LIST_MODELS}

@@ -16,7 +16,7 @@
     cached=N             report N prompt tokens as cached
     written=N            report N prompt tokens as written to the cache (Anthropic)
     reasoning=N          think first: N reasoning tokens, invisible but charged
-    searches=N           search N times before answering, if a tool allows it (Gemini)
+    searches=N           search N times before answering, if a tool allows it (Gemini, Responses)
     completion_tokens=N  report this number, whatever was produced
     no_usage             report nothing, even if asked
     usage_zero           report zeros

@@ -1,16 +1,14 @@
 """The official Node SDK, unchanged but for its base URL and key: it must notice no gateway."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from support.gateways import MODEL, TestGateway, running_gateway
+from support.gateways import MODEL, TestGateway
 from support.held_credit import STRICT, held_until_refused
-from support.node_sdk import NodeSdk, Talk, install
+from support.node_sdk import NodeSdk, Talk, balanced_gateway, talk
 from support.python_sdk import CUT_SHORT
 
 # The first test installs the SDK. No SDK sees what kind of store there is: one is enough.
@@ -32,29 +30,12 @@ TOOL = {
 }
 
 
-@pytest.fixture(scope="session")
-def node_sdk(request: pytest.FixtureRequest) -> NodeSdk:
-    return install(request.config.cache.mkdir("node_sdk"))
+def through(tk: TestGateway, **options: Any) -> Talk:
+    return talk(tk, **{"request": REQUEST} | options)
 
 
-@asynccontextmanager
-async def balanced_gateway(
-    folder: Path, store_url: str, **options: Any
-) -> AsyncIterator[TestGateway]:
-    """A gateway whose books must balance at the end."""
-    async with running_gateway(folder, store_url, **options) as tk:
-        yield tk
-        await tk.assert_books_balance()
-
-
-def through(tk: TestGateway, **changes: Any) -> Talk:
-    options = {"request": REQUEST, "base_url": tk.base_url, "api_key": tk.key} | changes
-    return Talk(**options)
-
-
-def directly(tk: TestGateway, **changes: Any) -> Talk:
-    provider_url = tk.gateway._settings.providers["simulated"].base_url
-    return through(tk, base_url=f"{provider_url}/v1", **changes)
+def directly(tk: TestGateway, **options: Any) -> Talk:
+    return through(tk, base_url=tk.provider_url, **options)
 
 
 def text_of(chunks: list[Any]) -> str:

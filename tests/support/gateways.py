@@ -130,6 +130,11 @@ class TestGateway:
         return f"{self.origin}/v1"
 
     @property
+    def provider_url(self) -> str:
+        """What an SDK is set to that talks to the provider itself."""
+        return f"{self.gateway._settings.providers['simulated'].base_url}/v1"
+
+    @property
     def ledger(self) -> RedisLedger:
         return self.session.stores.ledger
 

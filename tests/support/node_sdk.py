@@ -9,11 +9,14 @@ import hashlib
 import shutil
 import subprocess
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
+from support.gateways import TestGateway, running_gateway
 
 SOURCE = Path(__file__).parents[1] / "node"
 AI_SDK = SOURCE / "ai_sdk"
@@ -42,6 +45,21 @@ class Talk:
             "request": self.request,
             "headers": {"x-simulate": self.simulate},
         }
+
+
+def talk(tk: TestGateway, **options: Any) -> Talk:
+    """With the gateway, as its account, unless `options` say otherwise."""
+    return Talk(**{"base_url": tk.base_url, "api_key": tk.key} | options)
+
+
+@asynccontextmanager
+async def balanced_gateway(
+    folder: Path, store_url: str, **options: Any
+) -> AsyncIterator[TestGateway]:
+    """A gateway whose books must balance at the end."""
+    async with running_gateway(folder, store_url, **options) as tk:
+        yield tk
+        await tk.assert_books_balance()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,7 @@ async def gateway_and_sdk(
 
 def provider_sdk(tk: TestGateway, sdk: openai.AsyncOpenAI) -> openai.AsyncOpenAI:
     """The same client, connections included, set to the provider itself."""
-    provider_url = tk.gateway._settings.providers["simulated"].base_url
-    return sdk.with_options(base_url=f"{provider_url}/v1")
+    return sdk.with_options(base_url=tk.provider_url)
 
 
 def ask(sdk: Any, *, simulate: str = "tokens=12", **options: Any) -> Any:
