@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import orjson
 
-_QUOTE, _COMMA = b'",'
+_QUOTE, _COMMA, _CLOSING_BRACKET = b'",]'
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _SCALAR = re.compile(rb"[^,\]} \t\r\n]+")
@@ -35,6 +35,17 @@ def members(text: bytes, start: int = 0) -> Iterator[Member]:
         value = _after_space(text, _after_space(text, key_end) + 1)
         end = _end_of_value(text, value)
         yield Member(orjson.loads(text[at:key_end]), value, end)
+        at = _after_space(text, end)
+        if text[at] == _COMMA:
+            at = _after_space(text, at + 1)
+
+
+def elements(text: bytes, start: int) -> Iterator[tuple[int, int]]:
+    """Begin and end of each element of the array that begins at or after `start`."""
+    at = _after_space(text, _after_space(text, start) + 1)
+    while text[at] != _CLOSING_BRACKET:
+        end = _end_of_value(text, at)
+        yield at, end
         at = _after_space(text, end)
         if text[at] == _COMMA:
             at = _after_space(text, at + 1)

@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.dialects.json_scan import duplicate, member, members, spells_letters
+from gateway.dialects.json_scan import duplicate, elements, member, members, spells_letters
 
 
 def found(text: bytes) -> list[tuple[str, bytes]]:
@@ -79,3 +79,16 @@ def test_duplicates_are_found_in_an_inner_object_as_well():
 )
 def test_escapes_that_can_spell_a_key_are_noticed(text, expected):
     assert expected == spells_letters(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"[]", []),
+        (b" [ ] ", []),
+        (b'[1,"]",[2,[3]],{"a":[4]} , null]', [b"1", b'"]"', b"[2,[3]]", b'{"a":[4]}', b"null"]),
+        (b"[\n  1,\n  2\n]", [b"1", b"2"]),
+    ],
+)
+def test_elements_of_an_array_are_found(text, expected):
+    assert expected == [text[start:end] for start, end in elements(text, 0)]
