@@ -62,10 +62,10 @@ def test_a_batch_is_read_however_it_is_written():
         (b'{"requests":[{}]}', "requests.0.params"),
         (b'{"requests":[{"params":[]}]}', "requests.0.params"),
         (b'{"requests":[{"params":{},"params":{"model":"m"}}]}', "requests.0.params"),
-        (batch(PARAMS, PARAMS | {"model": 5}), "requests.1.model"),
+        (batch(PARAMS, PARAMS | {"model": 5}), "requests.1.params.model"),
         (
             batch(PARAMS).replace(b'"max_tokens":100', b'"model":"a","model":"b"'),
-            "requests.0.model",
+            "requests.0.params.model",
         ),
     ],
 )
