@@ -1,20 +1,30 @@
 """Vercel's AI SDK, given a base URL and a virtual key and nothing else."""
 
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support import anthropic_sdk, gemini_sdk
 from support.gateways import MODEL, TestGateway, running_gateway
 from support.node_sdk import AI_SDK, NodeSdk, Talk, install
 from support.python_sdk import used
 
-PROVIDERS = {"openai.chat": MODEL, "openai-compatible": MODEL}
+MODELS = {
+    "openai.chat": MODEL,
+    "openai-compatible": MODEL,
+    "anthropic": anthropic_sdk.MODEL,
+    "google": gemini_sdk.MODEL,
+}
+OPTIONS = {"anthropic": anthropic_sdk.OPTIONS, "google": gemini_sdk.OPTIONS}
+# Where each expects its API.
+PATHS = {"google": "/v1beta"}
 
 # The first test installs the SDK. No SDK sees what kind of store there is: one is enough.
 pytestmark = [
     pytest.mark.timeout(240),
     pytest.mark.parametrize("store_server", ["valkey"], indirect=True),
-    pytest.mark.parametrize("provider", PROVIDERS),
+    pytest.mark.parametrize("provider", MODELS),
 ]
 
 
@@ -23,11 +33,17 @@ def ai_sdk(request: pytest.FixtureRequest) -> NodeSdk:
     return install(request.config.cache.mkdir("node_sdk"), AI_SDK)
 
 
+def gateway_for(
+    provider: str, folder: Path, store_url: str, **options: Any
+) -> AbstractAsyncContextManager[TestGateway]:
+    return running_gateway(folder, store_url, **(OPTIONS.get(provider, {}) | options))
+
+
 def talk(tk: TestGateway, provider: str, *, max_retries: int = 0, **asked: Any) -> Talk:
-    request = {"provider": provider, "model": PROVIDERS[provider], "prompt": "Tell me of 道路."}
+    request = {"provider": provider, "model": MODELS[provider], "prompt": "Tell me of 道路."}
     return Talk(
         request=request | asked,
-        base_url=tk.base_url,
+        base_url=tk.origin + PATHS.get(provider, "/v1"),
         api_key=tk.key,
         simulate="tokens=12",
         max_retries=max_retries,
@@ -37,7 +53,7 @@ def talk(tk: TestGateway, provider: str, *, max_retries: int = 0, **asked: Any) 
 async def test_answers_and_streams_are_the_providers_and_charged(
     tmp_path: Path, store_url: str, ai_sdk: NodeSdk, provider: str
 ) -> None:
-    async with running_gateway(tmp_path, store_url) as tk:
+    async with gateway_for(provider, tmp_path, store_url) as tk:
         talks = [talk(tk, provider), talk(tk, provider, stream=True)]
         whole, streamed = [told["answer"] for told in await ai_sdk.run("talk", *talks)]
 
@@ -56,7 +72,7 @@ async def test_answers_and_streams_are_the_providers_and_charged(
 async def test_tools_are_called_and_charged(
     tmp_path: Path, store_url: str, ai_sdk: NodeSdk, provider: str
 ) -> None:
-    async with running_gateway(tmp_path, store_url) as tk:
+    async with gateway_for(provider, tmp_path, store_url) as tk:
         talks = [talk(tk, provider, tools=True, stream=stream) for stream in (False, True)]
         answers = [told["answer"] for told in await ai_sdk.run("talk", *talks)]
 
@@ -71,7 +87,7 @@ async def test_tools_are_called_and_charged(
 async def test_an_empty_account_is_told_so(
     tmp_path: Path, store_url: str, ai_sdk: NodeSdk, provider: str
 ) -> None:
-    async with running_gateway(tmp_path, store_url, credit=0) as tk:
+    async with gateway_for(provider, tmp_path, store_url, credit=0) as tk:
         talks = [talk(tk, provider, stream=stream) for stream in (False, True)]
         errors = [told["error"] for told in await ai_sdk.run("talk", *talks)]
 
@@ -88,7 +104,7 @@ async def test_an_empty_account_is_not_asked_again_where_402_says_so(
 ) -> None:
     """It tries every 429 again, whatever `x-should-retry` says: refused twice more, for free."""
     more = "refusals: {quota_status: 402}"
-    async with running_gateway(tmp_path, store_url, credit=0, more=more) as tk:
+    async with gateway_for(provider, tmp_path, store_url, credit=0, more=more) as tk:
         [told] = await ai_sdk.run("talk", talk(tk, provider, max_retries=2))
 
         assert 402 == told["error"]["status"]
