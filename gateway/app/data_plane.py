@@ -9,7 +9,7 @@ from gateway.app.stores import Stores
 from gateway.dialects import APIS, DIALECTS, apis
 from gateway.dialects.base import Api
 from gateway.dialects.endpoint import EndpointKind
-from gateway.dialects.unknown_endpoint import UNKNOWN_ENDPOINT, UnknownEndpoint
+from gateway.dialects.unknown_endpoint import UNKNOWN, UNKNOWN_ENDPOINT
 from gateway.proxy.admit import Admission
 from gateway.proxy.authenticate import Authentication
 from gateway.proxy.hold import Hold
@@ -98,7 +98,7 @@ def _rules(
 ) -> Rules:
     return Rules(
         apis=apis(quota_status=settings.refusals.quota_status),
-        dialects={**DIALECTS, UNKNOWN_ENDPOINT: UnknownEndpoint()},
+        dialects={**DIALECTS, UNKNOWN_ENDPOINT: UNKNOWN},
         providers=providers,
         default_providers={api: names[0] for api, names in serving.items() if names},
         unknown_endpoints=UNKNOWN_KINDS[settings.unknown_endpoints],

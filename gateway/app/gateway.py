@@ -17,6 +17,7 @@ from gateway.proxy.observation import Observation
 from gateway.proxy.running import RunningCalls
 from gateway.proxy.settlements import Settlements
 from gateway.proxy.slow_heads import SlowHeads
+from gateway.settings.coverage import free_endpoints, unmetered
 from gateway.stores.redis.client import State
 from gateway.stores.spool import FileSpool
 from gateway.tasks import TaskSet
@@ -80,6 +81,18 @@ class Gateway:
         self._log.state(
             "started", worker=self._worker_index, port=settings.listen.port, config=settings.digest
         )
+        if self._worker_index == 0:
+            self._tell_unmetered()
+
+    def _tell_unmetered(self) -> None:
+        """Once, whatever the number of workers: what is served without a charge."""
+        found = unmetered(self._settings)
+        for each in found:
+            self._log.state(
+                "unmetered_route", level=Level.WARNING, route=each.route, reason=each.reason
+            )
+        free = free_endpoints(self._settings)
+        self._log.state("metering_checked", unmetered_routes=len(found), free_endpoints=free)
 
     def _declarations(self) -> Sequence[Declared]:
         pepper = self._inherited.address.pepper

@@ -1,18 +1,19 @@
 """`check-config`, `schema`: what can be done with a configuration at rest."""
 
 import os
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 import orjson
 
-from gateway.cli.output import table
-from gateway.metering.routes import find_route, is_exact
-from gateway.settings import Settings, examine
+from gateway.cli.summary import as_text, summary
+from gateway.settings import examine
 from gateway.settings.json_schema import schemas, with_reference
+from gateway.settings.price_import.files import names_beside
+from gateway.settings.price_import.package import known_names
+from gateway.settings.price_import.vendors import VENDORS
 
 
 @click.command("check-config")
@@ -25,24 +26,28 @@ def check_config(path: Path, *, as_json: bool) -> None:
     resolved, never printed.
     """
     examined = examine(path, os.environ)
+    rows = None
+    if examined.settings is not None:
+        known = known_names(VENDORS) | names_beside(examined.settings.files)
+        rows = summary(examined.settings, known, datetime.now(UTC).date())
     if as_json:
         click.echo(
             orjson.dumps(
                 {
                     "valid": examined.settings is not None,
                     "problems": [asdict(problem) for problem in examined.problems],
-                    "summary": examined.settings and summary(examined.settings),
+                    "summary": rows,
                 },
                 option=orjson.OPT_INDENT_2,
             ).decode()
         )
-    elif examined.settings is not None:
-        click.echo(_as_text(path, summary(examined.settings)))
+    elif rows is not None:
+        click.echo(as_text(path, rows))
     else:
         count = len(examined.problems)
         click.echo("\n".join(map(str, examined.problems)), err=True)
         click.echo(f"\n{count} problem{'s' if count > 1 else ''}.", err=True)
-    if examined.settings is None:
+    if rows is None:
         raise SystemExit(1)
 
 
@@ -63,99 +68,3 @@ def schema(directory: Path, page: Path | None) -> None:
     if page is not None:
         page.write_text(with_reference(page.read_text("utf-8")), "utf-8")
         click.echo(f"wrote {page}")
-
-
-def summary(settings: Settings) -> dict[str, list[dict[str, object]]]:
-    """What a configuration amounts to, as rows for a table or JSON."""
-    return {
-        "providers": [
-            {"provider": provider.name, "base_url": provider.base_url, "auth": str(provider.auth)}
-            for provider in settings.providers.values()
-        ],
-        "routes": _routes(settings),
-        "plans": _plans(settings),
-        "prices": _prices(settings),
-        "accounts": [
-            {
-                "account": declared.account.account_id,
-                "plan": declared.account.plan,
-                "keys": len(declared.keys),
-                "grants": len(declared.grants),
-            }
-            for declared in settings.accounts
-        ],
-        "notes": [{"note": note} for note in _notes(settings)],
-    }
-
-
-def _routes(settings: Settings) -> list[dict[str, object]]:
-    served = _served(settings)
-    return [
-        {
-            "match": route.match,
-            "provider": route.provider,
-            "asked_as": route.upstream_model,
-            "price": route.price_as or route.upstream_model,
-            "priced_models": 1 if is_exact(route.match) else len(served[route.match]),
-        }
-        for route in settings.routes
-    ]
-
-
-def _plans(settings: Settings) -> list[dict[str, object]]:
-    used = {declared.account.plan for declared in settings.accounts}
-    return [
-        {
-            "plan": plan.name,
-            "enforcement": str(plan.enforcement),
-            "limits": [limit.name for limit in plan.limits],
-            "used_by_accounts_here": "yes" if plan.name in used else "no",
-        }
-        for plan in settings.plans.values()
-    ]
-
-
-def _prices(settings: Settings) -> list[dict[str, object]]:
-    card = settings.rate_card
-    lines = [("all", price) for price in card.models.values()]
-    lines += [(name, price) for name, own in card.by_provider.items() for price in own.values()]
-    if card.default is not None:
-        lines.append(("any other model", card.default))
-    counted = Counter((price.version, whose) for whose, price in lines)
-    return [
-        {"rate_card": version, "priced_for": whose, "models": models}
-        for (version, whose), models in counted.items()
-    ]
-
-
-def _served(settings: Settings) -> Mapping[str, list[str]]:
-    """Glob → the names on the card that it routes; earlier routes take theirs first."""
-    served: dict[str, list[str]] = {route.match: [] for route in settings.routes}
-    for model in settings.rate_card.models:
-        if (route := find_route(settings.routes, model)) is not None:
-            served[route.match].append(model)
-    return served
-
-
-def _notes(settings: Settings) -> list[str]:
-    """Nothing wrong, yet perhaps not meant."""
-    card, served = settings.rate_card, _served(settings)
-    notes = [
-        f"{route.match!r} routes no model with a price: every call for it is refused"
-        for route in settings.routes
-        if not is_exact(route.match)
-        and card.price(route.priced_name(""), provider=route.provider) is None
-        and not served[route.match]
-    ]
-    used = {declared.account.plan for declared in settings.accounts}
-    notes += [
-        f"plan {name!r} has no account in this file" for name in settings.plans if name not in used
-    ]
-    if unrouted := len(card.models) - sum(len(models) for models in served.values()):
-        notes.append(f"{unrouted} priced models are not routed to any provider")
-    return notes
-
-
-def _as_text(path: Path, rows: Mapping[str, list[dict[str, object]]]) -> str:
-    sections = [table(section) for section in rows.values() if section]
-    return "\n\n".join([f"{path} is valid.", *sections])

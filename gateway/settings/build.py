@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from gateway.dialects.aws_signing import AwsIdentity
-from gateway.dialects.unknown_endpoint import UNKNOWN_ENDPOINT
+from gateway.dialects.unknown_endpoint import REQUEST, UNKNOWN_ENDPOINT
 from gateway.metering.accounts import KEY_PATTERN, Account, well_formed
 from gateway.metering.ledger import DEFAULT_PRIORITY, Grant, GrantKind
 from gateway.metering.limits import Limit, Scope, Unit, Window
@@ -88,7 +88,7 @@ def _own_lines(files: Files) -> Mapping[str, Part]:
     if main.default_price is not None:
         lines[DEFAULT_NAME] = Part(main.default_price, at("default_price"))
     if main.unknown_endpoint_usd is not None:
-        fee = PriceBlock(fee_usd=main.unknown_endpoint_usd)
+        fee = PriceBlock(pieces={REQUEST: main.unknown_endpoint_usd})
         lines[UNKNOWN_ENDPOINT] = Part(fee, at("unknown_endpoint_usd"))
     return lines
 

@@ -22,7 +22,7 @@ from gateway.settings.fields import (
     Port,
     Reference,
     StoreUrl,
-    Usd,
+    UsdPerPiece,
 )
 from gateway.settings.schema_plans import KeyLimitBlock, PlanBlock
 from gateway.settings.schema_prices import PriceBlock
@@ -215,7 +215,7 @@ class GatewayFile(Block):
     unknown_endpoints: Literal["refuse", "forward_free", "forward_flat"] = "refuse"
     """A path no endpoint table knows: refuse it, or forward it to the only provider, unmetered or
     for a fee. A plan with `models` must allow the model unknown_endpoint."""
-    unknown_endpoint_usd: Usd | None = None
+    unknown_endpoint_usd: UsdPerPiece | None = None
     """US dollars for each request that forward_flat forwards and the provider answers with a 2xx
     status; required with it."""
     providers: Annotated[dict[Name, ProviderBlock], Field(min_length=1)]

@@ -101,3 +101,21 @@ async def test_what_is_sent_and_answered_is_not_touched(tmp_path: Path, store_ur
         [entry] = tk.provider.journal.entries
         assert ("/v9/some%2Fthing?a=b", body) == (entry.path, entry.body)
         assert "application/x-other" == entry.headers["Content-Type"]
+
+
+async def test_what_is_served_without_a_charge_is_told_at_the_start(
+    tmp_path: Path, store_url: str
+) -> None:
+    more = "unknown_endpoints: forward_free"
+    async with running_gateway(tmp_path / "free", store_url, more=more) as free:
+        pass
+    async with running_gateway(tmp_path / "refused", store_url) as refused:
+        pass
+
+    [line] = [line for line in free.lines.all() if line["event"] == "unmetered_route"]
+    assert ("warning", "unknown_endpoints is forward_free") == (line["level"], line["reason"])
+    told = [
+        [line["unmetered_routes"] for line in tk.lines.all() if line["event"] == "metering_checked"]
+        for tk in (free, refused)
+    ]
+    assert [[1], [0]] == told

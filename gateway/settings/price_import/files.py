@@ -1,12 +1,13 @@
 """The rate cards of a directory: `<vendor>-<day>.yaml`, each dated, none ever overwritten."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from gateway.errors import ConfigError
-from gateway.settings.documents import Node
+from gateway.settings.documents import Node, parse
 from gateway.settings.problems import Problems
 from gateway.settings.schema_prices import PricesFile
 from gateway.settings.sources import Sources
@@ -40,6 +41,34 @@ def newest(directory: Path, vendor: str, *, up_to: date) -> Dated | None:
     }
     day = max((day for day in paths if day <= up_to.isoformat()), default=None)
     return None if day is None else Dated(paths[day], read_card(paths[day]))
+
+
+def newer_than(path: Path) -> str | None:
+    """The name of the newest card of the same vendor in its directory; None for that itself, and
+    for a file that bears no day."""
+    found = _dated(path)
+    if found is None:
+        return None
+    beside = [each for each in map(_dated, path.parent.iterdir()) if each is not None]
+    newest_day = max(each["day"] for each in beside if each["vendor"] == found["vendor"])
+    return f"{found['vendor']}-{newest_day}.yaml" if newest_day > found["day"] else None
+
+
+def day_of(path: Path) -> date | None:
+    found = _dated(path)
+    return date.fromisoformat(found["day"]) if found else None
+
+
+def names_beside(paths: Iterable[Path]) -> frozenset[str]:
+    """Every model with a line in a card beside these files, read without judging it."""
+    directories = {path.parent for path in paths if _dated(path)}
+    names: set[str] = set()
+    for directory in directories:
+        for path in directory.glob("*.yaml"):
+            root, _ = parse(path.read_text("utf-8", "replace"), file=str(path))
+            if root is not None:
+                names.update(root.at("models").keys())
+    return frozenset(names)
 
 
 def read_card(path: Path) -> PricesFile:
