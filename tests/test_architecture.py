@@ -18,6 +18,7 @@ LAYERS = (
     ("app",),
     ("settings",),
     ("proxy", "api", "workers", "simulator"),
+    ("access",),
     ("stores", "sinks", "tokens", "telemetry"),
     ("dialects",),
     ("metering",),
@@ -28,7 +29,7 @@ DEPTH = {home: depth for depth, homes in enumerate(LAYERS) for home in homes}
 
 # Of these, the planes above see the contract only; app and the tests name the classes.
 CONTRACTS = ("stores", "sinks", "tokens")
-PLANES = ("proxy", "api", "workers", "simulator")
+PLANES = ("proxy", "api", "workers", "simulator", "access")
 
 # Where each library may be imported: one place knows its ways and maps its errors.
 CONFINED = {

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from gateway.access.keys import Authentication
 from gateway.app.inherited import Inherited
 from gateway.app.stores import Stores
 from gateway.dialects import APIS, DIALECTS, apis
@@ -11,7 +12,6 @@ from gateway.dialects.base import Api
 from gateway.dialects.endpoint import EndpointKind
 from gateway.dialects.unknown_endpoint import UNKNOWN, UNKNOWN_ENDPOINT
 from gateway.proxy.admit import Admission
-from gateway.proxy.authenticate import Authentication
 from gateway.proxy.hold import Hold
 from gateway.proxy.observation import Observation
 from gateway.proxy.pipeline import Pipeline, Rules

@@ -10,6 +10,7 @@ from functools import lru_cache
 from time import monotonic
 from urllib.parse import unquote_plus
 
+from gateway.access.keys import Authentication
 from gateway.dialects import SESSIONS
 from gateway.dialects.base import Api, Dialect, Prepared, Request
 from gateway.dialects.endpoint import NOT_METERED, Endpoint, EndpointKind
@@ -19,7 +20,6 @@ from gateway.errors import ClientLeft, Draining, Forbidden, UnknownEndpoint, Ups
 from gateway.metering.events import End
 from gateway.metering.usage import Provenance, UsageReport
 from gateway.proxy.admit import Admission
-from gateway.proxy.authenticate import Authentication
 from gateway.proxy.decoding import all_readable, decoder
 from gateway.proxy.headers import request_headers, response_headers
 from gateway.proxy.hold import Hold, OpenHold
@@ -105,7 +105,7 @@ class Pipeline:
         trace.api = endpoint.api
         self._refuse_unmetered(request, endpoint)
         trace.dialect = endpoint.dialect
-        caller = await self._authentication.caller(request)
+        caller = await self._authentication.caller(request.headers, query)
         trace.key_id, trace.account_id = caller.key.key_id, caller.account.account_id
         if endpoint.kind is _REALTIME:
             await self._sessions.serve(exchange, matched, caller)
@@ -119,7 +119,7 @@ class Pipeline:
             body=body,
             path=request.path,
             segments=matched.segments,
-            query=request.query if request.query_string else NO_QUERY,
+            query=query,
             content_type=request.headers.get("Content-Type", ""),
             headers=request.headers,
         )
@@ -150,7 +150,7 @@ class Pipeline:
 
     def _match(self, request: Incoming, trace: Trace) -> Match:
         # Until a row says whose path it is: in what form an error is told.
-        spoken = spoken_api(request.headers, request.query if request.query_string else NO_QUERY)
+        spoken = spoken_api(request.headers, query)
         trace.api = spoken
         if self.draining:
             raise Draining("The gateway is shutting down. Send the call again.", retry_after_s=1)

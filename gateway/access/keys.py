@@ -1,4 +1,7 @@
-"""Who is calling? Answered before the body is read, from a keyed digest, giving nothing away."""
+"""Who is calling? Answered from a keyed digest of what was presented, giving nothing away.
+
+Asked by the data plane before it reads a body, and by the Metering API.
+"""
 
 from collections.abc import Mapping
 
@@ -7,7 +10,6 @@ from gateway.errors import Unauthenticated
 from gateway.metering.accounts import Caller, Status, digest, well_formed
 from gateway.metering.admission import INVALID_KEY
 from gateway.metering.plans import Plan
-from gateway.proxy.seams import Incoming
 from gateway.stores.base import KeyRecord, KeyStore, Ledger
 
 # Longer than any key of ours: nothing that long is hashed or looked up.
@@ -23,19 +25,24 @@ class Authentication:
         self._plans = plans
         self._pepper = pepper
 
-    async def caller(self, request: Incoming) -> Caller:
-        """Raises Unauthenticated, always with the same words."""
-        presented = presented_key(request.headers, request.query if request.query_string else {})
-        if presented is None or len(presented) > PRESENTED_CHARS_MAX:
+    async def caller(self, headers: Mapping[str, str], query: Mapping[str, str]) -> Caller:
+        """Whose key a request carries. Raises Unauthenticated, always with the same words."""
+        presented = presented_key(headers, query)
+        caller = None if presented is None else await self.known(presented)
+        if caller is None:
             raise Unauthenticated(INVALID_KEY)
+        return caller
+
+    async def known(self, presented: str) -> Caller | None:
+        """The holder of a valid key; None for anything else, whatever is wrong with it."""
+        if len(presented) > PRESENTED_CHARS_MAX:
+            return None
         record = await self._find(presented)
         if record is None or not self._valid(record):
-            raise Unauthenticated(INVALID_KEY)
+            return None
         plan = self._plans.get(record.account.plan)
-        if plan is None:
-            # The account names a plan that the configuration no longer has.
-            raise Unauthenticated(INVALID_KEY)
-        return Caller(record.key, record.account, plan)
+        # None if the account names a plan that the configuration no longer has.
+        return None if plan is None else Caller(record.key, record.account, plan)
 
     async def _find(self, presented: str) -> KeyRecord | None:
         try:
