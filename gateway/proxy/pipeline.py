@@ -100,7 +100,8 @@ class Pipeline:
     async def run(self, exchange: Exchange) -> None:
         """Serve one call. Raises GatewayError for whatever was refused before an answer began."""
         request, trace = exchange.request, exchange.trace
-        matched = self._match(request, trace)
+        query = request.query if request.query_string else NO_QUERY
+        matched = self._match(request, trace, query=query)
         endpoint = matched.endpoint
         trace.api = endpoint.api
         self._refuse_unmetered(request, endpoint)
@@ -148,7 +149,7 @@ class Pipeline:
             finally:
                 self._running.discard(watched)
 
-    def _match(self, request: Incoming, trace: Trace) -> Match:
+    def _match(self, request: Incoming, trace: Trace, *, query: Mapping[str, str]) -> Match:
         # Until a row says whose path it is: in what form an error is told.
         spoken = spoken_api(request.headers, query)
         trace.api = spoken
