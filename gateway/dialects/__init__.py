@@ -14,7 +14,10 @@ from gateway.dialects.bedrock import BedrockApi
 from gateway.dialects.bedrock_messages import BedrockMessages
 from gateway.dialects.flat_fee import FlatFee, container, file_search
 from gateway.dialects.gemini import GeminiApi
+from gateway.dialects.gemini_cache import GeminiCache
+from gateway.dialects.gemini_embed import GeminiEmbed
 from gateway.dialects.gemini_generate import GeminiGenerate
+from gateway.dialects.gemini_predict import GeminiPredict
 from gateway.dialects.openai import OpenAIApi
 from gateway.dialects.openai_chat import OpenAIChat
 from gateway.dialects.openai_embeddings import OpenAIEmbeddings
@@ -48,6 +51,9 @@ DIALECTS: Mapping[str, Dialect] = {
     "bedrock_messages": BedrockMessages(),
     "gemini_generate": GeminiGenerate(),
     "openai_responses": OpenAIResponses(),
+    "gemini_embed": GeminiEmbed(),
+    "gemini_cache": GeminiCache(),
+    "gemini_predict": GeminiPredict(),
 }
 
 SESSIONS: Mapping[str, OpenAIRealtime] = {

@@ -31,6 +31,8 @@ class Request:
     """As it came, parameters included."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Case-insensitive; a field that came twice is among the items twice."""
+    now_ms: int = 0
+    """When it came, by the ledger's clock."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ _READING_TOOLS = ("urlContext", "fileSearch", "retrieval")
 # Models that make pictures or sound without being asked for other modalities.
 _MEDIA_MODELS = ("image", "tts", "audio")
 
+_TIER_HEADER = "X-Vertex-AI-LLM-Shared-Request-Type"
 _FORMATS = ("json", "sse")
 # Query parameters that make an answer unreadable here, leave its usage out, or say in another
 # place what is to be done.
@@ -75,7 +76,7 @@ def read_call(request: Request) -> Call:
         images=tuple(media.images),
         audio_tokens=media.audio_tokens + media.film_tokens,
         opaque_inputs=media.opaque,
-        terms=_terms(document, config, model, media=media),
+        terms=_terms(request, document, config, media=media),
         document=document,
     )
 
@@ -149,12 +150,18 @@ def media_of(document: Mapping[str, object], config: Mapping[str, object], *, mo
 
 
 def _terms(
-    document: Mapping[str, object], config: Mapping[str, object], model: str, *, media: Media
+    request: Request,
+    document: Mapping[str, object],
+    config: Mapping[str, object],
+    *,
+    media: Media,
 ) -> Terms:
+    # Vertex is asked for a tier in a header.
+    tier = value(document, "serviceTier") or request.headers.get(_TIER_HEADER)
     terms = Terms(
-        media=media.some or _makes_media(config, model),
+        media=media.some or _makes_media(config, path_model(request)),
         pieces=most_pieces(document),
-        service_tier=service_tier(value(document, "serviceTier")),
+        service_tier=service_tier(tier),
     )
     return TEXT_ONLY if terms == TEXT_ONLY else terms
 

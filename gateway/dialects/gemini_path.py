@@ -32,3 +32,9 @@ def with_model(path: str, model: str) -> str:
     _, colon, verb = last.partition(":")
     named = model if "/" in model else f"{MODELS}/{model}"
     return f"{above}/{named}{colon}{verb}"
+
+
+def bare_model(name: str) -> str:
+    """The model of a resource name in a body, as `model_of` names it: `models/{model}`, or a
+    whole path of Vertex's."""
+    return model_of(f"/{name}") if "/" in name else name

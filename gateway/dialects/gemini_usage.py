@@ -42,6 +42,7 @@ KNOWN: Known = dict.fromkeys(
     (
         "promptTokenCount",
         "promptTokensDetails",
+        "promptTokenDetails",
         "cachedContentTokenCount",
         "cacheTokensDetails",
         "toolUsePromptTokenCount",
@@ -110,7 +111,9 @@ def service_tier(named: object) -> str:
 
 def _read(reported: Mapping[str, object], asked_tier: str) -> Usage:
     prompt = _part(reported["promptTokenCount"], TOKENS_MAX)
-    heard = _by_modality(reported.get("promptTokensDetails"), prompt)
+    # Embeddings spell it otherwise.
+    heard_tokens = reported.get("promptTokensDetails", reported.get("promptTokenDetails"))
+    heard = _by_modality(heard_tokens, prompt)
     cached_tokens = _part(reported.get("cachedContentTokenCount"), prompt)
     kept = _by_modality(reported.get("cacheTokensDetails"), cached_tokens)
 

@@ -33,10 +33,12 @@ PIECES: Mapping[str, str] = {
 # Tools of a model that works in tokens: who sells these alone has not priced the call.
 BESIDE_TOKENS = frozenset(
     {
+        "cached_token_hour",
         "code_interpreter",
         "computer_use",
         "file_search",
         "grounding",
+        "grounding_query",
         "maps",
         "url_context",
         "web_search",

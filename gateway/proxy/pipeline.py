@@ -123,6 +123,7 @@ class Pipeline:
             query=query,
             content_type=request.headers.get("Content-Type", ""),
             headers=request.headers,
+            now_ms=self._now_ms(),
         )
         call = dialect.read_call(asked)
         trace.model = call.model

@@ -168,11 +168,14 @@ class _Reader:
             line |= _rates(prices)
         if FEE in prices:
             line["fee_usd"] = prices[FEE] / 1_000
+        search, free = self._vendor.search_pieces(model.id)
         pieces = {
-            self._vendor.search if key == SEARCHES else piece: _each(prices[key], count)
+            search if key == SEARCHES else piece: _each(prices[key], count)
             for key, (piece, count) in PIECES.items()
             if key in prices
         }
+        if free is not None and search in pieces:
+            pieces[free] = Decimal()
         if pieces:
             line["pieces"] = dict(sorted(pieces.items()))
         if percents := dict(self._percents(model, prices)):

@@ -25,10 +25,19 @@ class Vendor:
     """Beside those the package spells out; kept if the package knows a price for them."""
     search: str = "web_search"
     """The piece that the package's web searches are."""
+    searches: tuple[tuple[re.Pattern[str], str, str], ...] = ()
+    """Before that, by model: the piece, and another that is told beside it and costs nothing."""
     limits: Mapping[str, tuple[int | None, int]] = field(default_factory=dict)
     """Prefix → context and output tokens."""
     beside_tokens: tuple[tuple[re.Pattern[str], str], ...] = ()
     """Pieces that cost nothing, because those models sell them by their tokens."""
+
+    def search_pieces(self, model: str) -> tuple[str, str | None]:
+        """What a search of that model is, and what costs nothing beside it."""
+        return next(
+            ((piece, free) for match, piece, free in self.searches if match.fullmatch(model)),
+            (self.search, None),
+        )
 
     def limits_of(self, model: str) -> tuple[int | None, int | None]:
         prefixes = sorted(self.limits, key=len, reverse=True)
@@ -143,7 +152,11 @@ VENDORS = (
             "gemini-2.5-flash-lite-preview-09-2025",
             "gemini-3.1-flash-lite-preview",
         ),
-        search="grounding",
+        # Billed by the grounded prompt up to Gemini 2.5, by the query since.
+        searches=(
+            (re.compile(r"gemini-2\..*"), "grounding", "grounding_query"),
+            (re.compile(r".*"), "grounding_query", "grounding"),
+        ),
         limits={
             "gemini-2.0": (None, 8_192),
             "gemini-embedding": (None, 1),
