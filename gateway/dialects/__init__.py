@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from gateway.dialects.anthropic import AnthropicApi
+from gateway.dialects.anthropic_complete import AnthropicComplete
 from gateway.dialects.anthropic_messages import AnthropicMessages
+from gateway.dialects.anthropic_vertex import AnthropicVertex
 from gateway.dialects.base import Api, Dialect
 from gateway.dialects.bedrock import BedrockApi
 from gateway.dialects.bedrock_messages import BedrockMessages
@@ -47,7 +49,9 @@ DIALECTS: Mapping[str, Dialect] = {
     "openai_images": OpenAIImages(),
     "openai_moderations": OpenAIModerations(),
     "openai_vector_search": FlatFee("openai_vector_search", model="file_search", piece=file_search),
+    "anthropic_complete": AnthropicComplete(),
     "anthropic_messages": AnthropicMessages(),
+    "anthropic_vertex": AnthropicVertex(),
     "bedrock_messages": BedrockMessages(),
     "gemini_generate": GeminiGenerate(),
     "openai_responses": OpenAIResponses(),

@@ -13,7 +13,15 @@ from datetime import UTC, datetime
 import orjson
 from aiohttp import web
 
-from gateway.simulator.anthropic_wire import ANTHROPIC, Answer, Block, events, message
+from gateway.simulator.anthropic_wire import (
+    ANTHROPIC,
+    Answer,
+    Block,
+    completion_of,
+    completions,
+    events,
+    message,
+)
 from gateway.simulator.chat import Choice, Part, RefusedRequest, answer_chat
 from gateway.simulator.exchange import Exchange, Route
 from gateway.simulator.journal import Entry
@@ -197,6 +205,24 @@ async def _predict(exchange: Exchange) -> web.StreamResponse:
     return await _send(_answer(request, exchange), exchange)
 
 
+async def _complete(exchange: Exchange) -> web.StreamResponse:
+    """The legacy completions: one text, no usage."""
+    request = exchange.document()
+    messages = [{"role": "user", "content": request.get("prompt")}]
+    limit = request.get("max_tokens_to_sample")
+    answer = _answer(request | {"messages": messages, "max_tokens": limit}, exchange)
+    exchange.entry.prompt_tokens = answer.said.prompt_tokens
+    await exchange.ready()
+    if exchange.entry.stream:
+        return await send_stream(exchange, completions(answer))
+
+    def produced(entry: Entry) -> None:
+        entry.produced(tokens=answer.said.completion_tokens, text=answer.said.text, choice=0)
+
+    whole = completion_of(answer, answer.said.text, stopped=True)
+    return await send_document(exchange, orjson.dumps(whole), produced=produced)
+
+
 LIST_MODELS = Route("GET", "/v1/models", _list_models, ANTHROPIC)
 """At a path that is OpenAI's as well: whose client asks says which answers."""
 
@@ -204,6 +230,7 @@ _VERTEX = "/v1/projects/{project}/locations/{location}/publishers/anthropic/mode
 ROUTES = (
     Route("POST", "/v1/messages", _create, ANTHROPIC),
     Route("POST", "/v1/messages/count_tokens", _count, ANTHROPIC),
+    Route("POST", "/v1/complete", _complete, ANTHROPIC),
     Route(
         "POST",
         _VERTEX + "/{model:[^:/]+}:{verb:rawPredict|streamRawPredict}",

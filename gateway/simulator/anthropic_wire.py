@@ -157,8 +157,27 @@ def _block_events(index: int, block: Block) -> Iterator[Chunk]:
 
 
 def _chunk(kind: str, **fields: object) -> Chunk:
-    data = orjson.dumps({"type": kind, **fields})
+    data = orjson.dumps({"type": kind} | fields)
     return Chunk(b"event: %b\ndata: %b\n\n" % (kind.encode(), data))
+
+
+def completion_of(answer: Answer, text: str, *, stopped: bool) -> dict[str, object]:
+    """A legacy completion, or a piece of one."""
+    reason = "max_tokens" if answer.choice.finish_reason == "length" else "stop_sequence"
+    return {
+        "type": "completion",
+        "id": answer.said.answer_id.replace("chatcmpl-", "compl_"),
+        "completion": text,
+        "stop_reason": reason if stopped else None,
+        "model": answer.said.model,
+    }
+
+
+def completions(answer: Answer) -> Iterator[Chunk]:
+    for part in answer.choice.parts:
+        told = completion_of(answer, part.text, stopped=False)
+        yield replace(_chunk("completion", **told), tokens=part.tokens, text=part.text)
+    yield _chunk("completion", **completion_of(answer, "", stopped=True))
 
 
 def _headers(entry: Entry) -> dict[str, str]:
