@@ -1,7 +1,7 @@
 """`tollkeeper grant`, `balance`, `usage`: credit in, what is left, where it went."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -16,6 +16,7 @@ from gateway.errors import BadCall
 from gateway.metering.accounts import valid_name
 from gateway.metering.ledger import DEFAULT_PRIORITY, Balance, Grant, Granted, GrantKind
 from gateway.metering.pricing import AMOUNT_MAX_UCR, UCR_PER_CREDIT
+from gateway.metering.usage import Pieces, added
 from gateway.stores.base import DailyUsage
 
 DAY_MS = 86_400_000
@@ -171,21 +172,32 @@ def usage(account_id: str, days: int, config_path: Path, *, as_json: bool) -> No
         )
 
     found = run(config_path, work)
-    rows = [_usage_row(_day(row.day_ms), row.model, [row]) for row in found]
+    pieces = as_json or any(row.pieces for row in found)
+    rows = [_usage_row(_day(row.day_ms), row.model, [row], pieces=pieces) for row in found]
     if len(rows) > 1 and not as_json:
-        rows.append(_usage_row("total", "", found))
+        rows.append(_usage_row("total", "", found, pieces=pieces))
     show(rows, as_json=as_json, empty=f"No usage in the last {days} days.")
 
 
-def _usage_row(day: str, model: str, used: Sequence[DailyUsage]) -> Row:
-    return {
+def _usage_row(day: str, model: str, used: Sequence[DailyUsage], *, pieces: bool) -> Row:
+    """`pieces`: with a column for what is sold by the piece."""
+    row: dict[str, object] = {
         "day_utc": day,
         "model": model,
         "calls": sum(row.calls for row in used),
         "input_tokens": sum(row.input_tokens for row in used),
         "output_tokens": sum(row.output_tokens for row in used),
-        "credits": credit(sum(row.charge_ucr for row in used)),
     }
+    if pieces:
+        row["pieces"] = _pieces(used)
+    return {**row, "credits": credit(sum(row.charge_ucr for row in used))}
+
+
+def _pieces(used: Sequence[DailyUsage]) -> Mapping[str, int]:
+    together: Pieces = ()
+    for row in used:
+        together = added(together, row.pieces)
+    return dict(together)
 
 
 def _day(day_ms: int) -> str:

@@ -86,6 +86,8 @@ def _cell(value: object) -> str:
             return "yes" if value else "no"
         case datetime():
             return value.strftime("%Y-%m-%d %H:%M:%S UTC")
+        case dict():
+            return _printable(", ".join(f"{name} {count}" for name, count in value.items())) or DASH
         case list() | tuple():
             return _printable(", ".join(str(item) for item in value)) or DASH
         case _:

@@ -118,6 +118,14 @@ _FIELDS = tuple(str(token_class) for token_class in TokenClass)
 _values: Callable[[Usage], tuple[int, ...]] = attrgetter(*TokenClass)
 
 
+def by_kind(pieces: Pieces) -> Pieces:
+    """The same by what they are kinds of: `image.low` and `image.hd` are images."""
+    kinds: Pieces = ()
+    for name, count in pieces:
+        kinds = added(kinds, ((name.partition(".")[0], count),))
+    return kinds
+
+
 def added(some: Pieces, more: Pieces) -> Pieces:
     if not some or not more:
         return some or more

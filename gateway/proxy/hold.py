@@ -131,7 +131,12 @@ class Hold:
             duration_ms=int(duration_s * 1000),
         )
         self._settlements.settle(self.ticket.settle(event))
-        self._observation.metered(trace, event, duration_s=duration_s)
+        self._observation.metered(
+            trace,
+            event,
+            duration_s=duration_s,
+            unpriced=self.ticket.price.unpriced(event.usage),
+        )
 
     def covered(self, meter: Meter) -> Covered:
         """What the hold pays for, given what is known of the prompt by now."""

@@ -1,5 +1,6 @@
 """What is told of calls: their log line, their metrics. Written to, never asked."""
 
+from collections.abc import Sequence
 from time import monotonic
 
 from gateway.errors import ClientLeft, GatewayError, StoreUnavailable, UnknownEndpoint
@@ -20,8 +21,10 @@ class Observation:
         self._metrics = metrics
         self._store_up = True
 
-    def metered(self, trace: Trace, event: UsageEvent, *, duration_s: float) -> None:
-        """A call that is charged came to its end."""
+    def metered(
+        self, trace: Trace, event: UsageEvent, *, duration_s: float, unpriced: Sequence[str] = ()
+    ) -> None:
+        """A call that is charged came to its end. `unpriced`: what it used that has no price."""
         self._metrics.call_ended(
             dialect=event.dialect,
             provider=event.provider,
@@ -36,6 +39,10 @@ class Observation:
             overhead_us=int(max(0.0, trace.forwarded_s - trace.started_s) * 1e6),
             relayed_bytes=trace.relayed_bytes,
         )
+        if event.unmapped:
+            self._metrics.unmapped(event.dialect, len(event.unmapped))
+        if unpriced:
+            self._unpriced(event, unpriced)
         line = self._line(trace, duration_s=duration_s)
         line["end"] = event.end
         line["provenance"] = event.provenance
@@ -46,6 +53,19 @@ class Observation:
         line["overrun_ucr"] = max(0, event.charge_ucr - event.held_ucr)
         incident = event.provenance is Provenance.HELD
         self._log.call(line, level=Level.WARNING if incident else Level.INFO)
+
+    def _unpriced(self, event: UsageEvent, names: Sequence[str]) -> None:
+        """Admission did not foresee it: what the caller was not charged, the operator is."""
+        for name in names:
+            self._metrics.unpriced(name)
+        self._log.state(
+            "used_without_price",
+            level=Level.WARNING,
+            request_id=event.event_id,
+            model=event.model,
+            used=", ".join(names),
+            action="add a price to the rate card",
+        )
 
     def refused(self, trace: Trace, error: GatewayError, *, duration_s: float) -> None:
         """Answered with an error of ours, or nobody was left to answer."""

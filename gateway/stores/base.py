@@ -28,6 +28,7 @@ from gateway.metering.ledger import (
     Settled,
     UnknownHold,
 )
+from gateway.metering.usage import Pieces
 
 
 class Ledger(Protocol):
@@ -128,6 +129,8 @@ class DailyUsage:
     input_tokens: int
     output_tokens: int
     charge_ucr: int
+    pieces: Pieces = ()
+    """By kind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,10 @@ class Kind(StrEnum):
     HISTOGRAM = "histogram"
 
 
+# Beside the kinds of pieces, what may be used without a price.
+SERVICE_TIER = "service_tier"
+
+
 class UnknownHandling(StrEnum):
     """What was done with a request for a path that no table knows."""
 
@@ -80,6 +84,28 @@ TOKENS = Family(
     kind=Kind.COUNTER,
     help="Tokens metered, in classes that never overlap.",
     labels=("model", "class"),
+    sparse=True,
+)
+PIECES_USED = Family(
+    name="tollkeeper_pieces_total",
+    kind=Kind.COUNTER,
+    help="What was used of what is sold by the piece, by kind: searches, pictures, seconds of"
+    " sound.",
+    labels=("piece",),
+    sparse=True,
+)
+UNPRICED = Family(
+    name="tollkeeper_unpriced_uses_total",
+    kind=Kind.COUNTER,
+    help="Metered calls that used a kind of piece, or were served in a tier, that has no price.",
+    labels=("unpriced",),
+    sparse=True,
+)
+UNMAPPED = Family(
+    name="tollkeeper_unmapped_usage_fields_total",
+    kind=Kind.COUNTER,
+    help="Numbers in providers' usage reports that no mapping table names: kept, never charged.",
+    labels=("dialect",),
     sparse=True,
 )
 CHARGES_UCR = Family(
@@ -223,6 +249,9 @@ FAMILIES = (
     CALLS,
     USAGES,
     TOKENS,
+    PIECES_USED,
+    UNPRICED,
+    UNMAPPED,
     CHARGES_UCR,
     HOLDS_UCR,
     OVERRUNS,

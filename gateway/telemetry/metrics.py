@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.metering.events import End
+from gateway.metering.pieces import PIECES, piece_kind
 from gateway.metering.usage import Provenance, TokenClass, Usage
 from gateway.telemetry import families
 from gateway.telemetry.cells import Cells, Layout, SharedCells
-from gateway.telemetry.families import OTHER, Family, Kind, UnknownHandling
+from gateway.telemetry.families import OTHER, SERVICE_TIER, Family, Kind, UnknownHandling
 
 STATUS_CLASSES = {3: "3xx", 4: "4xx"}
 CLASS_OFFSET: Mapping[str, int] = {name: offset for offset, name in enumerate(TokenClass)}
@@ -45,6 +46,8 @@ class MetricLabels:
             "reason": families.REFUSAL_REASONS,
             "status": families.PROVIDER_STATUSES,
             "handled": tuple(UnknownHandling),
+            "piece": (*PIECES, OTHER),
+            "unpriced": (*PIECES, SERVICE_TIER),
         }
 
 
@@ -82,12 +85,14 @@ class Metrics:
             for provider in values["provider"]
         }
         self._providers = frozenset(values["provider"])
+        self._dialects = frozenset(values["dialect"])
         self._other_route = self._routes[OTHER, OTHER]
         self._models = {model: _model(layout, model) for model in values["model"]}
         self._other_model = self._models[OTHER]
         self._refusals = {
             reason: layout.cell(families.REFUSALS, reason) for reason in values["reason"]
         }
+        self._pieces = {kind: layout.cell(families.PIECES_USED, kind) for kind in values["piece"]}
         cell = layout.cell
         self._overruns = cell(families.OVERRUNS)
         self._overruns_ucr = cell(families.OVERRUNS_UCR)
@@ -151,6 +156,8 @@ class Metrics:
         cells[entry.charges] += charge_ucr
         cells[entry.holds] += held_ucr
         _count_tokens(cells, entry.tokens, usage)
+        for name, count in usage.pieces:
+            cells[self._pieces.get(piece_kind(name), self._pieces[OTHER])] += count
         if charge_ucr > held_ucr:
             cells[self._overruns] += 1
             cells[self._overruns_ucr] += charge_ucr - held_ucr
@@ -183,6 +190,17 @@ class Metrics:
 
     def usage_disbelieved(self) -> None:
         self._add(families.DISBELIEVED, 1)
+
+    def unpriced(self, name: str) -> None:
+        """A call used `name`, a piece or a service tier, which has no price: an incident."""
+        kind = piece_kind(name)
+        label = kind if kind in PIECES else SERVICE_TIER
+        self._cells[self.layout.cell(families.UNPRICED, label)] += 1
+
+    def unmapped(self, dialect: str, count: int) -> None:
+        """A provider's report had that many numbers that mean nothing to us."""
+        label = dialect if dialect in self._dialects else OTHER
+        self._cells[self.layout.cell(families.UNMAPPED, label)] += count
 
     def hold_expired(self, count: int) -> None:
         self._add(families.HOLDS_EXPIRED, count)

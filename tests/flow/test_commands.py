@@ -116,11 +116,30 @@ async def test_usage_and_balance_tell_what_calls_cost(tmp_path, store_url) -> No
         found = await gateway.assert_books_balance()
 
     cost = f"{found.charged_ucr / 1_000_000:f}".rstrip("0")
-    [(model, calls, input_tokens, output_tokens, spent)] = spent_rows(usage)
-    assert ("gpt-4.1-mini", 2, 200, cost) == (model, calls, output_tokens, spent)
+    [(model, calls, input_tokens, output_tokens, pieces, spent)] = spent_rows(usage)
+    assert ("gpt-4.1-mini", 2, 200, {}, cost) == (model, calls, output_tokens, pieces, spent)
     assert found.charged_ucr == input_tokens * 40 + output_tokens * 160
     assert cost == balance.json()["charged"]
     assert ["gpt-4.1-mini", cost] == [table.out.split()[-5], table.out.split()[-1]]
+
+
+async def test_usage_tells_what_was_used_by_the_piece(tmp_path, store_url) -> None:
+    more = 'unknown_endpoints: forward_flat\nunknown_endpoint_usd: "0.02"'
+    async with running_gateway(tmp_path, store_url, more=more) as gateway:
+        headers = {"Authorization": f"Bearer {gateway.key}"}
+        url = gateway.base_url.removesuffix("/v1") + "/_simulator/journal"
+        for _ in range(3):
+            async with gateway.http.get(url, headers=headers) as answer:
+                assert 200 == answer.status
+        await gateway.settled(charged=lambda ucr: ucr == 6_000_000)
+        config = tmp_path / "gateway.yaml"
+        usage = await here("usage", "acme", "--json", config=config)
+        table = await here("usage", "acme", config=config)
+
+    assert [("unknown_endpoint", 3, 0, 0, {"request": 3}, "6")] == spent_rows(usage)
+    assert ["pieces", "request 3"] == [
+        word for word in ("pieces", "request 3") if word in table.out
+    ]
 
 
 async def answered(gateway: TestGateway, key: str) -> int:

@@ -246,10 +246,15 @@ def write_config(
 
 @asynccontextmanager
 async def running_gateway(
-    folder: Path, store_url: str, *, credit: float = 100, **options: Any
+    folder: Path,
+    store_url: str,
+    *,
+    credit: float = 100,
+    provider: SimulatedProvider | None = None,
+    **options: Any,
 ) -> AsyncIterator[TestGateway]:
     """A gateway with a simulated provider behind it and an account with `credit` credits."""
-    provider = SimulatedProvider()
+    provider = provider or SimulatedProvider()
     provider_port = await provider.start()
     config = write_config(
         folder,

@@ -29,6 +29,9 @@ from gateway.metering.ledger import (
 from gateway.stores.base import DailyUsage, StoredEvent
 from gateway.stores.redis.encode import StoredHold
 
+# Of a day's usage, before the kind.
+PIECE = b"piece:"
+
 Reply = list[Any]
 Hash = dict[bytes, bytes]
 
@@ -191,6 +194,11 @@ def daily_usage(day_ms: int, reply: Sequence[bytes]) -> list[DailyUsage]:
             input_tokens=row[b"input"],
             output_tokens=row[b"output"],
             charge_ucr=row[b"charge"],
+            pieces=tuple(
+                (figure.removeprefix(PIECE).decode(), count)
+                for figure, count in sorted(row.items())
+                if figure.startswith(PIECE)
+            ),
         )
         for model, row in sorted(figures.items())
     ]

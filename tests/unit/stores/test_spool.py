@@ -63,6 +63,7 @@ EVENTS = st.builds(
     provenance=st.sampled_from(Provenance),
     end=st.sampled_from(End),
     http_status=st.integers(100, 599),
+    unmapped=st.dictionaries(NAMES, AMOUNTS | st.floats(allow_nan=False, allow_infinity=False)),
 )
 SETTLES = st.builds(
     Settle,

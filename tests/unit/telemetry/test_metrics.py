@@ -80,6 +80,34 @@ def test_every_token_class_has_a_cell_of_its_own(metrics) -> None:
     }
 
 
+def test_pieces_are_counted_by_kind(metrics) -> None:
+    pieces = (("image.hd.1024x1024", 2), ("image.low", 1), ("unheard_of", 7), ("web_search", 4))
+    metrics.call_ended(**ENDED | {"usage": Usage(pieces=pieces)})
+
+    assert [3, 4, 7] == [
+        value(metrics, "pieces_total", piece=kind) for kind in ("image", "web_search", OTHER)
+    ]
+
+
+def test_what_has_no_price_is_counted_by_its_kind(metrics) -> None:
+    for name in ("image.hd", "image", "priority"):
+        metrics.unpriced(name)
+
+    assert [2, 1] == [
+        value(metrics, "unpriced_uses_total", unpriced=kind) for kind in ("image", "service_tier")
+    ]
+
+
+def test_unmapped_fields_are_counted_by_dialect(metrics) -> None:
+    metrics.unmapped(ENDED["dialect"], 3)
+    metrics.unmapped("canary", 2)
+
+    assert [3, 2] == [
+        value(metrics, "unmapped_usage_fields_total", dialect=dialect)
+        for dialect in (ENDED["dialect"], OTHER)
+    ]
+
+
 def test_a_bucket_holds_what_is_at_most_its_bound(metrics) -> None:
     for overhead_us in (50, 51, 250_000, 250_001):
         metrics.call_ended(**ENDED | {"overhead_us": overhead_us})

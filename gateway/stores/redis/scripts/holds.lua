@@ -2,7 +2,7 @@
 -- KEYS  5 due zset  6 hold hash. Hold fields: st state, a account id, b buckets (JSON, for the
 -- reaper), sl slices, od overdraft held, bh held per bucket, obs observe, ans the first answer,
 -- seq and ck and ev the last checkpoint (ck: charge, input tokens, output tokens, then the
--- amount per bucket), j the job it was kept for.
+-- amount per bucket), j the job it was kept for. Of an expired hold ps, the pieces it was charged.
 local DUE, HOLD = KEYS[5], KEYS[6]
 local TOMBSTONE_MS = '86400000'
 
@@ -19,9 +19,10 @@ local function join(list)
 end
 
 local function read_hold()
-  local v = call('HMGET', HOLD, 'st', 'sl', 'od', 'bh', 'obs', 'seq', 'ck')
+  local v = call('HMGET', HOLD, 'st', 'sl', 'od', 'bh', 'obs', 'seq', 'ck', 'ps')
   local hold = {state = v[1], slices = {}, overdraft = tonumber(v[3] or 0), in_bucket = numbers(v[4] or ''),
-                observe = v[5] == '1', sequence = tonumber(v[6] or 0), checkpoint = numbers(v[7] or '')}
+                observe = v[5] == '1', sequence = tonumber(v[6] or 0), checkpoint = numbers(v[7] or ''),
+                pieces = v[8] or ''}
   hold.amount = hold.overdraft
   for id, amount in string.gmatch(v[2] or '', '(%S+) (%d+)') do
     hold.slices[#hold.slices + 1] = {id = id, amount = tonumber(amount)}
@@ -109,6 +110,16 @@ local function roll_up(key, model, calls, input, output, charge)
   call('HINCRBY', key, 'charge ' .. model, int(charge))
 end
 
+-- Pieces by kind ('image 3 web_search 1'), less what was rolled up of them before.
+local function roll_up_pieces(key, model, pieces, known)
+  local before = {}
+  for kind, amount in string.gmatch(known, '(%S+) (%d+)') do before[kind] = tonumber(amount) end
+  for kind, amount in string.gmatch(pieces, '(%S+) (%d+)') do
+    local more = tonumber(amount) - (before[kind] or 0)
+    if more > 0 then call('HINCRBY', key, 'piece:' .. kind .. ' ' .. model, int(more)) end
+  end
+end
+
 -- A job is asked for until none of its holds is open any more.
 local function end_job(job, open)
   if not job then return end
@@ -117,9 +128,10 @@ local function end_job(job, open)
 end
 
 -- Ended holds answer for a day; of an expired one a late settle must know what it charged.
-local function entomb(ending, charged)
+local function entomb(ending, charged, pieces)
   call('ZREM', DUE, OPERATION)
   call('DEL', HOLD)
   call('HSET', HOLD, 'st', ending, 'ck', charged or '')
+  if pieces then call('HSET', HOLD, 'ps', pieces) end
   call('PEXPIRE', HOLD, TOMBSTONE_MS)
 end

@@ -1,7 +1,7 @@
 -- settle: replace what a call held by what it used, and write its usage event, in one step.
 -- KEYS  1-4 as common.lua  5 due zset  6 hold  7 the day's usage  8.. buckets in the reservation's order
 --       last two, if it was kept for a job: the job, the open jobs
--- ARGV  3 NUMBERS  4 event (JSON)  5 model
+-- ARGV  3 NUMBERS  4 event (JSON)  5 model  6 pieces by kind, if there are any
 -- NUMBERS  1 charge  2 observe (1/0)  3 input tokens  4 output tokens
 --       5.. per bucket: amount used, expires ms
 -- Reply {'settled', now, charged, debt made, late} | {'ended', now, ending}; the latter changes nothing.
@@ -29,6 +29,7 @@ for i = 1, buckets do
 end
 roll_up(KEYS[7], ARGV[5], known[1] and 0 or 1, max(0, given[3] - (known[2] or 0)),
         max(0, given[4] - (known[3] or 0)), charge)
+if ARGV[6] then roll_up_pieces(KEYS[7], ARGV[5], ARGV[6], late and hold.pieces or '') end
 record(late and 'late' or 'settled', OPERATION, charge, debt, observed, paid, ARGV[4])
 entomb('settled')
 commit()
