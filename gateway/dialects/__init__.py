@@ -22,6 +22,7 @@ from gateway.dialects.gemini_generate import GeminiGenerate
 from gateway.dialects.gemini_predict import GeminiPredict
 from gateway.dialects.openai import OpenAIApi
 from gateway.dialects.openai_chat import OpenAIChat
+from gateway.dialects.openai_completions import OpenAICompletions
 from gateway.dialects.openai_embeddings import OpenAIEmbeddings
 from gateway.dialects.openai_images import OpenAIImages
 from gateway.dialects.openai_moderations import OpenAIModerations
@@ -44,6 +45,7 @@ APIS: Mapping[str, ApiFactory] = {
 
 DIALECTS: Mapping[str, Dialect] = {
     "openai_chat": OpenAIChat(),
+    "openai_completions": OpenAICompletions(),
     "openai_containers": FlatFee("openai_containers", model="container", piece=container),
     "openai_embeddings": OpenAIEmbeddings(),
     "openai_images": OpenAIImages(),

@@ -1,18 +1,16 @@
 """The OpenAI chat completions dialect (`POST /v1/chat/completions`), also spoken by vLLM,
 llama.cpp, Ollama, OpenRouter, DeepSeek, Groq, Mistral and Azure.
 
-Only wires the parts together and does what needs no file of its own: the splice.
-Source: OpenAI API reference, "Create chat completion" (read 2026-11-23).
+Only wires the parts together. Source: OpenAI API reference, "Create chat completion" (read
+2026-11-23).
 """
-
-from dataclasses import replace
 
 from gateway.dialects import openai_chat_call, openai_chat_prompt
 from gateway.dialects.base import AnswerReader, BodyFilter, Prepared, PromptParts, Request
-from gateway.dialects.json_scan import inserted, member, members, replaced
 from gateway.dialects.named_model import prepared
 from gateway.dialects.openai_chat_answer import json_reader, stream_reader
 from gateway.dialects.openai_chat_filter import UsageFilter
+from gateway.dialects.openai_stream_options import asking_usage
 from gateway.metering.call import Call
 
 EVENT_STREAM = "text/event-stream"
@@ -33,26 +31,10 @@ class OpenAIChat:
         return openai_chat_prompt.prompt_bound_tokens(call, context_tokens=context_tokens)
 
     def prepare(self, call: Call, request: Request, *, upstream_model: str) -> Prepared:
-        ready = prepared(call, request, upstream_model=upstream_model)
-        if not call.stream or call.wants_usage:
-            return ready
-        return replace(ready, body=_asking_usage(ready.body, call), hide_usage=True)
+        return asking_usage(prepared(call, request, upstream_model=upstream_model), call)
 
     def answer_reader(self, call: Call, *, content_type: str) -> AnswerReader:
         return stream_reader(call) if content_type == EVENT_STREAM else json_reader(call)
 
     def usage_filter(self) -> BodyFilter:
         return UsageFilter()
-
-
-def _asking_usage(body: bytes, call: Call) -> bytes:
-    """The body with `stream_options.include_usage` true and every other byte as it was."""
-    if "stream_options" not in call.document:
-        return inserted(body, body.index(b"{") + 1, b'"stream_options":{"include_usage":true},')
-    options = member(body, "stream_options")
-    if not call.document["stream_options"]:  # null or empty
-        return replaced(body, options, b'{"include_usage":true}')
-    for option in members(body, options.start):
-        if option.key == "include_usage":
-            return replaced(body, option, b"true")
-    return inserted(body, options.start + 1, b'"include_usage":true,')

@@ -6,6 +6,7 @@ each vendor field means is `openai_usage.py`'s and `openai_chat_story.py`'s busi
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import orjson
 
@@ -37,7 +38,9 @@ _HEADER = ("id", "created", "model", "service_tier", "system_fingerprint")
 
 def stream_reader(call: Call) -> AnswerReader:
     return StreamReader(
-        Story(under_schema=under_schema(call.document)), ChatClosing(call), glance=last_chunk
+        Story(under_schema=under_schema(call.document)),
+        ChoicesClosing(call.model, call.choices, CHAT),
+        glance=last_chunk,
     )
 
 
@@ -54,17 +57,29 @@ def json_reader(call: Call) -> AnswerReader:
     return JsonReader(tell, glance=last_members)
 
 
-class ChatClosing:
+@dataclass(frozen=True, slots=True)
+class ChunkForm:
+    """What the chunks of a format are called, and how a choice in them says nothing."""
+
+    name: str
+    silence: Mapping[str, object]
+
+
+CHAT = ChunkForm("chat.completion.chunk", {"delta": {}})
+
+
+class ChoicesClosing:
     """Ends a stream with finish reason `length` for each choice still open.
 
     Told with the stream's own id, model and time. Implements `Closing`.
     """
 
-    def __init__(self, call: Call) -> None:
-        self._call = call
+    def __init__(self, model: str, choices: int, form: ChunkForm) -> None:
+        self._model = model
+        self._form = form
         self._header: dict[str, object] = {}
         # Every choice seen, and whether it still lacks a finish reason.
-        self._open: dict[int, bool] = dict.fromkeys(range(call.choices), True)
+        self._open: dict[int, bool] = dict.fromkeys(range(choices), True)
         # A usage event of its own has passed.
         self._usage_told = False
         self._done = False
@@ -95,10 +110,9 @@ class ChatClosing:
         """Nothing after a `[DONE]`."""
         if self._done:
             return b""
+        said = dict(self._form.silence)
         chunks = [
-            self._chunk(
-                [{"index": index, "delta": {}, "logprobs": None, "finish_reason": "length"}]
-            )
+            self._chunk([{"index": index, **said, "logprobs": None, "finish_reason": "length"}])
             for index, is_open in sorted(self._open.items())
             if is_open
         ]
@@ -111,8 +125,8 @@ class ChatClosing:
         return b"".join(b"data: %b\n\n" % line for line in (*lines, DONE))
 
     def _chunk(self, choices: list[dict[str, object]]) -> dict[str, object]:
-        header = {"id": "", "object": "chat.completion.chunk", "created": 0}
-        return header | {"model": self._call.model} | self._header | {"choices": choices}
+        header = {"id": "", "object": self._form.name, "created": 0}
+        return header | {"model": self._model} | self._header | {"choices": choices}
 
 
 def last_chunk(tail: Tail) -> Reported | None:

@@ -18,6 +18,7 @@ from gateway.dialects.json_body import (
 )
 from gateway.dialects.named_model import asked_model
 from gateway.dialects.openai_media import Media
+from gateway.dialects.openai_stream_options import include_usage
 from gateway.errors import BadCall
 from gateway.metering.call import TEXT_ONLY, Call, Terms
 
@@ -48,9 +49,9 @@ def read_call(request: Request) -> Call:
     return Call(
         model=asked_model(request, document),
         stream=stream,
-        choices=_choices(document),
+        choices=answers(document, "n") or 1,
         max_output_tokens=_output_cap(document),
-        wants_usage=_include_usage(document) and stream,
+        wants_usage=include_usage(document) and stream,
         text_bytes=media.text_bytes,
         images=tuple(media.images),
         audio_tokens=media.audio_tokens,
@@ -60,25 +61,17 @@ def read_call(request: Request) -> Call:
     )
 
 
-def _include_usage(document: Mapping[str, object]) -> bool:
-    options = document.get("stream_options")
-    if options is None:
-        return False
-    if not isinstance(options, dict):
-        raise wrong("stream_options", "an object", options)
-    return boolean(options, "include_usage")
-
-
-def _choices(document: Mapping[str, object]) -> int:
-    choices = document.get("n")
-    if choices is None:
-        return 1
+def answers(document: Mapping[str, object], name: str) -> int | None:
+    """A number of answers asked for; None when missing or null."""
+    count = document.get(name)
+    if count is None:
+        return None
     # By type, not isinstance: true is no number here.
-    if type(choices) is not int:
-        raise wrong("n", "an integer", choices)
-    if not 1 <= choices <= CHOICES_MAX:
-        raise BadCall(f"n must be from 1 to {CHOICES_MAX}.", details={"param": "n"})
-    return choices
+    if type(count) is not int:
+        raise wrong(name, "an integer", count)
+    if not 1 <= count <= CHOICES_MAX:
+        raise BadCall(f"{name} must be from 1 to {CHOICES_MAX}.", details={"param": name})
+    return count
 
 
 def _output_cap(document: Mapping[str, object]) -> int | None:

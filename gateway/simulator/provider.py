@@ -12,7 +12,16 @@ from datetime import UTC, datetime
 import orjson
 from aiohttp import web
 
-from gateway.simulator import anthropic, embeddings, gemini, images, realtime, responses, stored
+from gateway.simulator import (
+    anthropic,
+    completions,
+    embeddings,
+    gemini,
+    images,
+    realtime,
+    responses,
+    stored,
+)
 from gateway.simulator.chat import CountTokens, RefusedRequest, answer_chat
 from gateway.simulator.exchange import Exchange, Route
 from gateway.simulator.journal import Departure, Entry, Journal
@@ -187,6 +196,7 @@ async def _chat(exchange: Exchange) -> web.StreamResponse:
 ROUTES = (
     Route("POST", "/v1/chat/completions", _chat),
     Route("POST", "/openai/deployments/{model}/chat/completions", _chat, AZURE),
+    *completions.ROUTES,
     *embeddings.ROUTES,
     *images.ROUTES,
     *anthropic.ROUTES,
