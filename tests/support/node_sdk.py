@@ -1,6 +1,6 @@
 """SDKs for Node: installed once as a lock file says, then run without a network.
 
-`tests/node` has the official SDK's scripts, `tests/node/ai_sdk` those of Vercel's AI SDK. Versions
+`tests/node` has the scripts of OpenAI's SDK, and folders in it those of others. Versions
 are the last that run on the Node of Debian 12 and on 20.
 """
 
@@ -20,6 +20,7 @@ from support.gateways import TestGateway, running_gateway
 
 SOURCE = Path(__file__).parents[1] / "node"
 AI_SDK = SOURCE / "ai_sdk"
+ANTHROPIC = SOURCE / "anthropic"
 MANIFEST = ("package.json", "package-lock.json")
 INSTALL_TIMEOUT_S = 150
 RUN_TIMEOUT_S = 30
