@@ -2,13 +2,14 @@
 
 Neither Anthropic's vocabulary nor its framing is published. Texts are counted with a vocabulary
 we have and scaled by model (`encodings`); the framing is what its guides state, and where they
-are silent a figure taken from their examples. The true number comes with the first event of the
-answer. Knows no tokenizer.
+are silent or bills differ what was measured on recorded calls (`docs/counting.md`). The true
+number comes with the first event of the answer. Knows no tokenizer.
 
 Sources (read 2026-11-23): guides "Tool use with Claude" and "Pricing", sections on tool use.
 """
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 
 import orjson
 
@@ -17,15 +18,23 @@ from gateway.dialects.anthropic_images import image_tokens
 from gateway.dialects.base import PromptParts
 from gateway.dialects.json_body import objects
 from gateway.metering.call import Call
+from gateway.metering.model_names import bare_name
 
 # "Hi" from a user is 8 tokens.
 PRIMING_TOKENS = 3
 MESSAGE_TOKENS = 4
-# The system prompt that explains tools; published per model, this is the one of most.
-TOOLS_TOKENS = 346
-# A call's name and arguments are texts; the tags around them are not. The guide's call of
-# get_weather with two arguments, after a short sentence, is 89 tokens in all.
-TOOL_CALL_TOKENS = 55
+# The system prompt that explains tools: as published, and as measured since Claude 4.5, where a
+# call that is demanded takes more. The first matching row counts.
+TOOLS_TOKENS = (
+    ("*claude-3*", 346, 346),
+    ("*claude-*-[5-9]*", 512, 605),
+    ("*", 346, 346),
+)
+# A call's name and arguments are texts; the tags around it and around each argument are not.
+TOOL_CALL_TOKENS = 36
+ARGUMENT_TOKENS = 13
+# How an answer under a JSON schema is asked for, beside the schema.
+SCHEMA_TOKENS = 150
 # What a tool of Anthropic's own adds, by the beginning of its type; the dearest for others.
 OWN_TOOLS = {"bash_": 245, "text_editor_": 700, "computer_": 735}
 OWN_TOOL_TOKENS = 735
@@ -46,6 +55,8 @@ def prompt_bound_tokens(call: Call, *, context_tokens: int) -> int:
         bound += _image_tokens(call)
     if call.document.get("tools"):
         bound += _own_tools_tokens(call)
+    if _schema(call.document):
+        bound += SCHEMA_TOKENS
     return min(bound, context_tokens)
 
 
@@ -60,7 +71,20 @@ def prompt_parts(call: Call) -> PromptParts:
     texts += [
         orjson.dumps(tool).decode() for tool in objects(document.get("tools")) if not _own(tool)
     ]
+    if schema := _schema(document):
+        texts.append(orjson.dumps(schema).decode())
+        fixed += SCHEMA_TOKENS
     return PromptParts(texts=texts, fixed_tokens=fixed)
+
+
+def call_tokens(calls: int, arguments: int) -> int:
+    """Framing of tool calls that have so many arguments together."""
+    return calls * TOOL_CALL_TOKENS + arguments * ARGUMENT_TOKENS
+
+
+def arguments_in(json_text: str) -> int:
+    """Members at any depth: an object in an argument is written out like arguments."""
+    return json_text.count('":')
 
 
 def sealed_tokens(base64_chars: int, *, shown_chars: int = 0) -> int:
@@ -79,7 +103,24 @@ def _own_tools_tokens(call: Call) -> int:
         for tool in tools
         if (name := _own(tool))
     )
-    return own + TOOLS_TOKENS if tools else 0
+    return own + _tools_tokens(call) if tools else 0
+
+
+def _tools_tokens(call: Call) -> int:
+    choice = call.document.get("tool_choice")
+    demanded = isinstance(choice, dict) and choice.get("type") in ("any", "tool")
+    name = bare_name(call.model)
+    return next(
+        forced if demanded else free
+        for match, free, forced in TOOLS_TOKENS
+        if fnmatchcase(name, match)
+    )
+
+
+def _schema(document: Mapping[str, object]) -> object:
+    config = document.get("output_config")
+    found = config.get("format") if isinstance(config, dict) else document.get("output_format")
+    return found.get("schema") if isinstance(found, dict) else None
 
 
 def _own(tool: Mapping[str, object]) -> str:
@@ -102,7 +143,7 @@ def _add_block(block: Mapping[str, object], texts: list[str]) -> int:
         texts += [text for text in (source.get("data"), source.get("content")) if text]
     if block.get("type") in _CALLS:
         texts.append(orjson.dumps(block.get("input")).decode())
-        return TOOL_CALL_TOKENS
+        return call_tokens(1, arguments_in(texts[-1]))
     sealed = sum(len(text) for name in _SEALED if isinstance(text := block.get(name), str))
     shown = block.get("thinking")
     return sealed_tokens(sealed, shown_chars=len(shown) if isinstance(shown, str) else 0)

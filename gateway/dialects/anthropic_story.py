@@ -10,20 +10,27 @@ from collections.abc import Mapping
 
 import orjson
 
-from gateway.dialects.anthropic_prompt import TOOL_CALL_TOKENS, sealed_tokens
+from gateway.dialects.anthropic_prompt import arguments_in, call_tokens, sealed_tokens
 from gateway.dialects.anthropic_usage import WEB_SEARCH, merged, read_usage
 from gateway.dialects.base import OutputPiece, Reported
 from gateway.dialects.json_body import objects
 from gateway.metering.usage import NOTHING, Usage
 
 _CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
+# The model itself ended the answer: what it ended it with is 3 tokens, in all recorded answers.
+FINISHED = ("end_turn", "tool_use", "stop_sequence")
+ANSWER_TOKENS = 3
 
 
 class Story:
     """Grows with every event; `take_pieces` forgets the texts it hands out."""
 
     __slots__ = (
+        "_after_quote",
+        "_arguments",
         "_delta",
+        "_finished",
+        "_said",
         "_sealed_chars",
         "_searches",
         "_start",
@@ -35,6 +42,12 @@ class Story:
     def __init__(self) -> None:
         self._texts: dict[str, list[str]] = {}
         self._tools = 0
+        # Their arguments, and whether the latest piece of one ended with a quote.
+        self._arguments = 0
+        self._after_quote = False
+        # Anything was said, and the model itself ended it.
+        self._said = False
+        self._finished = False
         self._searches = 0
         # What was thought, and the encrypted form that stands for all of it.
         self._thought_chars = 0
@@ -68,12 +81,14 @@ class Story:
 
     @property
     def extra(self) -> Usage:
-        """Framing of tool calls, thinking that is not shown, searches made."""
+        """Framing of answer and tool calls, thinking that is not shown, searches made."""
         unseen = sealed_tokens(self._sealed_chars, shown_chars=self._thought_chars)
-        if not self._tools and not unseen and not self._searches:
+        framing = call_tokens(self._tools, self._arguments)
+        framing += ANSWER_TOKENS if self._said and self._finished else 0
+        if not framing and not unseen and not self._searches:
             return NOTHING
         return Usage(
-            output_text=self._tools * TOOL_CALL_TOKENS,
+            output_text=framing,
             output_reasoning=unseen,
             pieces=((WEB_SEARCH, self._searches),) if self._searches else (),
         )
@@ -98,6 +113,7 @@ class Story:
                 self._add_content(message)
             case "message_delta":
                 self._delta = _usage(document) or self._delta
+                self._finish(document.get("delta"))
             case _:
                 pass
 
@@ -105,6 +121,7 @@ class Story:
         """The whole answer in one."""
         self._start = self._delta = _usage(document)
         self._add_content(document)
+        self._finish(document)
 
     def _add_content(self, message: object) -> None:
         if isinstance(message, dict):
@@ -120,7 +137,7 @@ class Story:
             self._say(f"{index}.name", block.get("name"))
             # Streams give it in deltas, after an empty one.
             if block.get("input"):
-                self._say(f"{index}.input", orjson.dumps(block["input"]).decode())
+                self._add_input(index, orjson.dumps(block["input"]).decode())
         elif kind == "web_search_tool_result":
             # A search that failed has an object here, and is not charged.
             self._searches += isinstance(block.get("content"), list)
@@ -143,7 +160,7 @@ class Story:
             case "thinking_delta":
                 self._think(index, delta.get("thinking"))
             case "input_json_delta":
-                self._say(f"{index}.input", delta.get("partial_json"))
+                self._add_input(index, delta.get("partial_json"))
             case "signature_delta":
                 self._add_seal(delta.get("signature"))
             case "compaction_delta":
@@ -151,8 +168,20 @@ class Story:
             case _:
                 pass
 
+    def _finish(self, told: object) -> None:
+        if isinstance(told, dict) and told.get("stop_reason") in FINISHED:
+            self._finished = True
+
+    def _add_input(self, index: int, text: object) -> None:
+        self._say(f"{index}.input", text)
+        if text and isinstance(text, str):
+            self._arguments += arguments_in(text)
+            self._arguments += self._after_quote and text.startswith(":")
+            self._after_quote = text.endswith('"')
+
     def _say(self, name: str, text: object) -> None:
         if text and isinstance(text, str):
+            self._said = True
             if name in self._texts:
                 self._texts[name].append(text)
             else:

@@ -20,6 +20,8 @@ from support.anthropic_sdk import (
 )
 from support.gateways import PROVIDER_CREDENTIAL, running_gateway
 
+from gateway.dialects.anthropic_story import ANSWER_TOKENS
+
 # No SDK sees what kind of store there is: one is enough.
 pytestmark = pytest.mark.parametrize("store_server", ["valkey"], indirect=True)
 
@@ -203,7 +205,7 @@ async def test_a_report_that_cannot_be_is_replaced_by_our_count(
 
         [event] = await tk.events()
         assert "counted" == event["provenance"]
-        assert 300 == event["usage"]["output_text"]
+        assert 300 + ANSWER_TOKENS == event["usage"]["output_text"]
 
 
 async def test_openai_and_anthropic_clients_share_a_gateway(tmp_path: Path, store_url: str) -> None:
