@@ -8,8 +8,10 @@ from collections.abc import Mapping
 
 PIECE_KINDS: Mapping[str, tuple[str, ...]] = {
     "anthropic_messages": ("web_search",),
+    "anthropic_vertex": ("web_search",),
     "gemini_cache": ("cached_token_hour",),
     "gemini_generate": ("grounding", "grounding_query", "maps"),
+    "gemini_predict": ("image",),
     "gemini_videos": ("video_second",),
     "openai_containers": ("container",),
     "openai_fine_tuning": ("trained_token",),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from gateway.dialects.unknown_endpoint import UNKNOWN_ENDPOINT
+from gateway.metering.pieces import PIECES
 from gateway.metering.routes import is_exact
 from gateway.settings.documents import Node
 from gateway.settings.problems import Problems, did_you_mean
@@ -81,7 +82,8 @@ def _check_limit(limit: KeyLimitBlock, node: Node, problems: Problems) -> None:
 def _check_models_routed(
     files: Files, models: tuple[str, ...], node: Node, *, problems: Problems
 ) -> None:
-    matches = [route.match for route in files.main.models]
+    # What has no model bears the name of its piece: a container, a search in stored files.
+    matches = [*(route.match for route in files.main.models), *PIECES]
     if files.main.unknown_endpoints == "forward_flat":
         matches.append(UNKNOWN_ENDPOINT)
     for index, model in enumerate(models):
