@@ -119,3 +119,17 @@ class Conflict(GatewayError):
 
     status = 409
     code = "conflict"
+
+
+class NotFound(GatewayError):
+    """There is nothing of that name that the caller may see."""
+
+    status = 404
+    code = "not_found"
+
+
+class ScopeMissing(GatewayError):
+    """The key is valid and may not do this."""
+
+    status = 403
+    code = "scope_missing"

@@ -39,7 +39,7 @@ CONFINED = {
     "tiktoken": ("gateway.tokens",),
     "prometheus_client": ("gateway.telemetry",),
     "yaml": ("gateway.settings",),
-    "pydantic": ("gateway.settings",),
+    "pydantic": ("gateway.settings", "gateway.api"),
     "aiohttp": (
         "gateway.proxy.handler",
         "gateway.proxy.downstream",

@@ -40,6 +40,7 @@ def data_plane(
     inherited: Inherited,
     *,
     stores: Stores,
+    authentication: Authentication,
     providers: Mapping[str, Provider],
     settlements: Settlements,
     running: RunningCalls,
@@ -72,9 +73,7 @@ def data_plane(
     )
     pipeline = Pipeline(
         rules,
-        authentication=Authentication(
-            stores.keys, ledger, plans=settings.plans, pepper=inherited.address.pepper
-        ),
+        authentication=authentication,
         admission=admission,
         open_hold=open_hold,
         now_ms=ledger.now_ms,

@@ -6,8 +6,11 @@ from contextlib import AsyncExitStack
 
 from aiohttp import web
 
+from gateway.access.keys import Authentication
 from gateway.api.admin import Readiness, admin_app
+from gateway.app.control_plane import control_plane
 from gateway.app.data_plane import data_plane
+from gateway.app.front import Front
 from gateway.app.inherited import Inherited
 from gateway.app.providers import provider_of, socket_session
 from gateway.app.stores import open_stores
@@ -67,9 +70,22 @@ class Gateway:
             name: provider_of(each, sockets=sockets, running=self._running, cleanup=self._cleanup)
             for name, each in settings.providers.items()
         }
+        authentication = Authentication(
+            self.stores.keys,
+            self.stores.ledger,
+            plans=settings.plans,
+            pepper=self._inherited.address.pepper,
+        )
+        self._metering_api = control_plane(
+            self._inherited,
+            stores=self.stores,
+            authentication=authentication,
+            observation=self._observation,
+        )
         self._data_plane = data_plane(
             self._inherited,
             stores=self.stores,
+            authentication=authentication,
             providers=providers,
             settlements=self._settlements,
             running=self._running,
@@ -150,7 +166,7 @@ class Gateway:
             body_timeout_s=listen.body_timeout_s,
         )
         self._server = web.Server(
-            handler.handle,
+            Front(handler, self._metering_api).handle,
             # A request's bytes are inspected and forwarded as they came, never unpacked.
             auto_decompress=False,
             access_log=None,

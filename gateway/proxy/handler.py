@@ -46,12 +46,16 @@ class ProxyHandler:
         # An id must be unique, not secret. Seeded here, in the worker, not before it is forked.
         self._draw = Random(os.urandom(32)).getrandbits  # noqa: S311  see above
 
+    def spoke(self, request: web.BaseRequest) -> None:
+        """A whole request head came, whoever answers it."""
+        self._slow_heads.spoke(request.protocol)
+
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         trace = Trace(
             request_id=f"req_{self._draw(REQUEST_ID_BITS):024x}",
             started_s=monotonic(),
         )
-        self._slow_heads.spoke(request.protocol)
+        self.spoke(request)
         response = ClientResponse(request)
         incoming = ClientRequest(request, body_timeout_s=self._body_timeout_s)
         try:

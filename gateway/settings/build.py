@@ -24,6 +24,7 @@ from gateway.settings.schema import AccountBlock, GrantBlock, KeyBlock
 from gateway.settings.schema_plans import KeyLimitBlock, LimitBlock, PlanBlock
 from gateway.settings.schema_prices import PriceBlock
 from gateway.settings.schema_providers import AwsBlock, ProviderBlock
+from gateway.settings.services import build_services
 from gateway.settings.sources import Sources
 from gateway.settings.values import (
     Admin,
@@ -75,6 +76,7 @@ def build(files: Files, sources: Sources, problems: Problems) -> Settings:
         encodings=tuple(EncodingRule(**rule.model_dump()) for rule in main.encodings),
         rate_card=rate_card,
         plans=_plans(files),
+        services=build_services(files, sources, problems),
         accounts=accounts,
         digest=sources.digest,
         files=tuple(sources.files),

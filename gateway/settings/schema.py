@@ -199,6 +199,33 @@ DEFAULT_ENCODINGS = (
 )
 
 
+class ServiceBlock(Block):
+    """Another program that asks the Metering API; it never calls a provider."""
+
+    id: Name
+    """Unique; stands in the audit trail."""
+    secret: Reference
+    """The whole service key (ts_ and 32 characters or more), as env:NAME or file:PATH."""
+    scopes: Annotated[
+        tuple[
+            Literal[
+                "keys:read",
+                "keys:write",
+                "accounts:read",
+                "accounts:write",
+                "grants:write",
+                "reservations:write",
+                "usage:read",
+                "sinks:read",
+                "sinks:write",
+            ],
+            ...,
+        ],
+        Field(min_length=1),
+    ]
+    """What it may do, each by itself."""
+
+
 class GatewayFile(Block):
     """Tollkeeper's configuration."""
 
@@ -230,5 +257,7 @@ class GatewayFile(Block):
     """Price of models without a line on the card; null refuses them."""
     plans: PlansField
     """Plans by name, or the file with them, from this file's directory."""
+    services: tuple[ServiceBlock, ...] = ()
+    """Programs that may ask the Metering API about all accounts."""
     accounts: tuple[AccountBlock, ...] = ()
     """Accounts, keys and grants kept by configuration; others are made by command."""

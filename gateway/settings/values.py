@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from gateway.access.services import ServiceKey
 from gateway.dialects.aws_signing import AwsIdentity
 from gateway.metering.accounts import Account, VirtualKey, digest
 from gateway.metering.ledger import Grant
@@ -150,6 +151,7 @@ class Settings:
     encodings: tuple[EncodingRule, ...]
     rate_card: RateCard
     plans: Mapping[str, Plan]
+    services: tuple[ServiceKey, ...]
     accounts: tuple[DeclaredAccount, ...]
     digest: str
     files: tuple[Path, ...]

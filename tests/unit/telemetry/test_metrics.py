@@ -13,8 +13,16 @@ from gateway.telemetry.exposition import render
 from gateway.telemetry.families import FAMILIES, OTHER, REFUSAL_REASONS, UnknownHandling
 from gateway.telemetry.metrics import MetricLabels, Metrics
 
-# Of commands and of callers who are gone: nobody's call is refused with these.
-NEVER_ANSWERED = {"invalid_configuration", "conflict", "client_left", "damaged_vocabulary"}
+# Of commands, of callers who are gone, of the Metering API: nobody's call is refused with these.
+NEVER_ANSWERED = {
+    "invalid_configuration",
+    "conflict",
+    "client_left",
+    "damaged_vocabulary",
+    "not_found",
+    "scope_missing",
+    "idempotency_key_missing",
+}
 
 LABELS = MetricLabels(dialects=("openai_chat",), providers=("openai", "vllm"), models=("gpt-5",))
 ENDED = {

@@ -1,0 +1,191 @@
+"""Serves the declared operations: finds, authenticates, reads, asks, answers.
+
+In that order for each request, so that a stranger learns nothing but 401, and nothing is read of a
+body nobody may send. Knows the operations by their declaration only.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+from urllib.parse import parse_qsl
+
+import orjson
+from aiohttp import web
+
+from gateway.access.keys import Authentication
+from gateway.access.services import Service, ServiceKeys
+from gateway.api import problems
+from gateway.api.operation import Answer, Asked, Audience, Operation, Text
+from gateway.api.reading import read_body, read_query
+from gateway.api.shapes import Query
+from gateway.errors import BadCall, BodyTooLarge, GatewayError, NotFound, ScopeMissing
+from gateway.metering.accounts import Caller
+
+REQUEST_ID_BITS = 96
+BODY_BYTES_MAX = 1024 * 1024
+BODY_TIMEOUT_S = 30.0
+# An operation asks the store and answers; whatever takes longer is stuck.
+ANSWER_TIMEOUT_S = 30.0
+IDEMPOTENCY_KEY_CHARS_MAX = 255
+
+
+class Dispatcher:
+    def __init__(
+        self,
+        operations: Sequence[Operation],
+        *,
+        root: str,
+        authentication: Authentication,
+        services: ServiceKeys,
+        on_fault: Callable[[str, BaseException], None],
+    ) -> None:
+        """`root` stands before every operation's path. `on_fault` is told of bugs."""
+        self._root = root
+        self._exact: dict[tuple[str, str], Operation] = {}
+        self._patterns: dict[tuple[str, int], list[tuple[list[str], Operation]]] = {}
+        for operation in operations:
+            self._add(operation)
+        self._authentication = authentication
+        self._services = services
+        self._on_fault = on_fault
+        # An id must be unique, not secret. Seeded here, in the worker, not before it is forked.
+        self._draw = Random(os.urandom(32)).getrandbits  # noqa: S311  see above
+
+    def _add(self, operation: Operation) -> None:
+        path = self._root + operation.path
+        if "{" not in path:
+            self._exact[operation.method, path] = operation
+        else:
+            segments = path.split("/")
+            self._patterns.setdefault((operation.method, len(segments)), []).append(
+                (segments, operation)
+            )
+
+    async def handle(self, request: web.BaseRequest) -> web.Response:
+        request_id = f"req_{self._draw(REQUEST_ID_BITS):024x}"
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                response = await self._answered(request)
+        except GatewayError as error:
+            response = problems.response(error, request_id=request_id)
+        except Exception as fault:  # noqa: BLE001  the edge: whatever happened, the client gets an answer
+            self._on_fault("api", fault)
+            failed = GatewayError("Something failed inside the gateway; it was logged.")
+            response = problems.response(failed, request_id=request_id)
+        response.headers["x-tollkeeper-request-id"] = request_id
+        return response
+
+    async def _answered(self, request: web.BaseRequest) -> web.Response:
+        path, _, query_string = request.raw_path.partition("?")
+        operation, segments = self._find(request.method, path)
+        query = dict(parse_qsl(query_string, keep_blank_values=True))
+        caller, service = await self._authenticated(operation, request, query)
+        query.pop("key", None)
+        asked: Asked[Query] = Asked(
+            query=read_query(operation.query, query),
+            segments=segments,
+            body=read_body(operation.body, await _body(request), content_type=request.content_type),
+            caller=caller,
+            service=service,
+            idempotency_key=_idempotency_key(operation, request),
+            if_match=request.headers.get("If-Match", ""),
+        )
+        return respond(operation, await operation.handler(asked))
+
+    def _find(self, method: str, path: str) -> tuple[Operation, Mapping[str, str]]:
+        exact = self._exact.get((method, path))
+        if exact is not None:
+            return exact, {}
+        asked = path.split("/")
+        for segments, operation in self._patterns.get((method, len(asked)), ()):
+            named = _named(segments, asked)
+            if named is not None:
+                return operation, named
+        raise NotFound(
+            f"There is no {method} {path[:200]} in the Metering API. "
+            f"{self._root}/openapi.json lists what there is."
+        )
+
+    async def _authenticated(
+        self, operation: Operation, request: web.BaseRequest, query: Mapping[str, str]
+    ) -> tuple[Caller | None, Service | None]:
+        match operation.audience:
+            case Audience.ANYBODY:
+                return None, None
+            case Audience.KEY:
+                return await self._authentication.caller(request.headers, query), None
+            case Audience.SERVICE:
+                return None, self._service(operation, request)
+
+    def _service(self, operation: Operation, request: web.BaseRequest) -> Service:
+        service = self._services.service(request.headers)
+        if service is None:
+            raise _no_service()
+        if operation.scope not in service.scopes:
+            raise ScopeMissing(
+                f"The service key does not have the scope {str(operation.scope)!r}, which this "
+                "needs. Add it to `services` in the configuration."
+            )
+        return service
+
+
+def respond(operation: Operation, answer: Answer) -> web.Response:
+    if answer is None:
+        return web.Response(status=204)
+    if isinstance(answer, Text):
+        headers = {"Cache-Control": "no-store", **answer.headers}
+        headers["Content-Type"] = answer.content_type
+        return web.Response(status=operation.status, headers=headers, body=answer.body)
+    return web.Response(
+        status=operation.status,
+        headers={"Content-Type": "application/json", "Cache-Control": "no-store"},
+        body=orjson.dumps(answer.model_dump(mode="python", by_alias=True)),
+    )
+
+
+def _named(segments: Sequence[str], asked: Sequence[str]) -> Mapping[str, str] | None:
+    named: dict[str, str] = {}
+    for pattern, segment in zip(segments, asked, strict=True):
+        if pattern.startswith("{"):
+            if not segment or "%" in segment:
+                return None
+            named[pattern[1:-1]] = segment
+        elif pattern != segment:
+            return None
+    return named
+
+
+def _no_service() -> GatewayError:
+    return ScopeMissing(
+        "This is for services. Send a service key (ts_...) as `Authorization: Bearer`; a virtual "
+        "key sees only itself and its account."
+    )
+
+
+def _idempotency_key(operation: Operation, request: web.BaseRequest) -> str:
+    key = request.headers.get("Idempotency-Key", "")
+    if operation.idempotent and not key:
+        raise BadCall(
+            "Send an Idempotency-Key header, a name of your own for this request: asked again "
+            "under it, the same answer comes and nothing is done twice.",
+            code="idempotency_key_missing",
+        )
+    if len(key) > IDEMPOTENCY_KEY_CHARS_MAX or not key.isprintable():
+        raise BadCall(f"Idempotency-Key: at most {IDEMPOTENCY_KEY_CHARS_MAX} printable characters.")
+    return key
+
+
+async def _body(request: web.BaseRequest) -> bytes:
+    length = request.content_length
+    if length is not None and length > BODY_BYTES_MAX:
+        raise BodyTooLarge(f"At most {BODY_BYTES_MAX} bytes are taken here.")
+    parts: list[bytes] = []
+    size = 0
+    async with asyncio.timeout(BODY_TIMEOUT_S):
+        while data := await request.content.readany():
+            size += len(data)
+            if size > BODY_BYTES_MAX:
+                raise BodyTooLarge(f"At most {BODY_BYTES_MAX} bytes are taken here.")
+            parts.append(data)
+    return b"".join(parts)

@@ -1,0 +1,15 @@
+"""The Metering API: every operation of it, in one place."""
+
+from collections.abc import Sequence
+
+from gateway.api import about, balance, key, pricing
+from gateway.api.operation import Operation
+from gateway.api.resources import Resources
+
+ROOT = "/metering/v1"
+PREFIX = "/metering/"
+
+
+def operations(resources: Resources, *, version: str) -> Sequence[Operation]:
+    served = (*key.operations(), *balance.operations(resources), *pricing.operations(resources))
+    return (*served, *about.operations(served, root=ROOT, version=version))

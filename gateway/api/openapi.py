@@ -1,0 +1,184 @@
+"""The OpenAPI 3.1 document of the Metering API, made of the declarations that serve it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from gateway.api.operation import Audience, Operation
+from gateway.api.problems import MEDIA_TYPE, TITLES
+from gateway.errors import (
+    BadCall,
+    GatewayError,
+    QuotaExceeded,
+    ScopeMissing,
+    StoreUnavailable,
+    Unauthenticated,
+)
+
+REF = "#/components/schemas/{model}"
+SECURITY: Mapping[Audience, Sequence[Mapping[str, Sequence[str]]]] = {
+    Audience.ANYBODY: [],
+    Audience.KEY: [{"virtual_key": []}],
+    Audience.SERVICE: [{"service_key": []}],
+}
+SCHEMES = {
+    "virtual_key": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A virtual key (`tk_...`): sees itself and its account.",
+    },
+    "service_key": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A service key (`ts_...`): acts for all accounts, within its scopes.",
+    },
+}
+PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code"],
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string", "enum": sorted(TITLES)},
+        "instance": {"type": "string"},
+    },
+    "additionalProperties": True,
+}
+
+
+def openapi(
+    operations: Sequence[Operation], *, root: str, version: str
+) -> dict[str, Any]:  # Any: JSON
+    shapes = _shapes(operations)
+    _, definitions = models_json_schema(
+        [(shape, "serialization" if answers else "validation") for shape, answers in shapes],
+        ref_template=REF,
+    )
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        described = _operation(operation)
+        paths.setdefault(root + operation.path, {})[operation.method.lower()] = described
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Tollkeeper Metering API",
+            "version": version,
+            "description": "Keys, balances, usage and reservations. Amounts are exact: decimal "
+            "text in credits, and whole microcredits. Moments are UTC.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": {**definitions.get("$defs", {}), "Problem": PROBLEM},
+            "securitySchemes": SCHEMES,
+        },
+    }
+
+
+def _shapes(operations: Sequence[Operation]) -> list[tuple[type[BaseModel], bool]]:
+    shapes: dict[tuple[type[BaseModel], bool], None] = {}
+    for operation in operations:
+        if operation.answer is not None:
+            shapes[operation.answer, True] = None
+        if operation.body is not None:
+            shapes[operation.body, False] = None
+    return list(shapes)
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "tags": [operation.tag],
+        "security": SECURITY[operation.audience],
+        "parameters": [*_segments(operation), *_query(operation), *_headers(operation)],
+        "responses": _responses(operation),
+    }
+    if operation.scope:
+        described["description"] = f"Needs the scope `{operation.scope}`."
+    if operation.body is not None:
+        described["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": _ref(operation.body)}},
+        }
+    return described
+
+
+def _segments(operation: Operation) -> list[dict[str, Any]]:
+    names = [part[1:-1] for part in operation.path.split("/") if part.startswith("{")]
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        for name in names
+    ]
+
+
+def _query(operation: Operation) -> list[dict[str, Any]]:
+    schema = operation.query.model_json_schema(ref_template=REF)
+    required = schema.get("required", [])
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": name in required,
+            "schema": _inlined(each, schema),
+        }
+        for name, each in schema.get("properties", {}).items()
+    ]
+
+
+def _inlined(schema: Any, whole: Mapping[str, Any]) -> Any:  # noqa: ANN401  Any: JSON
+    """A parameter's schema without references: enumerations are written out."""
+    if isinstance(schema, dict):
+        if "$ref" in schema:
+            return whole["$defs"][schema["$ref"].rpartition("/")[2]]
+        return {name: _inlined(value, whole) for name, value in schema.items()}
+    if isinstance(schema, list):
+        return [_inlined(each, whole) for each in schema]
+    return schema
+
+
+def _headers(operation: Operation) -> list[dict[str, Any]]:
+    if not operation.idempotent:
+        return []
+    return [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": True,
+            "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+        }
+    ]
+
+
+def _responses(operation: Operation) -> dict[str, Any]:
+    answered: dict[str, Any] = {"description": "Done."}
+    if operation.answer is not None:
+        answered["content"] = {"application/json": {"schema": _ref(operation.answer)}}
+    for media in operation.media:
+        if media != "application/json":
+            answered.setdefault("content", {})[media] = {"schema": {"type": "string"}}
+    status = 204 if operation.answer is None and operation.media == ("application/json",) else None
+    responses = {str(status or operation.status): answered}
+    for error in _errors(operation):
+        problem = {"schema": {"$ref": REF.format(model="Problem")}}
+        responses[str(error.status)] = {
+            "description": TITLES.get(error.code, error.code),
+            "content": {MEDIA_TYPE: problem},
+        }
+    return responses
+
+
+def _errors(operation: Operation) -> Sequence[type[GatewayError]]:
+    common: list[type[GatewayError]] = [BadCall, StoreUnavailable]
+    if operation.audience is not Audience.ANYBODY:
+        common += [Unauthenticated, QuotaExceeded]
+    if operation.audience is Audience.SERVICE:
+        common.append(ScopeMissing)
+    return (*common, *operation.errors)
+
+
+def _ref(shape: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": REF.format(model=shape.__name__)}

@@ -1,0 +1,85 @@
+"""One operation of the Metering API: declared once, served and described from the declaration."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from gateway.access.services import Service, ServiceScope
+from gateway.api.shapes import Body, Query, Reply
+from gateway.errors import GatewayError
+from gateway.metering.accounts import Caller
+
+
+class Audience(StrEnum):
+    """Who may ask: anybody, the holder of a virtual key about itself and its account, or a
+    service with a scope."""
+
+    ANYBODY = "anybody"
+    KEY = "key"
+    SERVICE = "service"
+
+
+class NoQuery(Query):
+    """No parameters."""
+
+
+Q = TypeVar("Q", bound=Query)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked(Generic[Q]):
+    """A request that was understood: whoever asks may, and what comes has the declared shape."""
+
+    query: Q
+    segments: Mapping[str, str] = field(default_factory=dict)
+    body: Body | None = None
+    caller: Caller | None = None
+    service: Service | None = None
+    idempotency_key: str = ""
+    if_match: str = ""
+
+    @property
+    def holder(self) -> Caller:
+        """Of the virtual key; for operations with Audience.KEY."""
+        assert self.caller is not None, "the dispatcher sees to it"
+        return self.caller
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """An answer that is no JSON document: an export, a page."""
+
+    content_type: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Answer = Reply | Text | None
+"""None: 204, nothing to say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """`path` under the API's root, with `{name}` for a segment; `name` is its operationId.
+
+    `errors` are what it may raise besides what every operation may: 400, 401, 403, 429, 503.
+    """
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    tag: str
+    audience: Audience
+    handler: Callable[[Asked[Query]], Awaitable[Answer]]
+    answer: type[Reply] | None = None
+    query: type[Query] = NoQuery
+    body: type[Body] | None = None
+    scope: ServiceScope | None = None
+    """What the service must be allowed to do."""
+    status: int = 200
+    idempotent: bool = False
+    """An `Idempotency-Key` header is required."""
+    media: tuple[str, ...] = ("application/json",)
+    errors: tuple[type[GatewayError], ...] = ()

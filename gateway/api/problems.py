@@ -1,0 +1,57 @@
+"""Errors of the Metering API as `application/problem+json` (RFC 9457), with stable codes.
+
+`type` is a URI reference to the page that explains the code; `code` is the same word as in the data
+plane's errors. What a program can act on stands beside: numbers, names, never a key.
+"""
+
+import math
+from collections.abc import Mapping
+
+import orjson
+from aiohttp import web
+
+from gateway.errors import GatewayError
+
+MEDIA_TYPE = "application/problem+json"
+# Where `type` leads, under this API's own root.
+TYPES = "/metering/v1/problems/"
+
+TITLES: Mapping[str, str] = {
+    "invalid_request": "The request is not valid",
+    "request_too_large": "The request body is too large",
+    "invalid_api_key": "No valid key",
+    "scope_missing": "The key does not have the scope",
+    "not_found": "There is nothing here",
+    "conflict": "The id stands for something else",
+    "idempotency_key_missing": "The Idempotency-Key header is missing",
+    "idempotency_key_reused": "The Idempotency-Key was used for another request",
+    "idempotency_in_flight": "The same request is still running",
+    "changed_meanwhile": "It has changed meanwhile",
+    "insufficient_quota": "Not enough credit",
+    "balance_held": "The credit is held by running calls",
+    "rate_limit_exceeded": "A limit is reached",
+    "metering_unavailable": "The ledger does not answer",
+    "draining": "The gateway is shutting down",
+    "internal_error": "Something failed inside the gateway",
+}
+
+
+def document(error: GatewayError) -> dict[str, object]:
+    return {
+        "type": f"{TYPES}{error.code}",
+        "title": TITLES.get(error.code, error.code.replace("_", " ").capitalize()),
+        "status": error.status,
+        "detail": error.message,
+        "code": error.code,
+        **error.details,
+    }
+
+
+def response(error: GatewayError, *, request_id: str) -> web.Response:
+    headers = {"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store"}
+    if error.status == 401:  # noqa: PLR2004 (RFC 9110: the one status that must name a scheme)
+        headers["WWW-Authenticate"] = "Bearer"
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(max(0, math.ceil(error.retry_after_s)))
+    body = document(error) | {"instance": request_id}
+    return web.Response(status=error.status, headers=headers, body=orjson.dumps(body))

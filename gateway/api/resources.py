@@ -1,0 +1,18 @@
+"""What the operations of the Metering API work with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.metering.plans import Plan
+from gateway.metering.pricing import RateCard
+from gateway.stores.base import KeyStore, Ledger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    ledger: Ledger
+    keys: KeyStore
+    plans: Mapping[str, Plan]
+    rate_card: RateCard
+    usd_nanos_per_credit: int
+    """What a credit is worth, in 10⁻⁹ US dollars."""

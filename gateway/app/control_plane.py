@@ -1,0 +1,35 @@
+"""The Metering API of one worker, tied together."""
+
+from gateway import __version__
+from gateway.access.keys import Authentication
+from gateway.access.services import ServiceKeys
+from gateway.api.dispatch import Dispatcher
+from gateway.api.metering import ROOT, operations
+from gateway.api.resources import Resources
+from gateway.app.inherited import Inherited
+from gateway.app.stores import Stores
+from gateway.proxy.observation import Observation
+
+
+def control_plane(
+    inherited: Inherited,
+    *,
+    stores: Stores,
+    authentication: Authentication,
+    observation: Observation,
+) -> Dispatcher:
+    settings = inherited.settings
+    resources = Resources(
+        ledger=stores.ledger,
+        keys=stores.keys,
+        plans=settings.plans,
+        rate_card=settings.rate_card,
+        usd_nanos_per_credit=settings.metering.usd_nanos_per_credit,
+    )
+    return Dispatcher(
+        operations(resources, version=__version__),
+        root=ROOT,
+        authentication=authentication,
+        services=ServiceKeys(settings.services, pepper=inherited.address.pepper),
+        on_fault=observation.fault,
+    )
