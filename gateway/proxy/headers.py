@@ -8,11 +8,13 @@ From the caller to the provider these stay behind:
   provider credential's business;
 - who called through whom (X-Forwarded-*, Forwarded, Via, X-Real-IP, CF-* and other CDNs' fields):
   the callers' addresses are none of the provider's business;
-- method and path overrides, because what was metered must be what is done;
+- method and path overrides and masks of the answer's fields (X-Goog-FieldMask), because what was
+  metered must be what is done;
 - x-tollkeeper-*, which are ours: the provider is told our request id in one.
 From the provider to the caller: hop-by-hop fields, Set-Cookie (the provider's cookies would be sent
 to us by every caller of this host), the operator's organisation and project, and what a provider
 says about its own host (Alt-Svc, Strict-Transport-Security, NEL, Report-To, Clear-Site-Data).
+The URL of a resumable upload (X-Goog-Upload-URL) is led through here: see `upload_urls.py`.
 X-Request-Id crosses both ways; ours travels beside it as x-tollkeeper-request-id.
 
 Knows nothing of sockets and dialects. Vendor facts: platform.openai.com/docs/api-reference
@@ -73,6 +75,7 @@ _OVERRIDES = frozenset(
         b"x-http-method",
         b"x-http-method-override",
         b"x-method-override",
+        b"x-goog-fieldmask",
         b"x-original-url",
         b"x-rewrite-url",
     }

@@ -13,12 +13,13 @@ from urllib.parse import unquote_plus
 from gateway.access.keys import Authentication
 from gateway.dialects import SESSIONS
 from gateway.dialects.base import Api, Dialect, Prepared, Request
-from gateway.dialects.endpoint import NOT_METERED, Endpoint, EndpointKind
+from gateway.dialects.endpoint import GEMINI, NOT_METERED, Endpoint, EndpointKind
 from gateway.dialects.endpoints import Match, match, spoken_api
 from gateway.dialects.unknown_endpoint import UNKNOWN_ENDPOINT
 from gateway.errors import ClientLeft, Draining, Forbidden, UnknownEndpoint, UpstreamFailed
 from gateway.metering.events import End
 from gateway.metering.usage import Provenance, UsageReport
+from gateway.proxy import upload_urls
 from gateway.proxy.admit import Admission
 from gateway.proxy.decoding import all_readable, decoder
 from gateway.proxy.headers import request_headers, response_headers
@@ -282,6 +283,13 @@ class Pipeline:
                 provider.upstream.request(request.method, target, headers=headers, body=body)
             )
             trace.status = answer.status
+            if api == GEMINI:
+                answer.headers = upload_urls.through_here(
+                    answer.headers,
+                    provider_host=provider.host,
+                    headers=request.headers,
+                    query=request.query,
+                )
             await self._pass_on(answer, exchange, hold=None, watched=watched)
         finally:
             self._running.discard(watched)
@@ -312,8 +320,12 @@ def _begin(answer: Answer, exchange: Exchange, *, extra: RawHeaders, keep_length
     exchange.downstream.begin(answer.status, answer.reason, headers=headers)
 
 
+# A virtual key, and Google's access tokens.
+_KEY_PARAMETERS = frozenset({"key", "access_token", "oauth_token"})
+
+
 def _target(request: Incoming, *, path: str | None = None) -> str:
-    """Path and query for the provider; a virtual key in the query stays here."""
+    """Path and query for the provider; whatever presents a key in the query stays here."""
     path = request.path if path is None else path
     if not request.query_string:
         return path
@@ -321,7 +333,7 @@ def _target(request: Incoming, *, path: str | None = None) -> str:
     kept = "&".join(
         part
         for part in request.query_string.split("&")
-        if unquote_plus(part.partition("=")[0]) != "key"
+        if unquote_plus(part.partition("=")[0]) not in _KEY_PARAMETERS
     )
     return f"{path}?{kept}" if kept else path
 

@@ -161,7 +161,7 @@ def _model(model: str) -> dict[str, object]:
 
 
 _MODEL = "{model:[^:/]+}"
-_PLACES = (
+PLACES = (
     f"/{{version:v1|v1beta|v1alpha}}/models/{_MODEL}",
     f"/{{version:v1|v1beta}}/tunedModels/{_MODEL}",
     "/{version:v1|v1beta1}/projects/{project}/locations/{location}/publishers/google/models/"
@@ -174,9 +174,9 @@ LIST_MODELS = Route("GET", "/v1/models", _list_models, GEMINI)
 ROUTES = (
     *(
         Route("POST", f"{place}:{{verb:generateContent|streamGenerateContent}}", generate, GEMINI)
-        for place in _PLACES
+        for place in PLACES
     ),
-    *(Route("POST", f"{place}:countTokens", count, GEMINI) for place in _PLACES),
+    *(Route("POST", f"{place}:countTokens", count, GEMINI) for place in PLACES),
     Route("GET", "/v1beta/models", _list_models, GEMINI),
     Route("GET", f"/{{version:v1|v1beta}}/models/{_MODEL}", _get_model, GEMINI),
 )

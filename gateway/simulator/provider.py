@@ -17,6 +17,7 @@ from gateway.simulator import (
     completions,
     embeddings,
     gemini,
+    gemini_more,
     images,
     realtime,
     responses,
@@ -203,6 +204,7 @@ ROUTES = (
     *realtime.ROUTES,
     *stored.ROUTES,
     *gemini.ROUTES,
+    *gemini_more.ROUTES,
     *responses.ROUTES,
 )
 

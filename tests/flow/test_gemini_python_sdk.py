@@ -298,18 +298,18 @@ async def test_an_array_that_outgrows_its_credit_ends_as_any_parser_expects(
 
 
 async def test_a_client_that_leaves_owes_what_it_was_told(tmp_path: Path, store_url: str) -> None:
-    async with gateway_and_sdk(tmp_path, store_url) as (tk, sdk):
-        answer = await sdk.models.generate_content_stream(
-            model=MODEL,
-            contents=CONTENTS,
-            config=config(simulate="tokens=400,delay_ms=5,reasoning=9"),
-        )
+    async with gateway_and_sdk(tmp_path, store_url) as (tk, _):
         got = 0
-        async for _ in answer:
-            got += 1
-            if got == 20:
-                await answer.aclose()
-                break
+        async with client(tk.origin, tk.key).aio as leaving:
+            answer = await leaving.models.generate_content_stream(
+                model=MODEL,
+                contents=CONTENTS,
+                config=config(simulate="tokens=4000,delay_ms=5,reasoning=9"),
+            )
+            async for _ in answer:
+                got += 1
+                if got == 20:
+                    break
 
         balance = await tk.settled(charged=bool)
         [event] = await tk.events()
@@ -318,7 +318,7 @@ async def test_a_client_that_leaves_owes_what_it_was_told(tmp_path: Path, store_
         usage = event["usage"]
         # Thoughts are in no text: only the usage of the chunks that came tells of them.
         assert 9 == usage["output_reasoning"]
-        assert got <= usage["output_text"] <= entry.tokens - 9 < 400
+        assert got <= usage["output_text"] <= entry.tokens - 9 < 4000
         output = usage["output_text"] + usage["output_reasoning"]
         assert entry.prompt_tokens * INPUT_UCR + output * OUTPUT_UCR == balance.charged_ucr
 

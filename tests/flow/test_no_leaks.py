@@ -80,9 +80,11 @@ def _everything_in(server: Server) -> bytes:
 async def test_a_key_in_the_query_stays_here_however_it_is_spelt(
     tmp_path: Path, store_url: str
 ) -> None:
-    async with running_gateway(tmp_path, store_url) as tk:
+    """Google's clients may send it there, and an access token beside it."""
+    async with running_gateway(tmp_path, store_url, apis="[gemini]", auth="x-goog-api-key") as tk:
         for name in ("key", "k%65y", "%6bey"):
-            url = URL(f"{tk.base_url}/models?limit=2&{name}={tk.key}&after=x", encoded=True)
+            query = f"limit=2&{name}={tk.key}&after=x&access_token=ya29&oauth%5Ftoken=ya29"
+            url = URL(f"{tk.base_url}/models?{query}", encoded=True)
             async with tk.http.get(url) as answer:
                 assert 200 == answer.status
             assert "/v1/models?limit=2&after=x" == tk.provider.journal.entries[-1].path

@@ -15,8 +15,14 @@ CONTENTS = "Tell me about toll roads. Ünïcode, please: 道路."
 INPUT_UCR, READ_UCR, OUTPUT_UCR = 30, 3, 250
 SELLS = {
     MODEL: '{input: "0.3", cache_read: "0.03", output: "2.5", context_tokens: 100000, '
-    'max_output_tokens: 32000, pieces: {grounding: "0.035", grounding_query: "0"}}'
+    'max_output_tokens: 32000, pieces: {grounding: "0.035", grounding_query: "0", '
+    'cached_token_hour: "0.000001"}}',
+    "gemini-embedding-001": '{input: "0.15", output: "0", context_tokens: 2048, '
+    "max_output_tokens: 1}",
+    "imagen-4.0-generate-001": '{pieces: {image: "0.04"}}',
 }
+# Of an embedded token, of a token kept for an hour, of a picture.
+EMBED_UCR, KEPT_UCR, PICTURE_UCR = 15, 100, 4_000_000
 OPTIONS: dict[str, Any] = {"auth": "x-goog-api-key", "apis": "[gemini]", "sells": SELLS}
 # Credit for the prompt and about a hundred tokens of the answer.
 CUT_SHORT = {"plan": "{enforcement: rolling, slice_tokens: 16}", "credit": 0.03}

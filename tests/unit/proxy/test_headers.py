@@ -107,6 +107,7 @@ def test_no_way_of_presenting_a_key_crosses(name):
         b"CF-Connecting-IP",
         b"X-HTTP-Method-Override",
         b"X-Original-URL",
+        b"X-Goog-FieldMask",
         b"X-Tollkeeper-Request-Id",
     ],
 )
