@@ -6,7 +6,7 @@ cache.
 """
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -25,9 +25,15 @@ from gateway.simulator.anthropic_wire import (
 from gateway.simulator.chat import Choice, Part, RefusedRequest, answer_chat
 from gateway.simulator.exchange import Exchange, Route
 from gateway.simulator.journal import Entry
-from gateway.simulator.sending import answer_headers, send_document, send_stream
+from gateway.simulator.sending import (
+    EVENT_STREAM,
+    answer_headers,
+    send_document,
+    send_stream,
+)
 from gateway.simulator.text import completion
 from gateway.simulator.vendor import bearer
+from gateway.simulator.wire import Chunk
 
 MODELS = ("claude-haiku-4-5", "claude-sonnet-4-6", "claude-opus-4-6")
 THINKING_TOKENS = 24
@@ -36,15 +42,22 @@ BYTES_PER_TOKEN = 4
 
 
 async def _create(exchange: Exchange) -> web.StreamResponse:
-    return await _send(_answer(exchange.document(), exchange), exchange)
+    return await send(decide(exchange.document(), exchange), exchange)
 
 
-async def _send(answer: Answer, exchange: Exchange) -> web.StreamResponse:
+async def send(
+    answer: Answer,
+    exchange: Exchange,
+    *,
+    events: Callable[[Answer], Iterator[Chunk]] = events,
+    content_type: str = EVENT_STREAM,
+) -> web.StreamResponse:
+    """Streamed if the journal says so: as `events`, of that type."""
     exchange.entry.prompt_tokens = answer.said.prompt_tokens
     exchange.entry.texts = [""] * len(answer.blocks)
     await exchange.ready()
     if exchange.entry.stream:
-        return await send_stream(exchange, events(answer))
+        return await send_stream(exchange, events(answer), content_type=content_type)
 
     def produced(entry: Entry) -> None:
         for index, block in enumerate(answer.blocks):
@@ -56,7 +69,7 @@ async def _send(answer: Answer, exchange: Exchange) -> web.StreamResponse:
 
 async def _count(exchange: Exchange) -> web.StreamResponse:
     request = exchange.document() | {"max_tokens": 1}
-    answer = _answer(request, exchange)
+    answer = decide(request, exchange)
     await exchange.ready()
     document = {"input_tokens": answer.said.prompt_tokens}
     return await send_document(exchange, orjson.dumps(document), produced=_nothing)
@@ -84,7 +97,7 @@ def _model(model: str) -> dict[str, object]:
     }
 
 
-def _answer(request: Mapping[str, object], exchange: Exchange) -> Answer:
+def decide(request: Mapping[str, object], exchange: Exchange) -> Answer:
     """Raises RefusedRequest for what the API would not take."""
     if request.get("max_tokens") is None:
         raise RefusedRequest("max_tokens: Field required")
@@ -202,7 +215,7 @@ async def _predict(exchange: Exchange) -> web.StreamResponse:
     request = exchange.document() | {"model": parts["model"]}
     exchange.entry.model = parts["model"]
     exchange.entry.stream = parts["verb"] == "streamRawPredict"
-    return await _send(_answer(request, exchange), exchange)
+    return await send(decide(request, exchange), exchange)
 
 
 async def _complete(exchange: Exchange) -> web.StreamResponse:
@@ -210,7 +223,7 @@ async def _complete(exchange: Exchange) -> web.StreamResponse:
     request = exchange.document()
     messages = [{"role": "user", "content": request.get("prompt")}]
     limit = request.get("max_tokens_to_sample")
-    answer = _answer(request | {"messages": messages, "max_tokens": limit}, exchange)
+    answer = decide(request | {"messages": messages, "max_tokens": limit}, exchange)
     exchange.entry.prompt_tokens = answer.said.prompt_tokens
     await exchange.ready()
     if exchange.entry.stream:

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from gateway.simulator import (
     anthropic,
+    bedrock,
     completions,
     embeddings,
     gemini,
@@ -142,7 +143,7 @@ class SimulatedProvider:
                 )
             except RefusedRequest as refused:
                 entry.status = refused.status
-                headers = answer_headers(vendor, entry)
+                headers = answer_headers(vendor, entry) | vendor.error_headers(refused)
                 if refused.retry_after:
                     headers["retry-after"] = str(refused.retry_after)
                 return web.Response(
@@ -201,6 +202,7 @@ ROUTES = (
     *embeddings.ROUTES,
     *images.ROUTES,
     *anthropic.ROUTES,
+    *bedrock.ROUTES,
     *realtime.ROUTES,
     *stored.ROUTES,
     *gemini.ROUTES,

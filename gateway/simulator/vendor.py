@@ -18,6 +18,7 @@ class Vendor:
     headers: Callable[[Entry], dict[str, str]]
     """Of any answer, its content type aside."""
     error: Callable[[RefusedRequest, Entry], dict[str, object]]
+    error_headers: Callable[[RefusedRequest], dict[str, str]] = lambda _: {}
 
     def let_in(self, headers: Mapping[str, str], *, api_key: str | None) -> None:
         """Raises RefusedRequest. Without an `api_key` any credential will do."""

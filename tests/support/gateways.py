@@ -27,13 +27,24 @@ from gateway.metering.accounts import Account, VirtualKey
 from gateway.metering.ledger import Balance, Grant
 from gateway.metering.pricing import UCR_PER_CREDIT
 from gateway.settings import load
+from gateway.simulator.bedrock import IDENTITY
 from gateway.simulator.provider import SimulatedProvider
 from gateway.stores.redis.ledger import RedisLedger
 from gateway.telemetry.logs import Log
 
 PEPPER = "a-pepper-for-tests-long-enough-to-be-accepted"
 PROVIDER_CREDENTIAL = "sk-provider-secret-canary"
-SECRETS = {"TEST_PEPPER": PEPPER, "TEST_CREDENTIAL": PROVIDER_CREDENTIAL}
+SECRETS = {
+    "TEST_PEPPER": PEPPER,
+    "TEST_CREDENTIAL": PROVIDER_CREDENTIAL,
+    "TEST_AWS_KEY_ID": IDENTITY.access_key_id,
+    "TEST_AWS_SECRET": IDENTITY.secret_access_key,
+}
+# How a gateway is known to the simulated Bedrock, in place of `credential` and `auth`.
+SIGNED = (
+    "auth: aws-sigv4, aws: {region: us-east-1, access_key_id: env:TEST_AWS_KEY_ID, "
+    "secret_access_key: env:TEST_AWS_SECRET}"
+)
 MODEL = "gpt-4.1-mini"
 ACCOUNT = "acme"
 # 0.40 and 1.60 US$ per million tokens: 40 and 160 µcr per token.
@@ -47,7 +58,7 @@ store: {{url: "{store_url}", data_dir: {data_dir}, pepper: env:TEST_PEPPER,
          admission_timeout_ms: {admission_ms}}}
 metering: {{lease_s: {lease_s}, checkpoint_s: {checkpoint_s}}}
 providers:
-  simulated: {{base_url: "{provider_url}", credential: env:TEST_CREDENTIAL, auth: {auth},
+  simulated: {{base_url: "{provider_url}", {known_by},
                apis: {apis}, first_byte_timeout_s: {first_byte_s}, idle_timeout_s: {idle_s}}}
 models:
   - {{match: fast, provider: simulated, upstream_model: gpt-4.1-mini}}
@@ -203,6 +214,7 @@ def write_config(
     admission_ms: int = 3000,
     head_s: float = 10,
     auth: str = "bearer",
+    signed: bool = False,
     apis: str = "[openai]",
     sells: Mapping[str, str] | None = None,
     more: str = "",
@@ -231,7 +243,7 @@ def write_config(
             idle_s=idle_s,
             admission_ms=admission_ms,
             head_s=head_s,
-            auth=auth,
+            known_by=SIGNED if signed else f"credential: env:TEST_CREDENTIAL, auth: {auth}",
             more=more,
             apis=apis,
             data_dir=orjson.dumps(str(folder / "data")).decode(),
