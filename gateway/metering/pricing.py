@@ -145,6 +145,8 @@ class ModelPrice:
 
     def unpriced(self, used: Terms | Usage) -> tuple[str, ...]:
         """The pieces without a price, and the service tier if it may be dearer and has none."""
+        if not used.pieces and not used.service_tier:
+            return ()
         names = [name for name, _ in used.pieces if self.piece_rate(name) is None]
         if used.service_tier:
             names += [

@@ -223,3 +223,17 @@ async def test_a_suspended_account_is_refused(tmp_path: Path, store_url: str) ->
         async with tk.chat() as answer:
             assert 403 == answer.status
             assert "account_inactive" == (await error_of(answer))["code"]
+
+
+async def test_a_tool_without_a_price_is_refused_before_it_is_used(
+    tmp_path: Path, store_url: str
+) -> None:
+    async with running_gateway(tmp_path, store_url) as tk:
+        headers = {"Authorization": f"Bearer {tk.key}"}
+        body = {"model": "gpt-4.1-mini", "input": "Hi", "tools": [{"type": "web_search"}]}
+        async with tk.http.post(f"{tk.base_url}/responses", json=body, headers=headers) as answer:
+            assert 403 == answer.status
+            error = await error_of(answer)
+        assert "model_not_priced" == error["code"]
+        assert "web_search of the model 'gpt-4.1-mini' has no price here" in error["message"]
+        assert not tk.provider.journal.entries

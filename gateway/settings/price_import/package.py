@@ -4,7 +4,8 @@ A model is taken whole or not at all: priced by anything a card cannot say (film
 citations, messages), charging the rest alone would undercharge. What was left out is listed.
 
 Two things are simplified. Cached sound and cached images have rates of their own in the package;
-here they are cached input. A tier is one percentage, the dearest of its classes but the cached.
+here they are cached input, at the dearest of the rates where the vendor's format counts them so. A
+tier is one percentage, the dearest of its classes but the cached.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -47,7 +48,8 @@ PIECES = {
 }
 SEARCHES = "web_searches_kcount"
 FEE = "requests_kcount"
-IGNORED = frozenset({"cache_audio_read_mtok", "cache_image_read_mtok"})
+CACHED = "cache_read_mtok"
+CACHED_MEDIA = frozenset({"cache_audio_read_mtok", "cache_image_read_mtok"})
 # Tokens of film are counted as those of images, so they must cost the same.
 FILM, IMAGE = "input_video_mtok", "input_image_mtok"
 # How the package's contexts spell our tiers.
@@ -163,6 +165,8 @@ class _Reader:
     def _line(self, model: Any) -> dict[str, object]:  # noqa: ANN401
         prices = self._prices(model, {})
         self._refuse_foreign(model, prices)
+        if self._vendor.caches_media and (media := CACHED_MEDIA & prices.keys()):
+            prices[CACHED] = max(prices[key] for key in {CACHED, *media} & prices.keys())
         line: dict[str, object] = {}
         if "input_mtok" in prices:
             line |= _rates(prices)
@@ -189,7 +193,7 @@ class _Reader:
     def _refuse_foreign(self, model: Any, prices: Mapping[str, Any]) -> None:  # noqa: ANN401
         if not prices:
             raise _Unpriceable("no price")
-        foreign = prices.keys() - CLASSES.keys() - PIECES.keys() - IGNORED - {FEE}
+        foreign = prices.keys() - CLASSES.keys() - PIECES.keys() - CACHED_MEDIA - {FEE}
         if FILM in foreign and prices[FILM] == prices.get(IMAGE, prices.get("input_mtok")):
             foreign -= {FILM}
         if foreign:

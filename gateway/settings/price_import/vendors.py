@@ -27,6 +27,8 @@ class Vendor:
     """The piece that the package's web searches are."""
     searches: tuple[tuple[re.Pattern[str], str, str], ...] = ()
     """Before that, by model: the piece, and another that is told beside it and costs nothing."""
+    caches_media: bool = False
+    """Its formats tell how much of the input was cached, whatever it was: sound and images too."""
     limits: Mapping[str, tuple[int | None, int]] = field(default_factory=dict)
     """Prefix → context and output tokens."""
     beside_tokens: tuple[tuple[re.Pattern[str], str], ...] = ()
@@ -64,6 +66,7 @@ VENDORS = (
     Vendor(
         name="openai",
         package_id="openai",
+        caches_media=True,
         # Not gpt-5-2 and gpt-35: other platforms' spellings of gpt-5.2 and gpt-3.5. Not what the
         # package took from OpenRouter, and not what it prices in part: the sound of the older
         # audio models, the searches of the search models.

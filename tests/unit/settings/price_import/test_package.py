@@ -73,6 +73,13 @@ def test_a_piece_that_is_sold_by_its_tokens_costs_nothing_beside_them(openai, mo
     assert Decimal() == openai[model].pieces[piece]
 
 
+def test_cached_media_is_never_cheaper_than_its_vendor_sells_it(openai, imported):
+    assert Decimal("2.5") == openai["gpt-image-1"].cache_read
+    assert Decimal("0.3") == openai["gpt-realtime-mini"].cache_read
+    # Gemini's format tells cached sound apart: it is charged as sound.
+    assert Decimal("0.03") == imported["google"].card.models["gemini-2.5-flash"].cache_read
+
+
 def test_tiers_are_a_percentage_of_the_ordinary_price(openai, imported):
     assert {"batch": 50, "fast": 200, "flex": 50, "priority": 200} == openai["gpt-5"].tier_percent
     assert {"batch": 50, "fast": 175, "priority": 175} == openai["gpt-4.1"].tier_percent
