@@ -66,8 +66,8 @@ OPENAI_TABLES = (
         metered("POST", "/v1/completions", "openai_completions"),
         metered("POST", "/v1/embeddings", "openai_embeddings"),
         metered("POST", "/v1/moderations", "openai_moderations"),
-        # Up to 400 questions about one input, billed by the token.
-        refused("POST", "/v1/decisions", NOT_METERED),
+        # Questions about an input of the Responses API's kind, and its usage object.
+        metered("POST", "/v1/decisions", "openai_responses"),
         # No price is published for it.
         refused("POST", "/v1/content_provenance_checks", NOT_METERED),
     ),

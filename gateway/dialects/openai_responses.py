@@ -1,5 +1,6 @@
 """The OpenAI Responses dialect (`POST /v1/responses`, `POST /v1/responses/compact`), also spoken by
-vLLM, llama.cpp, Ollama, OpenRouter, xAI and Azure.
+vLLM, llama.cpp, Ollama, OpenRouter, xAI and Azure. A decision (`POST /v1/decisions`) is asked about
+such an input and reports such a usage.
 
 Only wires the parts together. Usage needs no asking: every response tells it. The same readers read
 `GET /v1/responses/{id}`, streamed from any event on or not. Source: OpenAI API reference,

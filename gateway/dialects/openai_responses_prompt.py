@@ -64,6 +64,8 @@ def prompt_parts(call: Call) -> PromptParts:
         fixed += _add_item(item, texts)
     fixed += add_tools([_as_in_chat(tool) for tool in tools_of(document)], texts)
     fixed += _add_format(document.get("text"), texts)
+    # Of a decision: each question is shown to the model with its choices.
+    texts += [orjson.dumps(question).decode() for question in objects(document.get("questions"))]
     return PromptParts(texts=texts, fixed_tokens=fixed, audio_tokens=call.audio_tokens)
 
 
