@@ -35,7 +35,6 @@ _FIXED_SIZES = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
 _SIZED = frozenset({6, _STRING})
 _MESSAGE_TYPE, _EVENT_TYPE = ":message-type", ":event-type"
 _EXCEPTION_TYPE, _ERROR_CODE = ":exception-type", ":error-code"
-_CONTENT_TYPE = ":content-type"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +58,7 @@ def encoded(headers: Mapping[str, str], payload: bytes) -> bytes:
 def event(kind: str, payload: bytes) -> bytes:
     """A frame as services send their events."""
     return encoded(
-        {_EVENT_TYPE: kind, _CONTENT_TYPE: "application/json", _MESSAGE_TYPE: "event"}, payload
-    )
-
-
-def exception(kind: str, payload: bytes) -> bytes:
-    """A frame that tells of a modelled failure; a service ends its stream with it."""
-    return encoded(
-        {_EXCEPTION_TYPE: kind, _CONTENT_TYPE: "application/json", _MESSAGE_TYPE: "exception"},
-        payload,
+        {_EVENT_TYPE: kind, ":content-type": "application/json", _MESSAGE_TYPE: "event"}, payload
     )
 
 

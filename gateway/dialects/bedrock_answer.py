@@ -4,7 +4,10 @@ A stream is judged by its first frame and its last ones; the rest is only walked
 to length, until somebody asks for the texts.
 """
 
+from itertools import pairwise
+
 from gateway.dialects import anthropic_answer
+from gateway.dialects.anthropic_answer import ALL
 from gateway.dialects.anthropic_closing import MessageClosing
 from gateway.dialects.anthropic_story import Story
 from gateway.dialects.aws_event_stream import frame_at, frame_ends
@@ -82,9 +85,8 @@ json_reader = anthropic_answer.json_reader
 def _first_and_last(read: BedrockStory, tail: Tail) -> Reported | None:
     """What a story of the first and the last frames reports. The first may have been read already,
     the last must be here."""
-    data = tail(0)
-    ends = frame_ends(data)
-    frames = list(zip([0, *ends], ends, strict=False))
+    data = tail(ALL)
+    frames = list(pairwise((0, *frame_ends(data))))
     glanced = read.at_start()
     first, rest = ([], frames) if read.started else (frames[:1], frames[1:])
     for start, end in first + rest[-LAST_FRAMES:]:

@@ -6,8 +6,9 @@ from itertools import pairwise
 import orjson
 from hypothesis import given
 from hypothesis import strategies as st
+from support.frames import exception
 
-from gateway.dialects.aws_event_stream import event, exception
+from gateway.dialects.aws_event_stream import event
 from gateway.dialects.bedrock_events import chunk
 from gateway.dialects.bedrock_messages import EVENT_STREAM, BedrockMessages
 from gateway.dialects.bedrock_usage import METRICS

@@ -6,6 +6,7 @@ from zlib import crc32
 import pytest
 from botocore.eventstream import EventStreamBuffer
 from support.chunking import cuts
+from support.frames import exception
 
 from gateway.dialects.aws_event_stream import (
     HEADERS_BYTES_MAX,
@@ -14,7 +15,6 @@ from gateway.dialects.aws_event_stream import (
     FrameBuffer,
     encoded,
     event,
-    exception,
     frame_at,
     frame_ends,
 )

@@ -3,9 +3,10 @@
 import orjson
 import pytest
 from anthropic.lib.bedrock._stream_decoder import AWSEventStreamDecoder
+from support.frames import exception
 from support.transcripts import transcripts
 
-from gateway.dialects.aws_event_stream import Frame, FrameBuffer, exception
+from gateway.dialects.aws_event_stream import Frame, FrameBuffer
 from gateway.dialects.bedrock_events import ChunkBuffer, chunk, document_in
 
 DAMAGED = ("damaged_frame", "damaged_lengths")
