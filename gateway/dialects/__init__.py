@@ -28,6 +28,7 @@ from gateway.dialects.openai_images import OpenAIImages
 from gateway.dialects.openai_moderations import OpenAIModerations
 from gateway.dialects.openai_realtime import OpenAIRealtime
 from gateway.dialects.openai_responses import OpenAIResponses
+from gateway.dialects.openai_speech import OpenAISpeech
 
 
 class ApiFactory(Protocol):
@@ -50,6 +51,7 @@ DIALECTS: Mapping[str, Dialect] = {
     "openai_embeddings": OpenAIEmbeddings(),
     "openai_images": OpenAIImages(),
     "openai_moderations": OpenAIModerations(),
+    "openai_speech": OpenAISpeech(),
     "openai_vector_search": FlatFee("openai_vector_search", model="file_search", piece=file_search),
     "anthropic_complete": AnthropicComplete(),
     "anthropic_messages": AnthropicMessages(),

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from gateway.simulator import (
     anthropic,
+    audio,
     bedrock,
     completions,
     embeddings,
@@ -199,6 +200,7 @@ ROUTES = (
     Route("POST", "/v1/chat/completions", _chat),
     Route("POST", "/openai/deployments/{model}/chat/completions", _chat, AZURE),
     *completions.ROUTES,
+    *audio.ROUTES,
     *embeddings.ROUTES,
     *images.ROUTES,
     *anthropic.ROUTES,

@@ -43,6 +43,7 @@ REQUESTS = {
         "output_format",
     ),
     "openai_moderations": ("model", "input"),
+    "openai_speech": ("model", "input", "instructions", "response_format", "speed"),
 }
 USAGES = {
     "openai_embeddings": ("prompt_tokens", "total_tokens", "prompt_tokens_details"),
@@ -53,6 +54,7 @@ USAGES = {
         "output_tokens_details",
     ),
     "openai_moderations": ("prompt_tokens", "total_tokens"),
+    "openai_speech": ("input_tokens", "output_tokens"),
 }
 NAMES = sorted(REQUESTS)
 
