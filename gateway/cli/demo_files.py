@@ -10,9 +10,11 @@ listen: {{host: 127.0.0.1, port: {port}, drain_s: 2}}
 admin: {{host: 127.0.0.1, port: {admin_port}}}
 store: {{data_dir: {data_dir}}}
 providers:
-  simulated: {{base_url: "http://127.0.0.1:{provider_port}", credential: file:provider.key}}
+  simulated: {{base_url: "http://127.0.0.1:{provider_port}", credential: file:provider.key,
+               apis: [openai, anthropic]}}
 models:
   - {{match: "gpt-4.1*", provider: simulated}}
+  - {{match: "claude-haiku-4-5", provider: simulated}}
 prices: [prices.yaml]
 plans:
   demo:
@@ -26,7 +28,7 @@ PRICES = """\
 # US dollars per million tokens, as the provider publishes them. 1 credit = US$0.01.
 version: demo-2026-11-23
 effective_from: 2026-11-23
-source: https://openai.com/api/pricing
+source: https://openai.com/api/pricing, https://www.anthropic.com/pricing#api
 checked: 2026-11-23
 models:
   gpt-4.1:
@@ -35,6 +37,9 @@ models:
   gpt-4.1-mini:
     {input: "0.40", cache_read: "0.10", output: "1.60", context_tokens: 1047576,
      max_output_tokens: 32768}
+  claude-haiku-4-5:
+    {input: "1.00", cache_read: "0.10", cache_write_5m: "1.25", cache_write_1h: "2.00",
+     output: "5.00", context_tokens: 200000, max_output_tokens: 64000}
 """
 KEY_FILE = "demo.key"
 

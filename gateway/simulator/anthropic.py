@@ -1,8 +1,8 @@
 """Anthropic's API: what `chat` decides to say, in the blocks of a message.
 
-A request that asks to think, or `x-simulate: reasoning=N`, has a
-thinking block first; `cached=N` and `written=N` are prompt tokens read from and written to the
-cache.
+A request that asks to think, or `x-simulate: reasoning=N`, has a thinking block first; one with a
+search tool makes `searches=N`; `cached=N` and `written=N` are prompt tokens read from and written
+to the cache.
 """
 
 import base64
@@ -37,6 +37,7 @@ from gateway.simulator.wire import Chunk
 
 MODELS = ("claude-haiku-4-5", "claude-sonnet-4-6", "claude-opus-4-6")
 THINKING_TOKENS = 24
+SEARCH_TOKENS = 60
 # Encrypted thinking is about as long as its text.
 BYTES_PER_TOKEN = 4
 
@@ -61,8 +62,7 @@ async def send(
 
     def produced(entry: Entry) -> None:
         for index, block in enumerate(answer.blocks):
-            tokens = block.opening_tokens + sum(part.tokens for part in block.parts)
-            entry.produced(tokens=tokens, text=block.text, choice=index)
+            entry.produced(tokens=block.tokens, text=block.text, choice=index)
 
     return await send_document(exchange, orjson.dumps(message(answer)), produced=produced)
 
@@ -110,7 +110,9 @@ def decide(request: Mapping[str, object], exchange: Exchange) -> Answer:
         count=exchange.count,
         created_s=int(datetime.now(UTC).timestamp()),
     )
-    return Answer(said=said, request=request, blocks=tuple(_blocks(said.choices[0], request)))
+    searches = script.searches if _may_search(request) else 0
+    blocks = (*_searches(searches), *_blocks(said.choices[0], request))
+    return Answer(said=said, request=request, blocks=blocks, searches=searches)
 
 
 def _as_chat(request: Mapping[str, object]) -> dict[str, object]:
@@ -122,7 +124,7 @@ def _as_chat(request: Mapping[str, object]) -> dict[str, object]:
     functions = [
         {"type": "function", "function": {**tool, "parameters": tool.get("input_schema")}}
         for tool in (tools if isinstance(tools, list) else ())
-        if isinstance(tool, dict)
+        if isinstance(tool, dict) and tool.get("type", "custom") == "custom"
     ]
     return {
         "model": request.get("model"),
@@ -162,6 +164,45 @@ def _as_choice(choice: object) -> object:
 def _thinks(request: Mapping[str, object]) -> bool:
     thinking = request.get("thinking")
     return isinstance(thinking, dict) and thinking.get("type") in ("enabled", "adaptive")
+
+
+def _may_search(request: Mapping[str, object]) -> bool:
+    tools = request.get("tools")
+    kinds = [tool.get("type") for tool in tools] if isinstance(tools, list) else []
+    return any(str(kind).startswith("web_search_") for kind in kinds)
+
+
+def _searches(count: int) -> Iterator[Block]:
+    for number in range(count):
+        call_id = f"srvtoolu_{number}"
+        asked = orjson.dumps({"query": f"toll roads {number}"}).decode()
+        yield Block(
+            empty={
+                "type": "server_tool_use",
+                "id": call_id,
+                "name": "web_search",
+                "input": {},
+                "caller": {"type": "direct"},
+            },
+            delta="input_json_delta",
+            field="partial_json",
+            parts=(Part(asked, SEARCH_TOKENS),),
+        )
+        found = {
+            "type": "web_search_result",
+            "url": f"https://example.com/{number}",
+            "title": "Toll roads",
+            "encrypted_content": "Eo8BCioICxgB",
+            "page_age": None,
+        }
+        yield Block(
+            empty={
+                "type": "web_search_tool_result",
+                "tool_use_id": call_id,
+                "content": [found],
+                "caller": {"type": "direct"},
+            }
+        )
 
 
 def _blocks(choice: Choice, request: Mapping[str, object]) -> Iterator[Block]:

@@ -6,6 +6,7 @@ messages" (read 2026-11-23).
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import orjson
 
@@ -15,6 +16,8 @@ from gateway.simulator.vendor import Vendor, bearer
 from gateway.simulator.wire import Chunk
 
 FINISH = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
+# What one search adds to the prompt.
+RESULT_TOKENS = 500
 ERROR_KINDS = {
     401: "authentication_error",
     402: "billing_error",
@@ -28,12 +31,15 @@ ERROR_KINDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """A content block: empty as it starts, what the deltas bring to it, and its tokens so far."""
+    """A content block: as it starts, what the deltas bring to it, and its tokens before those.
+
+    Without a `field` it comes whole.
+    """
 
     empty: Mapping[str, object]
-    delta: str
-    field: str
-    parts: tuple[Part, ...]
+    delta: str = ""
+    field: str = ""
+    parts: tuple[Part, ...] = ()
     opening_tokens: int = 0
     seal: str = ""
     """The signature of a thinking block."""
@@ -42,12 +48,17 @@ class Block:
     def text(self) -> str:
         return "".join(part.text for part in self.parts)
 
+    @property
+    def tokens(self) -> int:
+        return self.opening_tokens + sum(part.tokens for part in self.parts)
+
     def whole(self) -> dict[str, object]:
-        told: object = self.text
+        if not self.field:
+            return {**self.empty}
         if self.field == "partial_json":
             return {**self.empty, "input": orjson.loads(self.text or "{}")}
         sealed = {"signature": self.seal} if self.seal else {}
-        return {**self.empty, self.field: told, **sealed}
+        return {**self.empty, self.field: self.text, **sealed}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,17 +68,22 @@ class Answer:
     said: ChatAnswer
     request: Mapping[str, object]
     blocks: tuple[Block, ...]
+    searches: int = 0
 
     @property
     def choice(self) -> Choice:
         return self.said.choices[0]
+
+    @property
+    def tokens(self) -> int:
+        return sum(block.tokens for block in self.blocks)
 
 
 def message(answer: Answer) -> dict[str, object]:
     document = _opening(answer) | {
         "content": [block.whole() for block in answer.blocks],
         "stop_reason": FINISH[answer.choice.finish_reason],
-        "usage": _input_usage(answer) | _output_usage(answer),
+        "usage": _input_usage(answer) | _final_usage(answer),
     }
     if answer.said.script.no_usage:
         del document["usage"]
@@ -83,11 +99,11 @@ def _opening(answer: Answer) -> dict[str, object]:
         "content": [],
         "stop_reason": None,
         "stop_sequence": None,
-        "usage": _input_usage(answer) | {"output_tokens": min(1, answer.said.completion_tokens)},
+        "usage": _input_usage(answer) | {"output_tokens": min(1, answer.tokens)},
     }
 
 
-def _input_usage(answer: Answer) -> dict[str, object]:
+def _input_usage(answer: Answer) -> dict[str, Any]:
     script, request = answer.said.script, answer.request
     prompt = 0 if script.usage_zero else answer.said.prompt_tokens
     read = min(script.cached, prompt)
@@ -106,15 +122,21 @@ def _input_usage(answer: Answer) -> dict[str, object]:
     }
 
 
-def _output_usage(answer: Answer) -> dict[str, object]:
+def _final_usage(answer: Answer) -> dict[str, object]:
+    """What it came to in the end: what searches brought was read as well."""
     script = answer.said.script
-    produced = answer.said.completion_tokens
-    if script.completion_tokens is not None:
-        produced = script.completion_tokens
+    produced = answer.tokens if script.completion_tokens is None else script.completion_tokens
     if script.usage_zero:
         produced = 0
     thinking = min(answer.said.reasoning_tokens, produced)
-    return {"output_tokens": produced, "output_tokens_details": {"thinking_tokens": thinking}}
+    told = {"output_tokens": produced, "output_tokens_details": {"thinking_tokens": thinking}}
+    if not answer.searches:
+        return told
+    read = _input_usage(answer)["input_tokens"]
+    return told | {
+        "input_tokens": read + answer.searches * RESULT_TOKENS,
+        "server_tool_use": {"web_search_requests": answer.searches, "web_fetch_requests": 0},
+    }
 
 
 def events(answer: Answer) -> Iterator[Chunk]:
@@ -131,7 +153,7 @@ def events(answer: Answer) -> Iterator[Chunk]:
     if script.no_usage:
         yield _chunk("message_delta", delta=delta)
     else:
-        yield _chunk("message_delta", delta=delta, usage=_output_usage(answer))
+        yield _chunk("message_delta", delta=delta, usage=_final_usage(answer))
     if not script.no_done:
         yield _chunk("message_stop")
 

@@ -12,6 +12,7 @@ from support.anthropic_sdk import (
     OPTIONS,
     OUTPUT_UCR,
     READ_UCR,
+    SELLS,
     TOOL,
     WRITTEN_UCR,
     asked,
@@ -121,6 +122,32 @@ async def test_cache_reads_and_writes_have_their_own_rates(tmp_path: Path, store
             + usage.output_tokens * OUTPUT_UCR
             == (await tk.balance()).charged_ucr
         )
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_searches_are_charged_by_the_piece_and_what_they_brought_as_input(
+    tmp_path: Path, store_url: str, *, stream: bool
+) -> None:
+    price = SELLS[MODEL].removesuffix("}") + ', pieces: {web_search: "0.01"}}'
+    tools = [{"type": "web_search_20250305", "name": "web_search", "max_uses": 5}]
+    options = asked(simulate="tokens=30,searches=2", tools=tools)
+    async with gateway_and_sdk(tmp_path, store_url, sells={MODEL: price}) as (tk, sdk):
+        if stream:
+            async with sdk.messages.stream(**options) as streaming:
+                usage = (await streaming.get_final_message()).usage
+        else:
+            usage = (await sdk.messages.create(**options)).usage
+        await tk.settled()
+
+        assert 2 == usage.server_tool_use.web_search_requests
+        [entry] = tk.provider.journal.entries
+        assert entry.prompt_tokens + 1000 == usage.input_tokens
+        [event] = await tk.events()
+        assert "reported" == event["provenance"]
+        assert [["web_search", 2]] == event["usage"]["pieces"]
+        searches_ucr = 2 * 1_000_000
+        cost_ucr = usage.input_tokens * INPUT_UCR + usage.output_tokens * OUTPUT_UCR
+        assert cost_ucr + searches_ucr == (await tk.balance()).charged_ucr
 
 
 async def test_counting_and_listing_are_free(tmp_path: Path, store_url: str) -> None:

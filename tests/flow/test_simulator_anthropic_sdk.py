@@ -28,9 +28,12 @@ async def client(provider) -> AsyncIterator[anthropic.AsyncAnthropic]:
         yield client
 
 
-@pytest.mark.parametrize("simulate", ["", "reasoning=9", "tool", "cached=3,written=2"])
+@pytest.mark.parametrize(
+    "simulate", ["", "reasoning=9", "tool", "cached=3,written=2", "searches=2"]
+)
 async def test_a_stream_adds_up_to_the_message(client, provider, simulate) -> None:
-    options = asked(simulate=simulate, tools=[TOOL])
+    search = {"type": "web_search_20250305", "name": "web_search"}
+    options = asked(simulate=simulate, tools=[TOOL, search])
     whole = await client.messages.create(**options)
     async with client.messages.stream(**options) as stream:
         message = await stream.get_final_message()
