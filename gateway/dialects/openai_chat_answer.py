@@ -7,12 +7,14 @@ each vendor field means is `openai_usage.py`'s and `openai_chat_story.py`'s busi
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import orjson
 
 from gateway.dialects.base import AnswerReader, Reported
 from gateway.dialects.openai_chat_prompt import under_schema
-from gateway.dialects.openai_chat_story import Story, choice_index
+from gateway.dialects.openai_chat_search import made_searches, may_name_a_searcher
+from gateway.dialects.openai_chat_story import PiecesOf, Story, choice_index, no_pieces
 from gateway.dialects.openai_usage import read_answer, usage_in, write_usage
 from gateway.dialects.sse import line_around, payload
 from gateway.dialects.story_readers import (
@@ -37,24 +39,32 @@ _HEADER = ("id", "created", "model", "service_tier", "system_fingerprint")
 
 
 def stream_reader(call: Call) -> AnswerReader:
+    pieces = partial(made_searches, call)
     return StreamReader(
-        Story(under_schema=under_schema(call.document)),
+        Story(under_schema=under_schema(call.document), pieces=pieces),
         ChoicesClosing(call.model, call.choices, CHAT),
-        glance=last_chunk,
+        glance=partial(last_chunk, pieces=pieces),
     )
 
 
 def json_reader(call: Call) -> AnswerReader:
+    pieces = partial(made_searches, call)
+
     def tell(document: object) -> Story:
         story = Story(
             part="message",
             audio_format=_audio_format(call),
             under_schema=under_schema(call.document),
+            pieces=pieces,
         )
         story.add(document)
         return story
 
-    return JsonReader(tell, glance=last_members)
+    def glance(body: bytes) -> Reported | None:
+        # The model's name stands before the members that a glance sees.
+        return None if may_name_a_searcher(body) else last_members(body, pieces=pieces)
+
+    return JsonReader(tell, glance=glance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,20 +139,23 @@ class ChoicesClosing:
         return header | {"model": self._model} | self._header | {"choices": choices}
 
 
-def last_chunk(tail: Tail) -> Reported | None:
-    """What the last chunk with a usage reports, if it can be read without cutting events."""
+def last_chunk(tail: Tail, *, pieces: PiecesOf = no_pieces) -> Reported | None:
+    """What the last chunk with a usage reports, if it can be read without cutting events.
+
+    `pieces`: what is used for the answer that a chunk is of.
+    """
     chunk = _last_with_usage(tail(NEAR_TAIL_BYTES))
     if chunk is None:
         chunk = _last_with_usage(tail(TAIL_BYTES))
-    return None if chunk is None else read_answer(chunk)
+    return None if chunk is None else read_answer(chunk, pieces=pieces(chunk))
 
 
-def last_members(body: bytes) -> Reported | None:
+def last_members(body: bytes, *, pieces: PiecesOf = no_pieces) -> Reported | None:
     """What an answer's members from its last "usage" on report. A service tier may stand before."""
     document = members_from(body, b'"usage"')
     if document is None or body.find(b'"service_tier"', 0, body.rfind(b'"usage"')) >= 0:
         return None
-    return read_answer(document)
+    return read_answer(document, pieces=pieces(document))
 
 
 def _last_with_usage(tail: bytes) -> Mapping[str, object] | None:

@@ -17,8 +17,10 @@ from gateway.dialects.json_body import (
     wrong,
 )
 from gateway.dialects.named_model import asked_model
+from gateway.dialects.openai_chat_search import offered_searches
 from gateway.dialects.openai_media import Media
 from gateway.dialects.openai_stream_options import include_usage
+from gateway.dialects.openai_usage import service_tier
 from gateway.errors import BadCall
 from gateway.metering.call import TEXT_ONLY, Call, Terms
 
@@ -37,7 +39,8 @@ SINGLE_KEYS = SingleKeys(
     inside={"stream_options": ("include_usage",)},
 )
 
-WITH_MEDIA = Terms(media=True)
+# What may make an answer dearer than text.
+DEAR_MODALITIES = ("audio", "image")
 
 
 def read_call(request: Request) -> Call:
@@ -45,9 +48,10 @@ def read_call(request: Request) -> Call:
     body = request.body
     document = read_object(body, SINGLE_KEYS)
     stream = boolean(document, "stream")
+    model = asked_model(request, document)
     media = _media(document, len(body))
     return Call(
-        model=asked_model(request, document),
+        model=model,
         stream=stream,
         choices=answers(document, "n") or 1,
         max_output_tokens=_output_cap(document),
@@ -56,7 +60,7 @@ def read_call(request: Request) -> Call:
         images=tuple(media.images),
         audio_tokens=media.audio_tokens,
         opaque_inputs=media.opaque_inputs,
-        terms=WITH_MEDIA if media.audio else TEXT_ONLY,
+        terms=_terms(document, model=model, media=media.dear),
         document=document,
     )
 
@@ -93,11 +97,18 @@ def _media(document: Mapping[str, object], text_bytes: int) -> Media:
             if message.get("audio") is not None:
                 # An earlier spoken answer, named by its id.
                 media.opaque_inputs += 1
-                media.audio = True
+                media.dear = True
     modalities = document.get("modalities")
-    if isinstance(modalities, list) and "audio" in modalities:
-        media.audio = True
+    if isinstance(modalities, list) and any(name in modalities for name in DEAR_MODALITIES):
+        media.dear = True
     return media
+
+
+def _terms(document: Mapping[str, object], *, model: str, media: bool) -> Terms:
+    tier, pieces = service_tier(document), offered_searches(document, model)
+    if not tier and not pieces and not media:
+        return TEXT_ONLY
+    return Terms(media=media, pieces=pieces, service_tier=tier)
 
 
 def _add_parts(parts: Sequence[object], media: Media) -> None:

@@ -2,7 +2,11 @@
 
 The event is the one whose `choices` is an empty array and which has a usage object (OpenAI API
 reference, `stream_options.include_usage`). Azure's first event has empty choices too, but no
-usage: it passes. All other bytes pass unchanged, cut wherever they were cut.
+usage: it passes. So does an event that also tells what it cost: OpenRouter sends it to everybody,
+asked or not. All other bytes pass unchanged, cut wherever they were cut.
+
+The other chunks of such a stream say `"usage":null`, which they would not if we had not asked.
+That stays: clients take the field as optional, and to remove it every chunk would be rewritten.
 """
 
 import re
@@ -107,8 +111,7 @@ def _is_usage_event(event: bytes) -> bool:
         document = orjson.loads(payload(lines) or b"")
     except orjson.JSONDecodeError:
         return False
-    return (
-        isinstance(document, dict)
-        and document.get("choices") == []
-        and isinstance(document.get("usage"), dict)
-    )
+    if not isinstance(document, dict) or document.get("choices") != []:
+        return False
+    usage = document.get("usage")
+    return isinstance(usage, dict) and "cost" not in usage

@@ -3,19 +3,21 @@
 Fed with decoded chunks (or the one completion object); both have the same choices but for
 `delta` against `message`. Knows nothing of bytes.
 
-Streams are named `<choice>.<kind>`. Reasoning stands in `reasoning_content` (DeepSeek, vLLM) or
-`reasoning` (OpenRouter, Groq); servers that send both send the same text twice. Content may be a
-list of parts (Mistral). Sources: OpenAI API reference, chat completion chunk object; DeepSeek and
+Streams are named `<choice>.<kind>`. Reasoning stands in `reasoning_content` (DeepSeek, vLLM),
+`reasoning` (OpenRouter, Groq) or `reasoning_details` (OpenRouter); servers that send several of
+them send the same text again. Content may be a list of parts (Mistral), pictures stand beside it
+(OpenRouter). Sources: OpenAI API reference, chat completion chunk object; DeepSeek and
 OpenRouter API references (read 2026-11-23).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from gateway.dialects.base import OutputPiece, Reported
+from gateway.dialects.json_body import objects
 from gateway.dialects.openai_chat_prompt import PARALLEL_CALLS_TOKENS
 from gateway.dialects.openai_usage import read_usage, service_tier, usage_in
 from gateway.metering.framing import framing
-from gateway.metering.usage import NOTHING, Usage
+from gateway.metering.usage import NOTHING, Pieces, Usage
 
 # Spoken output is one token per 50 ms ("Managing costs" in OpenAI's realtime guide): 2 400 bytes
 # of 24 kHz 16-bit PCM, the only streamed format; a WAV file holds the same. The bit rates of the
@@ -23,8 +25,18 @@ from gateway.metering.usage import NOTHING, Usage
 PCM_BYTES_PER_TOKEN = 2_400
 PACKED_BYTES_PER_TOKEN = 200
 PCM_FORMATS = ("pcm16", "wav")
+REASONING = ("reasoning_content", "reasoning", "reasoning_details")
+# What a picture of Gemini's comes to, of whose models OpenRouter has most that paint.
+IMAGE_TOKENS = 1_290
 # The model itself ended the answer, and framed its end.
 FINISHED = ("stop", "tool_calls", "function_call")
+
+
+PiecesOf = Callable[[Mapping[str, object]], Pieces]
+
+
+def no_pieces(_: Mapping[str, object]) -> Pieces:
+    return ()
 
 
 class Story:
@@ -35,8 +47,11 @@ class Story:
         "_audio_bytes_per_token",
         "_call_ids",
         "_finished",
+        "_images",
         "_model",
         "_part",
+        "_pieces",
+        "_pieces_of",
         "_texts",
         "_tier",
         "_tool_calls",
@@ -45,17 +60,26 @@ class Story:
     )
 
     def __init__(
-        self, *, part: str = "delta", audio_format: str = "pcm16", under_schema: bool = False
+        self,
+        *,
+        part: str = "delta",
+        audio_format: str = "pcm16",
+        under_schema: bool = False,
+        pieces: PiecesOf = no_pieces,
     ) -> None:
         """`part`: where a choice says something, "delta" in a chunk, "message" in a completion.
 
-        `under_schema`: the answer was asked for under a JSON schema.
+        `under_schema`: the answer was asked for under a JSON schema. `pieces`: what is used for
+        it beside tokens.
         """
         self._part = part
+        self._pieces_of = pieces
+        self._pieces: Pieces = ()
         self._texts: dict[str, list[str]] = {}
         # By choice: the last id seen at each tool call's index, and how many calls there were.
         self._call_ids: dict[int, dict[int, object]] = {}
         self._tool_calls: dict[int, int] = {}
+        self._images = 0
         self._audio_bytes = 0
         self._audio_bytes_per_token = (
             PCM_BYTES_PER_TOKEN if audio_format in PCM_FORMATS else PACKED_BYTES_PER_TOKEN
@@ -70,7 +94,7 @@ class Story:
 
     @property
     def reported(self) -> Reported | None:
-        return read_usage(self._usage, tier=self._tier)
+        return read_usage(self._usage, tier=self._tier, pieces=self._pieces)
 
     @property
     def so_far(self) -> Usage | None:
@@ -79,12 +103,15 @@ class Story:
 
     @property
     def extra(self) -> Usage:
-        """Framing of answers and tool calls, and spoken output: the tokens that no text shows."""
-        if not self._tool_calls and not self._audio_bytes and not self._finished:
+        """What no text shows: framing of answers and tool calls, speech, pictures, searches."""
+        silent = not self._tool_calls and not self._audio_bytes and not self._finished
+        if silent and not self._images and not self._pieces:
             return NOTHING
         return Usage(
             output_text=self._framing_tokens(),
             output_audio=-(-self._audio_bytes // self._audio_bytes_per_token),
+            output_image=self._images * IMAGE_TOKENS,
+            pieces=self._pieces,
         )
 
     def _framing_tokens(self) -> int:
@@ -113,6 +140,7 @@ class Story:
             self._usage, self._tier = usage, service_tier(document)
         if not self._model and isinstance(model := document.get("model"), str):
             self._model = model
+            self._pieces = self._pieces_of(document)
         choices = document.get("choices")
         if isinstance(choices, list):
             for choice in choices:
@@ -143,10 +171,10 @@ class Story:
                     self._say(f"{index}.content", text)
             case "refusal":
                 self._say(f"{index}.refusal", value)
-            case "reasoning_content":
-                self._say(f"{index}.reasoning", value)
-            case "reasoning" if not said.get("reasoning_content"):
-                self._say(f"{index}.reasoning", value)
+            case "reasoning_content" | "reasoning" | "reasoning_details":
+                self._think(index, said, name)
+            case "images" if isinstance(value, list):
+                self._images += len(value)
             case "tool_calls" if isinstance(value, list):
                 self._add_tool_calls(index, value)
             case "function_call":
@@ -155,6 +183,14 @@ class Story:
                 self._add_audio(index, value)
             case _:
                 pass
+
+    def _think(self, index: int, said: Mapping[str, object], name: str) -> None:
+        """One of the fields that say the same, the first of them."""
+        if name != next(field for field in REASONING if said.get(field)):
+            return
+        value = said[name]
+        for text in _reasons(value) if isinstance(value, list) else (value,):
+            self._say(f"{index}.reasoning", text)
 
     def _say(self, name: str, text: object) -> None:
         if text and isinstance(text, str):
@@ -206,3 +242,7 @@ def _part_texts(parts: list[object]) -> list[object]:
             texts += [item.get("text") for item in inner if isinstance(item, dict)]
             texts += [thinking] if isinstance(thinking, str) else []
     return texts
+
+
+def _reasons(details: list[object]) -> list[object]:
+    return [detail.get("text") or detail.get("summary") for detail in objects(details)]

@@ -22,7 +22,8 @@ class Media:
     images: list[ImageInput] = field(default_factory=list)
     audio_tokens: int = 0
     opaque_inputs: int = 0
-    audio: bool = False
+    dear: bool = False
+    """Something in it may be priced above text."""
 
     def add_image(self, url: object, *, detail: object) -> None:
         """One named by its URL alone counts as the largest there is."""
@@ -35,7 +36,7 @@ class Media:
 
     def add_audio(self, audio: object) -> None:
         """An `input_audio` object with base64 `data`."""
-        self.audio = True
+        self.dear = True
         data = audio.get("data") if isinstance(audio, dict) else None
         if isinstance(data, str):
             self.text_bytes -= len(data)

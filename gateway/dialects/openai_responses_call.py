@@ -70,7 +70,7 @@ def read_call(body: bytes) -> Call:
 
 
 def _terms(document: Mapping[str, object], media: Media) -> Terms:
-    terms = Terms(media=media.audio, pieces=offered(document), service_tier=service_tier(document))
+    terms = Terms(media=media.dear, pieces=offered(document), service_tier=service_tier(document))
     return TEXT_ONLY if terms == TEXT_ONLY else terms
 
 

@@ -42,7 +42,7 @@ from collections.abc import Mapping
 
 from gateway.dialects.base import Reported
 from gateway.dialects.unmapped import Known, unmapped
-from gateway.metering.usage import Pieces, Usage, added
+from gateway.metering.usage import Pieces, Usage
 
 # Some hundred times the largest context sold: beyond it is a defect, not a usage.
 TOKENS_MAX = 1_000_000_000
@@ -116,13 +116,16 @@ def usage_in(document: Mapping[str, object]) -> Mapping[str, object] | None:
     return usage if isinstance(usage, dict) else None
 
 
-def read_answer(document: Mapping[str, object]) -> Reported | None:
+def read_answer(document: Mapping[str, object], *, pieces: Pieces = ()) -> Reported | None:
     """What a completion, or the chunk with a stream's usage, reports."""
-    return read_usage(usage_in(document), tier=service_tier(document))
+    return read_usage(usage_in(document), tier=service_tier(document), pieces=pieces)
 
 
 def read_usage(reported: object, *, tier: str = "", pieces: Pieces = ()) -> Reported | None:
-    """The tokens by class, or None when the object does not state them believably."""
+    """The tokens by class, or None when the object does not state them believably.
+
+    `pieces`: what was used for all that is known, where the object does not count it itself.
+    """
     if not isinstance(reported, dict):
         return None
     try:
@@ -180,7 +183,7 @@ def _read(reported: Mapping[str, object], *, tier: str, pieces: Pieces) -> Usage
         output_reasoning=reasoning,
         output_audio=audio_out,
         output_image=image_out,
-        pieces=added(pieces, _pieces(reported)),
+        pieces=tuple(sorted((dict(pieces) | _pieces(reported)).items())),
         service_tier=tier,
     )
 
@@ -201,7 +204,7 @@ def _beside(reported: Mapping[str, object], told: int, reasoning: int) -> int:
     return total - told if reasoning in (0, total - told) else 0
 
 
-def _pieces(reported: Mapping[str, object]) -> Pieces:
+def _pieces(reported: Mapping[str, object]) -> dict[str, int]:
     tools = details(reported.get("server_tool_use")) or {}
     # Mistral's own examples show an empty object where nothing was heard.
     heard_s = reported.get("prompt_audio_seconds") or None
@@ -209,7 +212,7 @@ def _pieces(reported: Mapping[str, object]) -> Pieces:
         "audio_second": part(heard_s, TOKENS_MAX),
         "web_search": part(tools.get("web_search_requests"), TOKENS_MAX),
     }
-    return tuple((name, count) for name, count in counts.items() if count)
+    return {name: count for name, count in counts.items() if count}
 
 
 def details(value: object) -> Mapping[str, object] | None:

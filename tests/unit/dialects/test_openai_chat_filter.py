@@ -90,3 +90,11 @@ def test_events_of_other_shapes_pass(event):
 def test_the_usage_event_is_known_in_any_spelling(event):
     for pieces in cuts(TEXT + event + TEXT):
         assert TEXT + TEXT == filtered(pieces)
+
+
+def test_a_usage_that_tells_its_cost_was_not_sent_for_our_sake():
+    """OpenRouter sends it to everybody."""
+    event = b'data: {"choices":[],"usage":{"completion_tokens":1,"prompt_tokens":2,"cost":0.1}}\n\n'
+    usage_filter = UsageFilter()
+
+    assert event == usage_filter.feed(event) + usage_filter.close()
