@@ -5,7 +5,7 @@ missing `max_tokens` included. Source: anthropic package 2.14.0, `types/message_
 and `types/beta/message_create_params.py` (read 2026-11-23).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.dialects.anthropic_usage import WEB_SEARCH, asked_tier
@@ -43,7 +43,8 @@ SERVER_ROUNDS_MAX = 10
 # For a search tool that says no `max_uses`: one a round.
 SEARCHES_ASSUMED = SERVER_ROUNDS_MAX
 # Tools that run over there, by the beginning of their type.
-SERVER_TOOLS = ("web_search_", "web_fetch_", "code_execution_", "tool_search_tool_", "mcp_toolset")
+SEARCH = f"{WEB_SEARCH}_"
+SERVER_TOOLS = (SEARCH, "web_fetch_", "code_execution_", "tool_search_tool_", "mcp_toolset")
 # Consulted in the middle of the answer, at its own price.
 ADVISOR = "advisor_"
 
@@ -58,9 +59,10 @@ def read_call(body: bytes) -> Call:
 
 def call_of(document: Mapping[str, object], *, model: str, stream: bool, size: int) -> Call:
     """`document` is `size` bytes long in JSON."""
-    _refuse_other_models(document)
+    tools = _own_tools(document)
+    _refuse_other_models(document, tools)
     media = _media(document, size)
-    looping = _runs_over_there(document)
+    looping = document.get("mcp_servers") or any(kind.startswith(SERVER_TOOLS) for kind, _ in tools)
     return Call(
         model=model,
         stream=stream,
@@ -70,16 +72,26 @@ def call_of(document: Mapping[str, object], *, model: str, stream: bool, size: i
         text_bytes=media.text_bytes,
         images=tuple(media.images),
         opaque_inputs=media.opaque_inputs,
-        terms=_terms(document),
+        terms=_terms(document, tools),
         document=document,
     )
 
 
-def _refuse_other_models(document: Mapping[str, object]) -> None:
+def _own_tools(document: Mapping[str, object]) -> list[tuple[str, Mapping[str, object]]]:
+    """The tools that Anthropic defines, with their types; a caller's own have none."""
+    return [
+        (kind, tool)
+        for tool in objects(document.get("tools"))
+        if isinstance(kind := tool.get("type"), str)
+    ]
+
+
+def _refuse_other_models(
+    document: Mapping[str, object], tools: Sequence[tuple[str, Mapping[str, object]]]
+) -> None:
     """What lets another model work on the call, at a price that is not this model's."""
-    advised = any(_kind(tool).startswith(ADVISOR) for tool in objects(document.get("tools")))
-    fallbacks = document.get("fallbacks")
-    if advised or isinstance(fallbacks, list):
+    advised = any(kind.startswith(ADVISOR) for kind, _ in tools)
+    if advised or isinstance(document.get("fallbacks"), list):
         name = "tools" if advised else "fallbacks"
         what = "an advisor" if advised else "fallback models"
         raise BadCall(
@@ -88,12 +100,10 @@ def _refuse_other_models(document: Mapping[str, object]) -> None:
         )
 
 
-def _terms(document: Mapping[str, object]) -> Terms:
-    searches = sum(
-        _uses(tool)
-        for tool in objects(document.get("tools"))
-        if _kind(tool).startswith(f"{WEB_SEARCH}_")
-    )
+def _terms(
+    document: Mapping[str, object], tools: Sequence[tuple[str, Mapping[str, object]]]
+) -> Terms:
+    searches = sum(_uses(tool) for kind, tool in tools if kind.startswith(SEARCH))
     tier = asked_tier(document)
     if not searches and not tier:
         return TEXT_ONLY
@@ -103,17 +113,6 @@ def _terms(document: Mapping[str, object]) -> Terms:
 def _uses(tool: Mapping[str, object]) -> int:
     limit = tool.get("max_uses")
     return limit if type(limit) is int and limit >= 0 else SEARCHES_ASSUMED
-
-
-def _runs_over_there(document: Mapping[str, object]) -> bool:
-    return bool(document.get("mcp_servers")) or any(
-        _kind(tool).startswith(SERVER_TOOLS) for tool in objects(document.get("tools"))
-    )
-
-
-def _kind(item: Mapping[str, object]) -> str:
-    kind = item.get("type")
-    return kind if isinstance(kind, str) else ""
 
 
 @dataclass(slots=True)
@@ -131,9 +130,12 @@ def _media(document: Mapping[str, object], size: int) -> _Media:
     for elsewhere in ("thread", "mcp_servers"):
         media.opaque_inputs += bool(document.get(elsewhere))
     for message in array(document, "messages"):
-        if isinstance(message, dict):
-            for block in blocks(message.get("content")):
-                _add_block(block, media)
+        content = message.get("content") if isinstance(message, dict) else None
+        # Texts, as most blocks are, have nothing to them but their bytes.
+        for outer in content if isinstance(content, list) else ():
+            if isinstance(outer, dict) and outer.get("type") != "text":
+                for block in blocks(outer):
+                    _add_block(block, media)
     return media
 
 

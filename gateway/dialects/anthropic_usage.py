@@ -103,6 +103,8 @@ def write_usage(usage: Usage) -> dict[str, object]:
 
 def asked_tier(document: Mapping[str, object]) -> str:
     """The tier that a request asks for, where it costs more than the ordinary one."""
+    if "speed" not in document and "inference_geo" not in document:
+        return ""
     return _tier(document, ("speed", "inference_geo"))
 
 
