@@ -1,7 +1,8 @@
 """How large a Gemini prompt is: a cheap bound from its bytes, and its parts for an exact count.
 
-Turns and roles cost nothing that countTokens shows; functions and schemas are counted by their
-JSON, for what the model sees of them is not published. Thought signatures are read as the thoughts
+Turns and roles cost nothing that countTokens shows; functions are counted by their JSON, for what
+the model sees of them is not published. A schema for the answer costs nothing: it only holds the
+answer to it. Thought signatures are read as the thoughts
 they stand for, which cannot be known: only the bound covers them. Knows no tokenizer.
 Source: "Understand and count tokens" in the Gemini API guide (read 2026-11-26).
 """
@@ -36,7 +37,6 @@ def prompt_parts(call: Call) -> PromptParts:
     ]
     for tool in objects(value(document, "tools")):
         texts += map(json_text, objects(value(tool, "functionDeclarations")))
-    texts += [json_text(value(config, name)) for name in ("responseSchema", "responseJsonSchema")]
     return PromptParts(
         texts=[text for text in texts if text],
         fixed_tokens=PROMPT_TOKENS,

@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 
 from gateway.dialects.base import OutputPiece, Reported
 from gateway.dialects.json_body import objects
-from gateway.dialects.openai_chat_prompt import PARALLEL_CALLS_TOKENS
 from gateway.dialects.openai_usage import read_usage, service_tier, usage_in
 from gateway.metering.framing import framing
 from gateway.metering.usage import NOTHING, Pieces, Usage
@@ -116,14 +115,11 @@ class Story:
 
     def _framing_tokens(self) -> int:
         of_model = framing(self._model)
-        calls = self._tool_calls.values()
-        parallel = sum(made > 1 for made in calls)
         finished = len(self._finished)
         return (
             finished * of_model.answer_tokens
             + (finished * of_model.schema_tokens if self._under_schema else 0)
-            + sum(calls) * of_model.call_tokens
-            + parallel * PARALLEL_CALLS_TOKENS
+            + sum(map(of_model.of_calls, self._tool_calls.values()))
         )
 
     def take_pieces(self) -> list[OutputPiece]:

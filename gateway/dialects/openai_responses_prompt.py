@@ -63,7 +63,9 @@ def prompt_parts(call: Call) -> PromptParts:
     for item in objects(document.get("input")):
         fixed += _add_item(item, texts)
     fixed += add_tools([_as_in_chat(tool) for tool in tools_of(document)], texts)
-    fixed += _add_format(document.get("text"), texts)
+    schema = schema_of(document)
+    if schema is not None:
+        fixed += SCHEMA_TOKENS + add_schema(schema, texts)
     # Of a decision: each question is shown to the model with its choices.
     texts += [orjson.dumps(question).decode() for question in objects(document.get("questions"))]
     return PromptParts(texts=texts, fixed_tokens=fixed, audio_tokens=call.audio_tokens)
@@ -100,8 +102,8 @@ def _as_in_chat(tool: Mapping[str, object]) -> Mapping[str, object]:
     return {"function": {name: value for name, value in tool.items() if name != "type"}}
 
 
-def _add_format(text: object, texts: list[str]) -> int:
+def schema_of(document: Mapping[str, object]) -> Mapping[str, object] | None:
+    """The JSON schema that an answer is asked for under, by request or response."""
+    text = document.get("text")
     wanted = text.get("format") if isinstance(text, dict) else None
-    if not isinstance(wanted, dict) or wanted.get("type") != "json_schema":
-        return 0
-    return SCHEMA_TOKENS + add_schema(wanted, texts)
+    return wanted if isinstance(wanted, dict) and kind_of(wanted) == "json_schema" else None

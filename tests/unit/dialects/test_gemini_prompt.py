@@ -56,7 +56,6 @@ def test_texts_are_all_that_the_model_reads():
         "get_toll",
         '{"toll":3}',
         '{"name":"get_toll","parameters":{"type":"object"}}',
-        '{"type":"STRING"}',
     ] == parts.texts
     assert (1, 0, 0) == (parts.fixed_tokens, parts.audio_tokens, parts.image_tokens)
 

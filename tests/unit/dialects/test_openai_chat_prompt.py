@@ -83,7 +83,7 @@ def test_earlier_tool_calls_are_part_of_the_prompt():
 
     assert ["assistant", "f", '{"a":1}'] == one.texts == old.texts
     assert ["assistant", "f", '{"a":1}', "g", "x"] == two.texts
-    assert (3 + 3 + 12, 3 + 3 + 2 * 12 + 24) == (one.fixed_tokens, two.fixed_tokens)
+    assert (3 + 3 + 12, 3 + 3 + 2 * 12 + 8) == (one.fixed_tokens, two.fixed_tokens)
 
 
 def test_tools_are_part_of_the_prompt_in_both_spellings():

@@ -9,8 +9,8 @@ from gateway.metering.usage import Usage
 DELTA = {"type": "response.output_text.delta", "output_index": 2, "content_index": 1, "delta": "Hi"}
 
 
-def story_of(*events):
-    story = ResponseStory({})
+def story_of(*events, request=None):
+    story = ResponseStory(request or {})
     for event in events:
         story.add(event)
     return story
@@ -82,8 +82,8 @@ def test_what_was_told_in_pieces_is_not_told_again_at_the_end():
     assert {"2.content.1": "Hi"} == texts_of(story_of(DELTA, end))
 
 
-@pytest.mark.parametrize("calls", [0, 1, 2, 3])
-def test_calls_have_their_framing(calls):
+@pytest.mark.parametrize(("calls", "tokens"), [(0, 0), (1, 24), (2, 36), (3, 48)])
+def test_calls_have_their_framing(calls, tokens):
     made = [
         {
             "type": "response.output_item.added",
@@ -93,7 +93,33 @@ def test_calls_have_their_framing(calls):
         for at in range(calls)
     ]
 
-    assert calls * 12 + (24 if calls > 1 else 0) == story_of(*made).extra.output_text
+    story = story_of(*made, request={"model": "gpt-4.1"})
+
+    assert tokens == story.extra.output_text
+
+
+@pytest.mark.parametrize(
+    ("model", "status", "items", "asked", "tokens"),
+    [
+        ("gpt-4.1-2025-04-14", "completed", ["message"], {}, 1),
+        ("gpt-5.4-2026-03-05", "completed", ["message"], {}, 4),
+        ("gpt-5.4-2026-03-05", "completed", ["reasoning", "message"], {}, 6),
+        ("gpt-5.4-2026-03-05", "completed", ["message"], {"type": "json_schema"}, 8),
+        ("gpt-5.4-2026-03-05", "incomplete", ["message"], {}, 0),
+        ("gpt-5.4-2026-03-05", "completed", [], {}, 0),
+    ],
+)
+def test_an_answer_that_came_to_its_own_end_is_framed(model, status, items, asked, tokens):
+    response = {
+        "model": model,
+        "status": status,
+        "output": [{"type": kind} for kind in items],
+        "text": {"format": asked},
+    }
+
+    assert (
+        tokens == story_of({"type": f"response.{status}", "response": response}).extra.output_text
+    )
 
 
 def test_every_documented_text_event_is_read():

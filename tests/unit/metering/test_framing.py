@@ -38,3 +38,17 @@ def test_no_row_is_hidden_by_one_before_it():
     for match, expected in FAMILIES:
         example = match.replace("[1-3]", "2").replace("[6-9]", "7").replace("[1-9]", "4")
         assert expected == framing(example.replace("*", ""))
+
+
+@pytest.mark.parametrize(
+    ("model", "calls", "tokens"),
+    [
+        ("gpt-4o", 0, 0),
+        ("gpt-4o", 1, 24),
+        ("gpt-4o", 2, 36),
+        ("mistral-large-latest", 2, 32),
+        ("claude-3-7-sonnet", 1, 48),
+    ],
+)
+def test_tool_calls_are_framed_each_and_by_gpt_together(model, calls, tokens):
+    assert tokens == framing(model).of_calls(calls)
