@@ -66,7 +66,7 @@ def call_of(document: Mapping[str, object], *, model: str, stream: bool, size: i
     return Call(
         model=model,
         stream=stream,
-        prompts=SERVER_ROUNDS_MAX if looping else 1,
+        turns=SERVER_ROUNDS_MAX if looping else 1,
         max_output_tokens=tokens(document, "max_tokens"),
         wants_usage=True,
         text_bytes=media.text_bytes,

@@ -33,7 +33,7 @@ def test_a_plain_call():
         call.model,
         call.stream,
         call.choices,
-        call.prompts,
+        call.turns,
         call.max_output_tokens,
         call.wants_usage,
     )
@@ -171,7 +171,7 @@ def test_searches_are_bounded_by_what_the_tool_allows(tools, searches):
     ],
 )
 def test_tools_that_run_over_there_read_the_prompt_again(fields, rounds):
-    assert rounds == read_call(body_of(**fields)).prompts
+    assert rounds == read_call(body_of(**fields)).turns
 
 
 def test_what_costs_more_is_in_the_terms():
