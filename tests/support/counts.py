@@ -28,6 +28,7 @@ VENDORS = {
     "gpt-": "OpenAI",
     "o3-": "OpenAI",
     "claude-": "Anthropic",
+    "us.anthropic.claude-": "Anthropic",
     "gemini-": "Google",
     "deepseek-": "DeepSeek",
     "mistral-": "Mistral",
