@@ -29,6 +29,7 @@ from gateway.dialects.openai_moderations import OpenAIModerations
 from gateway.dialects.openai_realtime import OpenAIRealtime
 from gateway.dialects.openai_responses import OpenAIResponses
 from gateway.dialects.openai_speech import OpenAISpeech
+from gateway.dialects.openai_transcription import OpenAITranscription
 
 
 class ApiFactory(Protocol):
@@ -52,6 +53,7 @@ DIALECTS: Mapping[str, Dialect] = {
     "openai_images": OpenAIImages(),
     "openai_moderations": OpenAIModerations(),
     "openai_speech": OpenAISpeech(),
+    "openai_transcription": OpenAITranscription(),
     "openai_vector_search": FlatFee("openai_vector_search", model="file_search", piece=file_search),
     "anthropic_complete": AnthropicComplete(),
     "anthropic_messages": AnthropicMessages(),

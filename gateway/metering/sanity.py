@@ -46,7 +46,7 @@ def _possible(usage: Usage, call: Call, price: ModelPrice) -> bool:
     return (
         (usage.input_tokens > 0 or usage.pieces != ())
         and usage.input_tokens <= SLACK * call.prompts * call.turns * price.context_tokens
-        and usage.output_tokens <= SLACK * call.choices * price.max_output_tokens
+        and usage.output_tokens <= SLACK * call.choices * call.prompts * price.max_output_tokens
     )
 
 

@@ -24,6 +24,7 @@ from gateway.simulator import (
     realtime,
     responses,
     stored,
+    transcription,
 )
 from gateway.simulator.chat import CountTokens, RefusedRequest, answer_chat
 from gateway.simulator.exchange import Exchange, Route
@@ -207,6 +208,7 @@ ROUTES = (
     *bedrock.ROUTES,
     *realtime.ROUTES,
     *stored.ROUTES,
+    *transcription.ROUTES,
     *gemini.ROUTES,
     *gemini_more.ROUTES,
     *responses.ROUTES,

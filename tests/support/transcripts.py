@@ -6,6 +6,7 @@ stream, `extra` (what is in no text, nonzero), and where they matter
 
 - `request`, `path`, `segments`, `query`: what the call is read from; without a request the call
   is `choices` answers of a model "m", streamed if the answer is an event stream;
+- `by_piece`: what the request owes, by name, where the model is sold by that;
 - `content_type` of the answer, else by its suffix;
 - `hidden`: the events that a usage filter takes out;
 - `service_tier` and `unmapped` of what is reported;
@@ -15,14 +16,14 @@ stream, `extra` (what is in no text, nonzero), and where they matter
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import orjson
 
 from gateway.dialects import DIALECTS
 from gateway.dialects.base import AnswerReader, Request
-from gateway.metering.call import Call
+from gateway.metering.call import ByPiece, Call, sold_by_piece
 
 ROOT = Path(__file__).parent.parent / "transcripts"
 CONTENT_TYPES = {
@@ -96,6 +97,14 @@ def _load(path: Path) -> Transcript:
 
 
 def _call(dialect: str, expected: Mapping[str, object], *, stream: bool) -> Call:
+    call = _asked(dialect, expected, stream=stream)
+    if "by_piece" not in expected:
+        return call
+    pieces = tuple(expected["by_piece"].items())  # type: ignore[attr-defined]
+    return sold_by_piece(replace(call, by_piece=ByPiece(most=pieces, owed=pieces)))
+
+
+def _asked(dialect: str, expected: Mapping[str, object], *, stream: bool) -> Call:
     if "request" not in expected:
         return Call(model="m", stream=stream, choices=int(str(expected.get("choices", 1))))
     request = Request(
