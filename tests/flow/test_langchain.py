@@ -38,6 +38,16 @@ def chat_openai(tk: TestGateway) -> BaseChatModel:
     )
 
 
+def chat_openai_responses(tk: TestGateway) -> BaseChatModel:
+    return ChatOpenAI(
+        model=MODEL,
+        base_url=tk.base_url,
+        api_key=SecretStr(tk.key),
+        default_headers=HEADERS,
+        use_responses_api=True,
+    )
+
+
 def chat_anthropic(tk: TestGateway) -> BaseChatModel:
     return ChatAnthropic(
         model=anthropic_sdk.MODEL,
@@ -58,6 +68,7 @@ def chat_google(tk: TestGateway) -> BaseChatModel:
 
 FRAMEWORKS = {
     "openai": Framework(model=chat_openai, refusal=openai.APIStatusError),
+    "openai responses": Framework(model=chat_openai_responses, refusal=openai.APIStatusError),
     "anthropic": Framework(
         model=chat_anthropic, options=anthropic_sdk.OPTIONS, refusal=anthropic.APIStatusError
     ),

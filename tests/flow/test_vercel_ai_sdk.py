@@ -11,6 +11,7 @@ from support.node_sdk import AI_SDK, NodeSdk, Talk, install
 from support.python_sdk import used
 
 MODELS = {
+    "openai": MODEL,
     "openai.chat": MODEL,
     "openai-compatible": MODEL,
     "anthropic": anthropic_sdk.MODEL,
