@@ -100,4 +100,4 @@ def test_every_option_of_the_simulator_is_explained() -> None:
     explained = set(re.findall(r"^ {4}(\w+)(?: \| (\w+))?", script.__doc__ or "", re.MULTILINE))
     names = {name for pair in explained for name in pair if name}
 
-    assert names == script.NUMBERS | script.SWITCHES | {"fail"}
+    assert names == script.NUMBERS | script.SWITCHES | {"fail", "end"}

@@ -28,6 +28,7 @@ from gateway.telemetry.lag import watch_loop_lag
 from gateway.telemetry.logs import Level, Log
 from gateway.workers import reaper, replay
 from gateway.workers.declare import Declared, declare
+from gateway.workers.jobs import JobPoller
 
 # Settlements still unanswered when a worker stops get this long before they are left to the spool.
 LAST_ANSWERS_S = 3.0
@@ -89,6 +90,7 @@ class Gateway:
             providers=providers,
             settlements=self._settlements,
             running=self._running,
+            tasks=self._bills,
             observation=self._observation,
         )
         await declare(self._declarations(), keys=self.stores.keys, ledger=self.stores.ledger)
@@ -144,6 +146,15 @@ class Gateway:
             ),
             name="replay",
         )
+        poller = JobPoller(
+            self.stores.jobs,
+            self._data_plane.following.look,
+            now_ms=self.stores.ledger.now_ms,
+            longest_ms=int(self._settings.metering.job_poll_s * 1000),
+            on_failure=self._observation.job_not_asked,
+            on_fault=lambda fault: self._observation.fault("jobs", fault),
+        )
+        self._background.start(poller.run(), name="ask for jobs")
 
     def _report(self) -> None:
         """At each tick: gauges, and endings that wait for the store."""

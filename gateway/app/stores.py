@@ -10,8 +10,10 @@ from pathlib import Path
 from gateway.settings import Settings
 from gateway.stores.embedded import EmbeddedServer
 from gateway.stores.redis.client import RedisClient
+from gateway.stores.redis.jobs import RedisJobs
 from gateway.stores.redis.keys import RedisKeyStore
 from gateway.stores.redis.ledger import RedisLedger
+from gateway.stores.redis.objects import RedisObjects
 from gateway.tasks import TaskSet
 
 PEPPER_BYTES = 32
@@ -30,6 +32,8 @@ class Stores:
     client: RedisClient
     ledger: RedisLedger
     keys: RedisKeyStore
+    jobs: RedisJobs
+    objects: RedisObjects
 
 
 @contextmanager
@@ -69,7 +73,7 @@ async def open_stores(settings: Settings, address: StoreAddress) -> AsyncIterato
         ledger = RedisLedger(client)
         await ledger.open()
         await keys.start()
-        yield Stores(client, ledger, keys)
+        yield Stores(client, ledger, keys, RedisJobs(client, ledger), RedisObjects(client))
     finally:
         await keys.close()
         await client.close()

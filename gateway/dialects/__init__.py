@@ -20,7 +20,10 @@ from gateway.dialects.gemini_cache import GeminiCache
 from gateway.dialects.gemini_embed import GeminiEmbed
 from gateway.dialects.gemini_generate import GeminiGenerate
 from gateway.dialects.gemini_predict import GeminiPredict
+from gateway.dialects.jobs import Jobs
+from gateway.dialects.memos import Memo, UploadedFile
 from gateway.dialects.openai import OpenAIApi
+from gateway.dialects.openai_batches import OpenAIBatches, formats_by_url
 from gateway.dialects.openai_chat import OpenAIChat
 from gateway.dialects.openai_completions import OpenAICompletions
 from gateway.dialects.openai_embeddings import OpenAIEmbeddings
@@ -45,7 +48,7 @@ APIS: Mapping[str, ApiFactory] = {
     "gemini": GeminiApi,
 }
 
-DIALECTS: Mapping[str, Dialect] = {
+_CALLS: Mapping[str, Dialect] = {
     "openai_chat": OpenAIChat(),
     "openai_completions": OpenAICompletions(),
     "openai_containers": FlatFee("openai_containers", model="container", piece=container),
@@ -65,6 +68,24 @@ DIALECTS: Mapping[str, Dialect] = {
     "gemini_cache": GeminiCache(),
     "gemini_predict": GeminiPredict(),
 }
+
+_FORMATS_BY_URL = formats_by_url(_CALLS)
+_BATCHES = OpenAIBatches()
+
+DIALECTS: Mapping[str, Dialect] = {
+    **_CALLS,
+    "openai_batches": _BATCHES,
+}
+
+JOBS: Mapping[str, Jobs] = {
+    "openai_batches": _BATCHES,
+}
+"""What the dialects say of the jobs that their calls begin."""
+
+MEMOS: Mapping[str, Memo] = {
+    "openai_files": UploadedFile(_FORMATS_BY_URL),
+}
+"""What is remembered of objects when they are created, by the name in their endpoint's row."""
 
 SESSIONS: Mapping[str, OpenAIRealtime] = {
     "openai_realtime": OpenAIRealtime(),

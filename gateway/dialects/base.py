@@ -33,6 +33,8 @@ class Request:
     """Case-insensitive; a field that came twice is among the items twice."""
     now_ms: int = 0
     """When it came, by the ledger's clock."""
+    known: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """What is remembered of the stored objects that it names, by their ids."""
 
 
 @dataclass(frozen=True, slots=True)

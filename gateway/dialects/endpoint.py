@@ -46,7 +46,8 @@ class Endpoint:
     """A method and a path with names in it, and how it is metered.
 
     `api` names a row of `APIS`: whose keys, errors and providers. `dialect` names a row of
-    `DIALECTS`: which format meters it. `reason` says why a path is refused.
+    `DIALECTS`, `JOBS` or `SESSIONS`: which format meters or reads it. `memo` names a row of
+    `MEMOS`: what is remembered of what it creates. `reason` says why a path is refused.
     """
 
     method: str
@@ -55,6 +56,7 @@ class Endpoint:
     kind: EndpointKind
     dialect: str = ""
     reason: str = ""
+    memo: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +84,8 @@ def metered(method: str, pattern: str, dialect: str) -> Endpoint:
     return Endpoint(method, pattern, "", EndpointKind.METERED, dialect)
 
 
-def free(method: str, pattern: str) -> Endpoint:
-    return Endpoint(method, pattern, "", EndpointKind.FREE)
+def free(method: str, pattern: str, memo: str = "") -> Endpoint:
+    return Endpoint(method, pattern, "", EndpointKind.FREE, memo=memo)
 
 
 def reports(method: str, pattern: str, dialect: str) -> Endpoint:

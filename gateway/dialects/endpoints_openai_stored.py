@@ -22,7 +22,7 @@ OPENAI_STORED_TABLES = (
     openai_table(
         "files and uploads",
         free("GET", "/v1/files"),
-        free("POST", "/v1/files"),
+        free("POST", "/v1/files", "openai_files"),
         free("GET", "/v1/files/{file_id}"),
         free("DELETE", "/v1/files/{file_id}"),
         # The results of a batch among them: the batch itself reports what it used.

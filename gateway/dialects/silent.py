@@ -7,16 +7,19 @@ from gateway.metering.usage import NOTHING, Usage
 class Silent:
     """Implements `AnswerReader`."""
 
-    __slots__ = ()
+    __slots__ = ("pending_bytes",)
 
-    pending_bytes = 0
     so_far: Usage | None = None
     extra = NOTHING
 
+    def __init__(self) -> None:
+        self.pending_bytes = 0
+
     def feed(self, data: bytes) -> None:
-        """Nothing in it counts."""
+        self.pending_bytes += len(data)
 
     def digest(self) -> list[OutputPiece]:
+        self.pending_bytes = 0
         return []
 
     def close(self) -> Reported | None:

@@ -57,7 +57,9 @@ def estimate(call: Call, *, price: ModelPrice, plan: Plan, prompt: Usage, exact:
         full = call.many.output_tokens + call.many.uncapped_answers * price.max_output_tokens
         return Estimate(prompt, full, full, exact)
     full = output_cap(call, price, plan) * call.choices
-    in_slices = call.stream and not call.whole and plan.enforcement is not Enforcement.STRICT
+    # A job goes on when its answer is cut.
+    whole = call.whole or call.deferred
+    in_slices = call.stream and not whole and plan.enforcement is not Enforcement.STRICT
     least = min(full, plan.slice_tokens) if in_slices else full
     return Estimate(prompt, full, least, exact)
 

@@ -28,11 +28,11 @@ class Tally:
         self._exact = 0
         self.usage = NOTHING
 
-    def add(self, usage: Usage, *, calls: int = 1, longest_input_tokens: int | None = None) -> None:
-        """The usage of one call; or of several together, none of which has a prompt longer than
-        `longest_input_tokens`."""
-        longest = usage.input_tokens if longest_input_tokens is None else longest_input_tokens
-        self._exact += _exact(self.price, usage, rates=self.price.rates_for(longest))
+    def add(self, usage: Usage, *, calls: int = 1) -> None:
+        """The usage of one call; or of several together, priced as their average is. That is exact
+        where `one_price` holds for the longest of them."""
+        rates = self.price.rates_for(usage.input_tokens // max(1, calls))
+        self._exact += _exact(self.price, usage, rates=rates)
         self._exact += calls * self.price.fee_ucr * UNIT
         self.usage = self.usage + usage
 

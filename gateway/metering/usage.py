@@ -6,7 +6,7 @@ by the token (a picture, a second of speech, a web search) is counted in pieces 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from operator import attrgetter
 
@@ -91,6 +91,19 @@ class Usage:
             input_audio=self.input_audio,
             input_image=self.input_image,
             service_tier=self.service_tier,
+        )
+
+    @property
+    def output_part(self) -> "Usage":
+        """The same without its input."""
+        return replace(
+            self,
+            input_uncached=0,
+            input_cache_read=0,
+            input_cache_write_5m=0,
+            input_cache_write_1h=0,
+            input_audio=0,
+            input_image=0,
         )
 
     @property

@@ -16,7 +16,7 @@ from gateway.metering.admission import Asked, refusal
 from gateway.metering.call import TEXT_ONLY, Call
 from gateway.metering.estimate import Estimate, as_sold, estimate, need
 from gateway.metering.ledger import PLENTY, ClockSkewed, Reason, Refused, Release, Reserve, Reserved
-from gateway.metering.limits import Charge, Need, Unit, charges_for, effective_limits
+from gateway.metering.limits import Charge, Need, Unit, charges_for, effective_limits, unpaced
 from gateway.metering.plans import model_allowed
 from gateway.metering.pricing import ModelPrice, RateCard
 from gateway.metering.routes import Route, find_route
@@ -81,7 +81,8 @@ class Admission:
         bound = dialect.prompt_bound_tokens(resolved, context_tokens=line.price.context_tokens)
         prompt = Usage(input_uncached=bound, pieces=call.owed)
         sized = estimate(call, price=line.price, plan=caller.plan, prompt=prompt, exact=False)
-        rough = not caller.plan.observes and account_id not in self._tight
+        # A batch is of a size of its own: it says nothing of how far credit goes for a call.
+        rough = not caller.plan.observes and call.many is None and account_id not in self._tight
         if not rough and not caller.plan.observes:
             sized = await self._counted(sized, resolved, dialect)
         attempt = await self._reserve(
@@ -224,6 +225,8 @@ class Admission:
     ) -> "Attempt":
         """`rough`: sized by a bound, which will do only while there is plenty."""
         limits = effective_limits(caller.plan.limits, caller.key.limits)
+        if call.many is not None:
+            limits = unpaced(limits)
         needed = need(sized, price=line.price, call=call)
         account_id, key_id = caller.account.account_id, caller.key.key_id
         for _ in range(CLOCK_RETRIES):

@@ -5,11 +5,13 @@ to `Settlements`; nothing is awaited on the way out, so nothing can be cancelled
 """
 
 import asyncio
+from functools import reduce
 from types import TracebackType
 from typing import Protocol, Self
 
 from gateway.errors import StoreUnavailable
-from gateway.metering.events import End
+from gateway.metering.events import End, UsageEvent
+from gateway.metering.jobs import JobStatus
 from gateway.metering.ledger import (
     AlreadyEnded,
     Extend,
@@ -18,7 +20,8 @@ from gateway.metering.ledger import (
     UnknownHold,
 )
 from gateway.metering.slices import Covered, Slice, fitting_slice, next_slice
-from gateway.metering.usage import Provenance, Usage, UsageReport
+from gateway.metering.usage import NOTHING, Provenance, Usage, UsageReport
+from gateway.proxy.begun import Begun, failed
 from gateway.proxy.meter import Meter
 from gateway.proxy.observation import Observation, elapsed_s
 from gateway.proxy.settlements import Settlements
@@ -28,6 +31,8 @@ from gateway.stores.base import Ledger
 
 # Two renewals may go astray before a hold runs out under a running call.
 RENEWALS_PER_LEASE = 3
+# Nothing better is known of what was used.
+ALL_OF_IT = UsageReport(NOTHING, Provenance.HELD)
 
 Extension = Extended | Refused | AlreadyEnded | UnknownHold
 
@@ -70,6 +75,7 @@ class Hold:
         self._lease_ms = lease_ms
         self.renew_s = lease_ms / RENEWALS_PER_LEASE / 1000
         self._bill: Bill | None = None
+        self.begun: Begun | None = None
         self._sequence = 0
 
     def __enter__(self) -> Self:
@@ -82,6 +88,12 @@ class Hold:
     def owes(self, bill: Bill | None) -> None:
         """What leaving the block will charge from now on; None: nothing, the hold is released."""
         self._bill = bill
+
+    async def may_outlive(self, begun: Begun) -> None:
+        """The call may begin a job: until its answer tells, all of the hold is owed. Returns when
+        that is booked, so that the call may be forwarded. Raises StoreUnavailable."""
+        self.begun = begun
+        await self._send(self._nothing_more(), ALL_OF_IT)
 
     def __exit__(
         self,
@@ -102,10 +114,48 @@ class Hold:
             report = self._unknown(fault)
         if report is not None:
             self._settle(report)
-        else:
+        elif self.begun is None or not self._outlive(self.begun):
             self._settlements.settle_later(
                 self._counted(bill), name=f"bill {self.ticket.request_id}"
             )
+
+    def _outlive(self, begun: Begun) -> bool:
+        """Keep the hold for the job that was begun, or end it if none was; False for a call that
+        was no job after all, or that is over already: it is billed as any other."""
+        status = begun.status()
+        if status is None:
+            self._settle(ALL_OF_IT)
+        elif failed(status):
+            self._settlements.release(self.ticket.release())
+        elif status.told:
+            usage = reduce(Usage.__add__, (told.usage or NOTHING for told in status.told))
+            self._settle(UsageReport(usage, Provenance.REPORTED))
+        elif status.over:
+            return False
+        else:
+            self._settlements.settle_later(
+                self._keep(begun, status), name=f"keep {self.ticket.request_id}"
+            )
+        return True
+
+    async def _keep(self, begun: Begun, status: JobStatus) -> None:
+        ticket = self.ticket
+        floor = await self._seen(begun)
+        event = self._event(ALL_OF_IT)
+        self._settlements.keep(
+            begun.keep(
+                ticket, status, ticket.settle(event), floor=floor, now_ms=self._ledger.now_ms()
+            )
+        )
+        self._observation.begun(self._trace, event, duration_s=elapsed_s(self._trace))
+
+    async def _seen(self, begun: Begun) -> Usage:
+        """What is owed for a job that is cancelled and never reported."""
+        try:
+            return await begun.seen()
+        except Exception as fault:  # noqa: BLE001  as in __exit__
+            self._observation.fault("bill", fault)
+            return NOTHING
 
     async def _counted(self, bill: Bill) -> None:
         try:
@@ -117,25 +167,26 @@ class Hold:
     def _unknown(self, fault: Exception) -> UsageReport:
         """Nor make it free: the hold is charged, and it is an incident."""
         self._observation.fault("bill", fault)
-        return UsageReport(Usage(), Provenance.HELD)
+        return ALL_OF_IT
 
     def _settle(self, report: UsageReport) -> None:
-        trace = self._trace
-        duration_s = elapsed_s(trace)
-        event = self.ticket.event(
+        event = self._event(report)
+        self._settlements.settle(self.ticket.settle(event))
+        self._observation.metered(
+            self._trace,
+            event,
+            duration_s=elapsed_s(self._trace),
+            unpriced=self.ticket.price.unpriced(event.usage),
+        )
+
+    def _event(self, report: UsageReport) -> UsageEvent:
+        return self.ticket.event(
             report,
             end=self.end,
             http_status=self.http_status,
             held_ucr=self.held_ucr,
-            ttfb_ms=int(trace.ttfb_s * 1000),
-            duration_ms=int(duration_s * 1000),
-        )
-        self._settlements.settle(self.ticket.settle(event))
-        self._observation.metered(
-            trace,
-            event,
-            duration_s=duration_s,
-            unpriced=self.ticket.price.unpriced(event.usage),
+            ttfb_ms=int(self._trace.ttfb_s * 1000),
+            duration_ms=int(elapsed_s(self._trace) * 1000),
         )
 
     def covered(self, meter: Meter) -> Covered:
@@ -177,8 +228,10 @@ class Hold:
 
     def checkpoint(self, report: UsageReport) -> None:
         """Renew the lease and book what is owed so far, without waiting for the answer."""
-        nothing = Slice(tokens=0, add_ucr=0, adds=(0,) * len(self.ticket.charges))
-        self._send(nothing, report).add_done_callback(_ignore_failure)
+        self._send(self._nothing_more(), report).add_done_callback(_ignore_failure)
+
+    def _nothing_more(self) -> Slice:
+        return Slice(tokens=0, add_ucr=0, adds=(0,) * len(self.ticket.charges))
 
     def _extend(self, more: Slice, meter: Meter) -> "asyncio.Future[Extension]":
         return self._send(more, UsageReport(meter.usage_so_far(), Provenance.COUNTED))
@@ -186,6 +239,8 @@ class Hold:
     def _send(self, more: Slice, report: UsageReport) -> "asyncio.Future[Extension]":
         self._sequence += 1
         ticket = self.ticket
+        if self.begun is not None:
+            report = ALL_OF_IT
         event = ticket.event(
             report, end=End.HOLD_EXPIRED, http_status=self.http_status, held_ucr=self.held_ucr
         )

@@ -189,6 +189,12 @@ class Meter:
             self._recount()
         return UsageReport(self.usage_so_far(), Provenance.COUNTED)
 
+    async def seen(self) -> Usage:
+        """As `counted`, but without a bound for what the caller only named."""
+        ticket = self.ticket
+        prompt = await count_prompt(ticket.resolved_call, ticket.dialect, self._counter)
+        return prompt + (await self.counted()).usage.output_part
+
     async def count_prompt(self) -> None:
         """Replace the prompt's bound by its exact count."""
         if self.input_exact:

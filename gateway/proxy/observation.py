@@ -5,14 +5,16 @@ from time import monotonic
 
 from gateway.errors import ClientLeft, GatewayError, StoreUnavailable, UnknownEndpoint
 from gateway.metering.events import UsageEvent
-from gateway.metering.jobs import Kept
-from gateway.metering.ledger import Settled
+from gateway.metering.jobs import Job, Kept
+from gateway.metering.ledger import AlreadyEnded, Release, Released, Settle, Settled
 from gateway.metering.usage import Provenance
 from gateway.proxy.trace import Trace
 from gateway.stores.base import Ask, Outcome, hold_id_of
 from gateway.telemetry.families import UnknownHandling
 from gateway.telemetry.logs import CallLine, Level, Log
 from gateway.telemetry.metrics import Metrics
+
+JobOutcome = Settled | Released | AlreadyEnded
 
 
 class Observation:
@@ -65,6 +67,48 @@ class Observation:
             model=event.model,
             used=", ".join(names),
             action="add a price to the rate card",
+        )
+
+    def begun(self, trace: Trace, event: UsageEvent, *, duration_s: float) -> None:
+        """A call was answered whose job goes on; its charge comes later."""
+        self._metrics.job_begun(event.dialect)
+        self._metrics.relayed(trace.relayed_bytes)
+        line = self._line(trace, duration_s=duration_s)
+        line["end"] = "begun"
+        line["held_ucr"] = event.held_ucr
+        self._log.call(line)
+
+    def job_ended(
+        self,
+        job: Job,
+        ask: Settle | Release,
+        outcome: JobOutcome,
+        *,
+        unpriced: Sequence[str] = (),
+    ) -> None:
+        """What a provider said of a job, or that it said nothing, was settled. Others may have
+        heard of it as well: it is told by the one whose settlement was applied."""
+        if isinstance(outcome, AlreadyEnded):
+            return
+        event = ask.event if isinstance(ask, Settle) else None
+        self._metrics.job_ended(job.owed.event.dialect, event)
+        if event is not None and event.unmapped:
+            self._metrics.unmapped(event.dialect, len(event.unmapped))
+        if event is not None and unpriced:
+            self._unpriced(event, unpriced)
+        incident = event is not None and event.provenance is Provenance.HELD
+        self._log.state(
+            "job_ended",
+            level=Level.WARNING if incident else Level.INFO,
+            request_id=job.hold_id,
+            account_id=job.owed.account_id,
+            job=job.name,
+            model=job.model,
+            end="released" if event is None else event.end,
+            provenance="" if event is None else event.provenance,
+            cost_ucr=0 if event is None else event.charge_ucr,
+            held_ucr=job.owed.event.held_ucr,
+            late=isinstance(outcome, Settled) and outcome.late,
         )
 
     def refused(self, trace: Trace, error: GatewayError, *, duration_s: float) -> None:
@@ -135,6 +179,13 @@ class Observation:
 
     def replay_failed(self, error: GatewayError) -> None:
         self._background_failed("replay", error)
+
+    def not_remembered(self, error: GatewayError) -> None:
+        """An object was created and there is no record of it: its creator will not find it."""
+        self._log.state("object_not_remembered", level=Level.ERROR, reason=error.message)
+
+    def job_not_asked(self, error: GatewayError) -> None:
+        self._background_failed("jobs", error)
 
     def _background_failed(self, work: str, error: GatewayError) -> None:
         # A store that is away is told once, when it goes; anything else is told each time.

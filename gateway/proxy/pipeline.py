@@ -5,32 +5,33 @@ aiohttp nor sockets: the client is a `Downstream`, the provider an `Upstream`.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from time import monotonic
-from urllib.parse import unquote_plus
 
 from gateway.access.keys import Authentication
 from gateway.dialects import SESSIONS
-from gateway.dialects.base import Api, Dialect, Prepared, Request
-from gateway.dialects.endpoint import GEMINI, NOT_METERED, Endpoint, EndpointKind
+from gateway.dialects.base import Dialect, Prepared, Request
+from gateway.dialects.endpoint import NOT_METERED, Endpoint, EndpointKind
 from gateway.dialects.endpoints import Match, match, spoken_api
 from gateway.dialects.unknown_endpoint import UNKNOWN_ENDPOINT
 from gateway.errors import ClientLeft, Draining, Forbidden, UnknownEndpoint, UpstreamFailed
 from gateway.metering.events import End
 from gateway.metering.usage import Provenance, UsageReport
-from gateway.proxy import upload_urls
 from gateway.proxy.admit import Admission
-from gateway.proxy.decoding import all_readable, decoder
-from gateway.proxy.headers import request_headers, response_headers
+from gateway.proxy.begun import Begun
+from gateway.proxy.content import content_of
+from gateway.proxy.decoding import decoder
+from gateway.proxy.forwarding import begin, outgoing, target_of
 from gateway.proxy.hold import Hold, OpenHold
 from gateway.proxy.meter import Meter, count_prompt
 from gateway.proxy.observation import Observation, elapsed_s
-from gateway.proxy.providers import Provider
+from gateway.proxy.passes import Passes
 from gateway.proxy.relay import Relay
+from gateway.proxy.rules import Rules
 from gateway.proxy.running import RunningCall, RunningCalls
-from gateway.proxy.seams import Answer, Exchange, Incoming, RawHeaders
+from gateway.proxy.seams import Answer, Exchange, Incoming
 from gateway.proxy.sessions import Sessions
+from gateway.proxy.stored import StoredObjects
 from gateway.proxy.ticket import Ticket
 from gateway.proxy.trace import Trace
 from gateway.tokens.base import TokenCounter
@@ -38,22 +39,8 @@ from gateway.tokens.base import TokenCounter
 SERVED = range(200, 300)
 NO_QUERY: Mapping[str, str] = {}
 # Members of an enumeration cost a descriptor call each time they are reached through it.
-_FREE, _METERED, _REALTIME = EndpointKind.FREE, EndpointKind.METERED, EndpointKind.REALTIME
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What the configuration says about forwarding."""
-
-    apis: Mapping[str, Api]
-    dialects: Mapping[str, Dialect]
-    providers: Mapping[str, Provider]
-    default_providers: Mapping[str, str]
-    """By API: who serves what belongs to no model, such as free endpoints."""
-    unknown_endpoints: EndpointKind | None
-    """How a path is forwarded that no table knows: FREE, or METERED by a fee; None refuses it."""
-    body_bytes_max: int
-    checkpoint_s: float
+_FREE, _METERED = EndpointKind.FREE, EndpointKind.METERED
+_REALTIME, _REPORTS = EndpointKind.REALTIME, EndpointKind.REPORTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +71,8 @@ class Pipeline:
         counter: TokenCounter,
         running: RunningCalls,
         sessions: Sessions,
+        passes: Passes,
+        stored: StoredObjects,
         observation: Observation,
     ) -> None:
         """`now_ms`: the ledger's clock."""
@@ -95,6 +84,8 @@ class Pipeline:
         self._counter = counter
         self._running = running
         self._sessions = sessions
+        self._passes = passes
+        self._stored = stored
         self._observation = observation
         self.draining = False
 
@@ -113,10 +104,6 @@ class Pipeline:
             await self._sessions.serve(exchange, matched, caller)
             return
         body = await request.body(bytes_max=self._rules.body_bytes_max)
-        if endpoint.kind is _FREE:
-            await self._pass(exchange, body, api=endpoint.api)
-            return
-        dialect = self._rules.dialects[endpoint.dialect]
         asked = Request(
             body=body,
             path=request.path,
@@ -126,6 +113,14 @@ class Pipeline:
             headers=request.headers,
             now_ms=self._now_ms(),
         )
+        if endpoint.kind is not _METERED:
+            await self._passes.serve(exchange, asked, endpoint, caller)
+            return
+        dialect = self._rules.dialects[endpoint.dialect]
+        jobs = self._rules.jobs.get(endpoint.dialect)
+        if jobs is not None:
+            ids = jobs.named(asked)
+            asked = replace(asked, known=await self._stored.known(caller, endpoint.api, ids))
         call = dialect.read_call(asked)
         trace.model = call.model
         ticket = await self._admission.admit(
@@ -136,8 +131,8 @@ class Pipeline:
             request_id=trace.request_id,
         )
         trace.provider = ticket.provider
-        prepared = dialect.prepare(call, asked, upstream_model=ticket.model)
         with self._open_hold(ticket, trace=trace) as hold:
+            prepared = dialect.prepare(call, asked, upstream_model=ticket.model)
             watched = RunningCall(exchange.downstream, hold, checkpoint_s=self._rules.checkpoint_s)
             self._running.add(watched)
             try:
@@ -175,7 +170,8 @@ class Pipeline:
     def _refuse_unmetered(self, request: Incoming, endpoint: Endpoint) -> None:
         metered = endpoint.kind is _METERED and endpoint.dialect in self._rules.dialects
         talked = endpoint.kind is _REALTIME and endpoint.dialect in SESSIONS
-        if not metered and not talked and endpoint.kind is not _FREE:
+        told = endpoint.kind is _REPORTS and endpoint.dialect in self._rules.jobs
+        if not metered and not talked and not told and endpoint.kind is not _FREE:
             raise Forbidden(
                 f"{request.method} {endpoint.pattern} is not available through this gateway: "
                 f"{endpoint.reason or NOT_METERED}.",
@@ -195,8 +191,19 @@ class Pipeline:
         provider = self._rules.providers[hold.ticket.provider]
         # Neither hiding an event nor cutting in mid-stream is possible inside a compressed answer.
         plain = prepared.hide_usage or (hold.ticket.call.stream and not hold.ticket.full)
-        target = _target(request, path=prepared.path)
-        headers = await self._outgoing(exchange, provider, target, prepared.body, plain=plain)
+        target = target_of(request, path=prepared.path)
+        headers = await outgoing(
+            exchange, provider, target, prepared.body, plain=plain, now_ms=self._now_ms()
+        )
+        if hold.ticket.call.deferred:
+            await hold.may_outlive(
+                Begun(
+                    self._rules.jobs[trace.dialect],
+                    target=target,
+                    headers=headers,
+                    poll_longest_ms=self._rules.poll_longest_ms,
+                )
+            )
         trace.forwarded_s = monotonic()
         hold.owes(PromptBill(ticket=hold.ticket, counter=self._counter))
         try:
@@ -227,7 +234,7 @@ class Pipeline:
     ) -> End:
         """The provider serves the call: its bytes to the client, a meter watching."""
         ticket = hold.ticket
-        content_type, encoding = _content(answer.headers)
+        content_type, encoding = content_of(answer.headers)
         meter = Meter(
             ticket,
             dialect.answer_reader(ticket.resolved_call, content_type=content_type),
@@ -239,13 +246,17 @@ class Pipeline:
         # A stream that came compressed all the same passes as it is, to its end.
         hide = prepared.hide_usage and not encoding
         extra = ticket.api.limit_headers(ticket.charges, ticket.rooms, now_ms=ticket.started_ms)
-        _begin(answer, exchange, extra=extra, keep_length=not hide)
+        begin(answer, exchange, extra=extra, keep_length=not hide)
+        begun = hold.begun
         relay = Relay(
             answer,
             exchange.downstream,
             meter=meter,
             hold=hold,
             body_filter=dialect.usage_filter() if hide else None,
+            copy=None
+            if begun is None
+            else begun.reading(meter, content_type=content_type, encoding=encoding),
             cuttable=not encoding,
         )
         try:
@@ -254,112 +265,12 @@ class Pipeline:
             exchange.trace.relayed_bytes = relay.relayed_bytes
 
     async def _pass_on(
-        self, answer: Answer, exchange: Exchange, *, hold: Hold | None, watched: RunningCall
+        self, answer: Answer, exchange: Exchange, *, hold: Hold, watched: RunningCall
     ) -> None:
-        """An answer nobody is charged for: the provider's error, or a free endpoint."""
-        if hold is not None:
-            hold.owes(None)
-        _begin(answer, exchange, extra=(), keep_length=True)
+        """The provider's error: nobody is charged for it."""
+        hold.owes(None)
+        begin(answer, exchange, extra=(), keep_length=True)
         relay = Relay(answer, exchange.downstream)
         await watched.relaying(relay, None)
         exchange.trace.relayed_bytes = relay.relayed_bytes
         self._observation.passed(exchange.trace, duration_s=elapsed_s(exchange.trace))
-
-    async def _pass(self, exchange: Exchange, body: bytes, *, api: str) -> None:
-        """A free endpoint: authenticated, forwarded, not charged."""
-        request, trace = exchange.request, exchange.trace
-        if api not in self._rules.default_providers:
-            raise UnknownEndpoint(
-                f"No provider of this gateway has the {api} API, to which this path belongs."
-            )
-        provider = self._rules.providers[self._rules.default_providers[api]]
-        trace.provider = provider.name
-        target = _target(request)
-        headers = await self._outgoing(exchange, provider, target, body, plain=False)
-        watched = RunningCall(exchange.downstream, None, checkpoint_s=self._rules.checkpoint_s)
-        self._running.add(watched)
-        try:
-            answer = await watched.opening(
-                provider.upstream.request(request.method, target, headers=headers, body=body)
-            )
-            trace.status = answer.status
-            if api == GEMINI:
-                answer.headers = upload_urls.through_here(
-                    answer.headers,
-                    provider_host=provider.host,
-                    headers=request.headers,
-                    query=request.query,
-                )
-            await self._pass_on(answer, exchange, hold=None, watched=watched)
-        finally:
-            self._running.discard(watched)
-
-    async def _outgoing(
-        self, exchange: Exchange, provider: Provider, target: str, body: bytes, *, plain: bool
-    ) -> list[tuple[bytes, bytes]]:
-        request = exchange.request
-        now_s = self._now_ms() / 1000
-        return request_headers(
-            request.raw_headers,
-            host=provider.host,
-            credential=await provider.credential(request.method, target, body, now_s=now_s),
-            body_bytes=len(body),
-            request_id=exchange.trace.request_id.encode(),
-            # An answer in a coding that cannot be read here could not be metered.
-            identity_only=plain or not all_readable(request.headers.get("Accept-Encoding", "")),
-        )
-
-
-def _begin(answer: Answer, exchange: Exchange, *, extra: RawHeaders, keep_length: bool) -> None:
-    headers = response_headers(
-        answer.headers,
-        request_id=exchange.trace.request_id.encode(),
-        extra=extra,
-        keep_length=keep_length,
-    )
-    exchange.downstream.begin(answer.status, answer.reason, headers=headers)
-
-
-# A virtual key, and Google's access tokens.
-_KEY_PARAMETERS = frozenset({"key", "access_token", "oauth_token"})
-
-
-def _target(request: Incoming, *, path: str | None = None) -> str:
-    """Path and query for the provider; whatever presents a key in the query stays here."""
-    path = request.path if path is None else path
-    if not request.query_string:
-        return path
-    # Decoded, because that is how a key is found there: `k%65y=` is one as well.
-    kept = "&".join(
-        part
-        for part in request.query_string.split("&")
-        if unquote_plus(part.partition("=")[0]) not in _KEY_PARAMETERS
-    )
-    return f"{path}?{kept}" if kept else path
-
-
-_CONTENT_TYPE_LENGTH = len("content-type")
-_CONTENT_ENCODING_LENGTH = len("content-encoding")
-
-
-def _content(headers: RawHeaders) -> tuple[str, str]:
-    """Content-Type without parameters, and Content-Encoding; lower case, empty if absent."""
-    content_type = encoding = b""
-    for name, value in headers:
-        # Cheaper than a lower-case copy of every name, and tells most of them apart.
-        length = len(name)
-        if length == _CONTENT_TYPE_LENGTH and name.lower() == b"content-type":
-            content_type = value
-        elif length == _CONTENT_ENCODING_LENGTH and name.lower() == b"content-encoding":
-            encoding = value
-    return _media_type(content_type), _coding(encoding) if encoding else ""
-
-
-@lru_cache(maxsize=64)
-def _media_type(value: bytes) -> str:
-    return value.partition(b";")[0].strip().lower().decode("latin-1")
-
-
-def _coding(value: bytes) -> str:
-    coding = value.strip().lower().decode("latin-1")
-    return "" if coding == "identity" else coding

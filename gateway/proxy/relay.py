@@ -7,6 +7,7 @@ beginning went out before is finished all the same, at the price of a hold that 
 """
 
 import asyncio
+from collections.abc import Callable
 from time import monotonic
 
 from gateway.dialects.base import BodyFilter
@@ -22,6 +23,7 @@ class Relay:
     __slots__ = (
         "_allowance_tokens",
         "_answer",
+        "_copy",
         "_cut",
         "_downstream",
         "_draining_until_s",
@@ -43,15 +45,17 @@ class Relay:
         meter: Meter | None = None,
         hold: Hold | None = None,
         body_filter: BodyFilter | None = None,
+        copy: Callable[[bytes], None] | None = None,
         cuttable: bool = True,
     ) -> None:
         """Without a meter the answer is relayed unmetered; without a hold it is never cut, nor is
-        one that is not `cuttable` because its bytes are compressed."""
+        one that is not `cuttable` because its bytes are compressed. `copy` gets every byte."""
         self._answer = answer
         self._downstream = downstream
         self._meter = meter
         self._hold = hold
         self._filter = body_filter
+        self._copy = copy
         rolling = hold is not None and not hold.ticket.full and cuttable
         self._metered_hold = hold if rolling else None
         self._allowance_tokens = 0
@@ -127,6 +131,8 @@ class Relay:
 
     def _write(self, data: bytes) -> None:
         self.relayed_bytes += len(data)
+        if self._copy is not None:
+            self._copy(data)
         visible = data if self._filter is None else self._filter.feed(data)
         if not visible or self._downstream.left:
             return

@@ -13,6 +13,9 @@ from gateway.metering.pricing import ModelPrice, charge_ucr
 from gateway.metering.usage import Provenance, Usage, UsageReport
 from gateway.values import call_value
 
+# A job is begun in seconds at the most.
+BEGINNING_S = 30.0
+
 
 @call_value
 class Ticket:
@@ -49,9 +52,11 @@ class Ticket:
 
     @property
     def drain_s(self) -> float:
-        """How long to go on after the client left; 0 under `abort`."""
+        """How long to go on after the client left; 0 under `abort`, but for what may begin a job:
+        without its answer nobody would know what was begun."""
         plan = self.caller.plan
-        return plan.drain_s if plan.on_disconnect is OnDisconnect.DRAIN else 0.0
+        drain_s = plan.drain_s if plan.on_disconnect is OnDisconnect.DRAIN else 0.0
+        return max(drain_s, BEGINNING_S) if self.call.deferred else drain_s
 
     @property
     def overdraft_ucr(self) -> int:

@@ -100,6 +100,7 @@ def _metering(files: Files) -> Metering:
     return Metering(
         lease_s=metering.lease_s,
         checkpoint_s=metering.checkpoint_s,
+        job_poll_s=metering.job_poll_s,
         usd_nanos_per_credit=int(metering.credit_usd * NANOS),
     )
 

@@ -79,6 +79,9 @@ class MeteringBlock(Block):
     """Seconds without a sign of life after which a hold expires: a crash costs no more."""
     checkpoint_s: Annotated[float, Field(ge=0.05, le=60), AS_FLOAT] = 1.0
     """Seconds between checkpoints of a running stream: what a killed process may lose."""
+    job_poll_s: Annotated[float, Field(ge=0.1, le=3600), AS_FLOAT] = 60.0
+    """Seconds between questions for a job that runs on (a batch, background work); young ones are
+    asked for more often."""
     credit_usd: Annotated[
         PlainDecimal, Field(gt=0, le=1_000_000, max_digits=15, decimal_places=9)
     ] = Decimal("0.01")

@@ -75,6 +75,7 @@ class Metering:
 
     lease_s: float
     checkpoint_s: float
+    job_poll_s: float
     usd_nanos_per_credit: int
 
 

@@ -11,6 +11,7 @@ from aiohttp import web
 from gateway.simulator.chat import CountTokens, RefusedRequest
 from gateway.simulator.journal import Entry
 from gateway.simulator.script import Script
+from gateway.simulator.shelf import Shelf
 from gateway.simulator.vendor import OPENAI, Vendor
 
 # Statuses whose error objects the real API fills differently.
@@ -40,6 +41,7 @@ class Exchange:
     count: CountTokens
     changed: Callable[[], None]
     vendor: Vendor
+    shelf: Shelf
 
     def document(self) -> dict[str, object]:
         """The body as a JSON object; its model and whether it streams go into the journal."""

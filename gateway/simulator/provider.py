@@ -15,6 +15,7 @@ from aiohttp import web
 from gateway.simulator import (
     anthropic,
     audio,
+    batches,
     bedrock,
     completions,
     embeddings,
@@ -31,6 +32,7 @@ from gateway.simulator.exchange import Exchange, Route
 from gateway.simulator.journal import Departure, Entry, Journal
 from gateway.simulator.script import Script, read_script
 from gateway.simulator.sending import BrokenOff, answer_headers, send_document, send_stream
+from gateway.simulator.shelf import Shelf
 from gateway.simulator.vendor import AZURE
 from gateway.simulator.wire import document, events
 
@@ -59,6 +61,7 @@ class SimulatedProvider:
     ) -> None:
         self.script = script or Script()
         self.journal = Journal()
+        self.shelf = Shelf()
         self._api_key = api_key
         self._models = models
         self._count = count
@@ -141,6 +144,7 @@ class SimulatedProvider:
                         count=self._count,
                         changed=self.journal.changed,
                         vendor=vendor,
+                        shelf=self.shelf,
                     )
                 )
             except RefusedRequest as refused:
@@ -212,6 +216,7 @@ ROUTES = (
     *gemini.ROUTES,
     *gemini_more.ROUTES,
     *responses.ROUTES,
+    *batches.ROUTES,
 )
 
 LISTINGS = {"anthropic-version": anthropic.LIST_MODELS, "x-goog-api-key": gemini.LIST_MODELS}

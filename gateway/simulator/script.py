@@ -25,6 +25,10 @@
     comments             comment lines between the events, as some routers send
     tool                 call the first tool
     gzip | br            compress the answer
+    job_ms=N             a job that is begun is done N milliseconds later
+    end=failed           how a job ends, by its vendor's word, if not as it should
+    no_sum               a batch does not sum up what its requests used
+    served=N             how many requests a batch serves before it is cut off
 """
 
 from dataclasses import dataclass, fields, replace
@@ -64,6 +68,10 @@ class Script:
     tool: bool = False
     gzip: bool = False
     br: bool = False
+    job_ms: int = 0
+    end: str = ""
+    no_sum: bool = False
+    served: int = 0
     fault: Fault = Fault.NONE
     fault_after: int = 0
     """Chunks that still go out before the fault."""
@@ -87,6 +95,8 @@ def read_script(header: str, *, defaults: Script) -> Script:
         if name == "fail":
             fault, _, after = value.partition(":")
             changes |= {"fault": Fault(fault), "fault_after": int(after)}
+        elif name == "end":
+            changes["end"] = value
         elif name in SWITCHES and not value:
             changes[name] = True
         elif name in NUMBERS and value.isdecimal():

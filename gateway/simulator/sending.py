@@ -4,10 +4,11 @@ import asyncio
 import socket
 import struct
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 import brotli
+import orjson
 from aiohttp import web
 
 from gateway.simulator.exchange import Exchange
@@ -98,6 +99,18 @@ async def send_document(
     await _write(response, data, script)
     await response.write_eof()
     return response
+
+
+async def send_kept(
+    exchange: Exchange, kept: Mapping[str, object] | bytes, *, content_type: str = JSON
+) -> web.StreamResponse:
+    """What nobody is charged for: objects that are kept, contents of files."""
+    data = kept if isinstance(kept, bytes) else orjson.dumps(kept, option=orjson.OPT_INDENT_2)
+    return await send_document(exchange, data, produced=_nothing, content_type=content_type)
+
+
+def _nothing(_entry: Entry) -> None:
+    """No tokens are put out."""
 
 
 async def send_stream(

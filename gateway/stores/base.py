@@ -5,7 +5,7 @@ asking again with the same id is always safe.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -119,6 +119,23 @@ class JobStore(Protocol):
     async def postpone(self, job: Job, *, poll_ms: int) -> None:
         """Ask for it again after that time, unless it is over."""
         ...
+
+
+class ObjectStore(Protocol):
+    """What an account created at a provider and the provider keeps: files, batches, responses …
+
+    Names are `<api>:<id>`. A record is a small JSON object, empty for most.
+    """
+
+    async def put(self, account_id: str, name: str, record: Mapping[str, object]) -> None: ...
+
+    async def get(
+        self, account_id: str, names: Sequence[str]
+    ) -> Sequence[Mapping[str, object] | None]:
+        """In the names' order; None for what the account did not create."""
+        ...
+
+    async def drop(self, account_id: str, name: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

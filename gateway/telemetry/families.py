@@ -216,6 +216,27 @@ SPOOL_WAITING = Family(
     kind=Kind.GAUGE,
     help="Settlements in the local spool that the ledger has not confirmed yet.",
 )
+JOBS_BEGUN = Family(
+    name="tollkeeper_jobs_begun_total",
+    kind=Kind.COUNTER,
+    help="Calls that began a job whose usage is told later: batches, background work, films.",
+    labels=("dialect",),
+    sparse=True,
+)
+JOBS_ENDED = Family(
+    name="tollkeeper_jobs_ended_total",
+    kind=Kind.COUNTER,
+    help="Jobs that were charged, by how they ended. Every 'hold_expired' one is an incident.",
+    labels=("dialect", "end"),
+    sparse=True,
+)
+JOBS_RELEASED = Family(
+    name="tollkeeper_jobs_released_total",
+    kind=Kind.COUNTER,
+    help="Jobs that failed, or were cancelled before anything was used: nothing was charged.",
+    labels=("dialect",),
+    sparse=True,
+)
 OPEN_CALLS = Family(
     name="tollkeeper_open_calls",
     kind=Kind.GAUGE,
@@ -270,6 +291,9 @@ FAMILIES = (
     LATE_SETTLES,
     SPOOLED_SETTLES,
     SPOOL_WAITING,
+    JOBS_BEGUN,
+    JOBS_ENDED,
+    JOBS_RELEASED,
     OPEN_CALLS,
     WORKERS,
     STORE_UP,

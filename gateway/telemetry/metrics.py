@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.metering.events import End
+from gateway.metering.events import End, UsageEvent
 from gateway.metering.pieces import PIECES, piece_kind
 from gateway.metering.usage import Provenance, TokenClass, Usage
 from gateway.telemetry import families
@@ -151,6 +151,24 @@ class Metrics:
         _observe(cells, route.duration, answer_bounds, duration_us)
         _observe(cells, self._overhead, families.OVERHEAD_BOUNDS_US, overhead_us)
         cells[self._relayed] += relayed_bytes
+        self._charged(
+            model=model,
+            provenance=provenance,
+            usage=usage,
+            charge_ucr=charge_ucr,
+            held_ucr=held_ucr,
+        )
+
+    def _charged(
+        self,
+        *,
+        model: str,
+        provenance: Provenance,
+        usage: Usage,
+        charge_ucr: int,
+        held_ucr: int,
+    ) -> None:
+        cells = self._cells
         entry = self._models.get(model, self._other_model)
         cells[entry.provenances[provenance._value_]] += 1
         cells[entry.charges] += charge_ucr
@@ -161,6 +179,27 @@ class Metrics:
         if charge_ucr > held_ucr:
             cells[self._overruns] += 1
             cells[self._overruns_ucr] += charge_ucr - held_ucr
+
+    def job_begun(self, dialect: str) -> None:
+        self._job(families.JOBS_BEGUN, dialect)
+
+    def job_ended(self, dialect: str, event: UsageEvent | None) -> None:
+        """Charged as the event says; None: its hold was released."""
+        if event is None:
+            self._job(families.JOBS_RELEASED, dialect)
+            return
+        self._job(families.JOBS_ENDED, dialect, event.end)
+        self._charged(
+            model=event.model,
+            provenance=event.provenance,
+            usage=event.usage,
+            charge_ucr=event.charge_ucr,
+            held_ucr=event.held_ucr,
+        )
+
+    def _job(self, family: Family, dialect: str, *labels: str) -> None:
+        known = dialect if dialect in self._dialects else OTHER
+        self._cells[self.layout.cell(family, known, *labels)] += 1
 
     def refused(self, reason: str) -> None:
         """Answered with an error of ours; `reason` is the error's code."""

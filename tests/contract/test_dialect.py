@@ -4,13 +4,15 @@ import random
 
 import pytest
 from support.chunking import cuts
-from support.reading import told
+from support.reading import jobs_told, told
 from support.transcripts import ROOT, Transcript, transcripts
 
-from gateway.dialects import APIS, DIALECTS, apis
+from gateway.dialects import APIS, DIALECTS, JOBS, apis
+from gateway.dialects.jobs import StatusReader
 from gateway.errors import QuotaExceeded
 
 TRANSCRIPTS = [each for name in DIALECTS for each in transcripts(name)]
+OF_JOBS = [each for each in TRANSCRIPTS if each.jobs is not None]
 FILTERED = [each for each in TRANSCRIPTS if each.hidden]
 # Beyond this an answer is cut at evenly spread places, not at every one.
 CUTS_MAX = 1_500
@@ -43,6 +45,17 @@ def test_every_api_refuses_an_empty_account_with_the_configured_status() -> None
 def test_an_answer_tells_the_same_story_however_it_is_cut(transcript: Transcript) -> None:
     for pieces in cuts(transcript.answer, positions=CUTS_MAX):
         assert expected_of(transcript) == told(transcript.reader(), pieces)
+
+
+@pytest.mark.parametrize("transcript", OF_JOBS, ids=str)
+def test_what_is_told_of_jobs_is_the_same_however_it_is_cut(transcript: Transcript) -> None:
+    for pieces in cuts(transcript.answer, positions=CUTS_MAX):
+        reader = StatusReader(JOBS[transcript.dialect], content_type=transcript.content_type)
+        assert transcript.jobs == jobs_told(reader, pieces)
+
+
+def test_every_format_of_jobs_has_transcripts_of_them() -> None:
+    assert set(JOBS) == {each.dialect for each in OF_JOBS}
 
 
 @pytest.mark.parametrize("transcript", TRANSCRIPTS, ids=str)

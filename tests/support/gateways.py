@@ -56,7 +56,7 @@ listen: {{host: 127.0.0.1, port: {port}, workers: {workers}, drain_s: {drain_s},
 admin: {{host: 127.0.0.1, port: {admin_port}}}
 store: {{url: "{store_url}", data_dir: {data_dir}, pepper: env:TEST_PEPPER,
          admission_timeout_ms: {admission_ms}}}
-metering: {{lease_s: {lease_s}, checkpoint_s: {checkpoint_s}}}
+metering: {{lease_s: {lease_s}, checkpoint_s: {checkpoint_s}, job_poll_s: {job_poll_s}}}
 providers:
   simulated: {{base_url: "{provider_url}", {known_by},
                apis: {apis}, first_byte_timeout_s: {first_byte_s}, idle_timeout_s: {idle_s}}}
@@ -82,6 +82,9 @@ models:
                  context_tokens: 32000, max_output_tokens: 4096}
   gpt-4o-transcribe: {input: "2.5", input_audio: "6", output: "10", max_output_tokens: 2000}
   whisper-1: {pieces: {audio_second: "0.0001"}}
+  gpt-tiered:
+    {input: "0.40", output: "1.60", context_tokens: 100000, max_output_tokens: 32768,
+     tiers: [{above_input_tokens: 100, input: "0.80", output: "3.20"}]}
   gpt-pictures: {pieces: {image: "0.04"}}
 """
 
@@ -208,6 +211,7 @@ def write_config(
     plan: str = "{enforcement: rolling}",
     lease_s: float = 30,
     checkpoint_s: float = 0.5,
+    job_poll_s: float = 3600,
     drain_s: float = 5,
     first_byte_s: float = 30,
     idle_s: float = 30,
@@ -238,6 +242,7 @@ def write_config(
             plan=plan,
             lease_s=lease_s,
             checkpoint_s=checkpoint_s,
+            job_poll_s=job_poll_s,
             drain_s=drain_s,
             first_byte_s=first_byte_s,
             idle_s=idle_s,

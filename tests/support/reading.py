@@ -3,6 +3,8 @@
 from typing import Any
 
 from gateway.dialects.base import AnswerReader
+from gateway.dialects.jobs import StatusReader
+from gateway.metering.jobs import Told
 
 
 def told(
@@ -30,3 +32,26 @@ def told(
         "texts": texts,
         "extra": reader.extra.nonzero(),
     }
+
+
+def jobs_told(reader: StatusReader, pieces: list[bytes]) -> dict[str, Any]:
+    """Everything it says about jobs, by their ids."""
+    for piece in pieces:
+        reader.feed(piece)
+    reader.close()
+    return {
+        job_id: {
+            "phase": status.phase.value,
+            "told": [told_of(told) for told in status.told],
+            "results": list(status.results),
+        }
+        for job_id, status in reader.statuses.items()
+    }
+
+
+def told_of(told: Told) -> dict[str, Any]:
+    """What is said, without what is not."""
+    usage = None if told.usage is None else told.usage.nonzero()
+    tier = "" if told.usage is None else told.usage.service_tier
+    said = {"service_tier": tier, "model": told.model, "unmapped": dict(told.unmapped)}
+    return {"usage": usage, "calls": told.calls} | {name: it for name, it in said.items() if it}

@@ -10,6 +10,7 @@ stream, `extra` (what is in no text, nonzero), and where they matter
 - `content_type` of the answer, else by its suffix;
 - `hidden`: the events that a usage filter takes out;
 - `service_tier` and `unmapped` of what is reported;
+- `jobs`: what it tells of jobs, by their ids: `phase`, `told` (as `told_of` writes it), `results`;
 - `recorded`: for an answer that a provider really gave, where its recording is published; its
   usage is the truth that our own count is measured by (`counts.py`). `kind` says what it is a
   case of there. Answers without it are constructed after their formats' documentation.
@@ -46,6 +47,7 @@ class Transcript:
     hidden: tuple[bytes, ...]
     service_tier: str = ""
     unmapped: Mapping[str, float] = field(default_factory=dict)
+    jobs: Mapping[str, object] | None = None
     recorded: str = ""
     kind: str = ""
 
@@ -91,6 +93,7 @@ def _load(path: Path) -> Transcript:
         hidden=tuple(event.encode() for event in expected.get("hidden", ())),
         service_tier=expected.get("service_tier", ""),
         unmapped=expected.get("unmapped", {}),
+        jobs=expected.get("jobs"),
         recorded=expected.get("recorded", ""),
         kind=expected.get("kind", ""),
     )

@@ -16,6 +16,7 @@ The number of shards is part of the stored format: never change it.
 | `{sNN}k:<key id>` | hash | `st` and the key's own fields (`keys.py`) |
 | `{sNN}j:<account>:<job>` | hash | a job that a provider still works at: for each of its holds, the hold's id → the job as given |
 | `{sNN}jobs` | zset | keys of the open jobs, by the ms when they are to be asked for |
+| `{sNN}o:<account>:<object>` | string | what is remembered of an object that the account created at a provider (JSON) |
 | `{sNN}b:<bucket>` | hash | `held` and `used` units of one limit in one window |
 | `{sNN}a:<account>:k` | set | ids of the account's keys |
 | `kd:<digest>` | string | digest of a key → `<account> <key id>` |
@@ -67,6 +68,10 @@ def job_key(account_id: str, name: str) -> str:
 
 def open_jobs_key(tag: str) -> str:
     return f"{tag}jobs"
+
+
+def object_key(account_id: str, name: str) -> str:
+    return f"{shard_tag(account_id)}o:{account_id}:{name}"
 
 
 def bucket_key(tag: str, bucket: str) -> str:

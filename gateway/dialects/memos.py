@@ -1,0 +1,56 @@
+"""What is worth remembering of an object when it is created, because later calls depend on it.
+
+A batch is sized by its file, a run by its assistant: both are created long before, in requests of
+their own. Pure; nothing of what is remembered is a prompt.
+"""
+
+from collections.abc import Generator, Mapping
+from typing import Protocol
+
+from gateway.dialects.base import Format, Request
+from gateway.dialects.batch_lines import BatchLines, lines_of
+from gateway.dialects.forms import is_form, read_form
+from gateway.errors import BadCall
+
+Facts = Mapping[str, object]
+NO_FACTS: Facts = {}
+
+# Some milliseconds of reading: then others have their turn.
+SLICE_BYTES = 256 * 1024
+
+
+class Memo(Protocol):
+    """For one endpoint that creates something."""
+
+    def facts(self, request: Request) -> Generator[None, None, Facts]:
+        """Returns them when it is done, and yields now and then until then. Never raises for what
+        is in the request: of what cannot be read, nothing is remembered."""
+        ...
+
+
+class UploadedFile:
+    """An OpenAI file (`POST /v1/files`). Of a batch's, what its requests come to."""
+
+    def __init__(self, formats: Mapping[str, Format]) -> None:
+        """`formats` of the requests of a batch, by URL."""
+        self._formats = formats
+
+    def facts(self, request: Request) -> Generator[None, None, Facts]:
+        if not is_form(request.content_type):
+            return NO_FACTS
+        try:
+            form = read_form(request.body, request.content_type)
+            purpose, file = form.text("purpose"), form.one("file")
+        except BadCall:
+            return NO_FACTS
+        if file is None or purpose != "batch":
+            return {"purpose": purpose or ""}
+        sums = BatchLines(self._formats)
+        read_bytes = 0
+        for line in lines_of(request.body, start=file.start, end=file.end):
+            sums.add(line)
+            read_bytes += len(line)
+            if read_bytes >= SLICE_BYTES:
+                read_bytes = 0
+                yield
+        return {"purpose": purpose, **sums.facts()}

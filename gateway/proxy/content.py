@@ -1,0 +1,31 @@
+"""What an answer's body is: its Content-Type and Content-Encoding."""
+
+from functools import lru_cache
+
+from gateway.proxy.seams import RawHeaders
+
+_CONTENT_TYPE_LENGTH = len("content-type")
+_CONTENT_ENCODING_LENGTH = len("content-encoding")
+
+
+def content_of(headers: RawHeaders) -> tuple[str, str]:
+    """Its type without parameters, and its encoding; lower case, empty if absent or `identity`."""
+    content_type = encoding = b""
+    for name, value in headers:
+        # Cheaper than a lower-case copy of every name, and tells most of them apart.
+        length = len(name)
+        if length == _CONTENT_TYPE_LENGTH and name.lower() == b"content-type":
+            content_type = value
+        elif length == _CONTENT_ENCODING_LENGTH and name.lower() == b"content-encoding":
+            encoding = value
+    return _media_type(content_type), _coding(encoding) if encoding else ""
+
+
+@lru_cache(maxsize=64)
+def _media_type(value: bytes) -> str:
+    return value.partition(b";")[0].strip().lower().decode("latin-1")
+
+
+def _coding(value: bytes) -> str:
+    coding = value.strip().lower().decode("latin-1")
+    return "" if coding == "identity" else coding
