@@ -51,12 +51,13 @@ def read_call(body: bytes) -> Call:
     given = document.get("input")
     if given is not None and not isinstance(given, (str, list)):
         raise wrong("input", "a string or an array", given)
-    boolean(document, "background")
     tokens(document, "max_tool_calls")
     media = _media(document, len(body))
     return Call(
         model=model_name(document),
         stream=boolean(document, "stream"),
+        # It goes on over there whoever listens, and is billed to its end.
+        whole=boolean(document, "background"),
         max_output_tokens=tokens(document, "max_output_tokens"),
         wants_usage=True,
         text_bytes=media.text_bytes,

@@ -56,9 +56,9 @@ def prompt_parts(call: Call) -> PromptParts:
     document = call.document
     texts: list[str] = []
     fixed = PRIMING_TOKENS + _image_tokens(call)
-    for name in ("instructions", "input"):
+    for name, role in (("instructions", "developer"), ("input", "user")):
         if isinstance(text := document.get(name), str):
-            texts.append(text)
+            texts += (role, text)
             fixed += MESSAGE_TOKENS
     for item in objects(document.get("input")):
         fixed += _add_item(item, texts)

@@ -42,6 +42,11 @@ def test_what_a_call_may_cost_is_read():
     assert (("web_search", 10),) == call.terms.pieces
 
 
+def test_what_goes_on_in_the_background_is_never_cut():
+    assert call_of(background=True, stream=True).whole
+    assert not call_of(background=False, stream=True).whole
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

@@ -16,13 +16,13 @@ def parts_of(**fields):
 def test_a_plain_text_is_a_message():
     parts = parts_of(input="Hi")
 
-    assert (["Hi"], 6) == (parts.texts, parts.fixed_tokens)
+    assert (["user", "Hi"], 6) == (parts.texts, parts.fixed_tokens)
 
 
 def test_instructions_are_another():
     parts = parts_of(input="Hi", instructions="Be brief.")
 
-    assert (["Be brief.", "Hi"], 9) == (parts.texts, parts.fixed_tokens)
+    assert (["developer", "Be brief.", "user", "Hi"], 9) == (parts.texts, parts.fixed_tokens)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_tools_cost_what_they_cost_in_chat():
     tool = {"type": "function", "name": "f", "description": "d", "parameters": parameters}
     parts = parts_of(input="Hi", tools=[tool])
 
-    assert ["Hi", "f:d", "a:string:b"] == parts.texts
+    assert ["user", "Hi", "f:d", "a:string:b"] == parts.texts
     assert 6 + 10 + 12 + 3 + 3 == parts.fixed_tokens
 
 
@@ -84,7 +84,7 @@ def test_a_schema_is_shown_to_the_model():
     parts = parts_of(input="Hi", text={"format": wanted})
 
     assert orjson.dumps(wanted).decode() in parts.texts
-    assert ["Hi"] == parts_of(input="Hi", text={"format": {"type": "text"}}).texts
+    assert ["user", "Hi"] == parts_of(input="Hi", text={"format": {"type": "text"}}).texts
 
 
 def test_the_bound_is_the_bodys_bytes_within_the_context():
