@@ -33,6 +33,7 @@ from gateway.dialects.openai_realtime import OpenAIRealtime
 from gateway.dialects.openai_responses import OpenAIResponses
 from gateway.dialects.openai_speech import OpenAISpeech
 from gateway.dialects.openai_transcription import OpenAITranscription
+from gateway.dialects.rerank import Rerank
 
 
 class ApiFactory(Protocol):
@@ -57,6 +58,7 @@ _CALLS: Mapping[str, Dialect] = {
     "openai_moderations": OpenAIModerations(),
     "openai_speech": OpenAISpeech(),
     "openai_transcription": OpenAITranscription(),
+    "rerank": Rerank(),
     "openai_vector_search": FlatFee("openai_vector_search", model="file_search", piece=file_search),
     "anthropic_complete": AnthropicComplete(),
     "anthropic_messages": AnthropicMessages(),

@@ -44,6 +44,7 @@ REQUESTS = {
     ),
     "openai_moderations": ("model", "input"),
     "openai_speech": ("model", "input", "instructions", "response_format", "speed"),
+    "rerank": ("model", "query", "documents", "texts"),
 }
 USAGES = {
     "openai_embeddings": ("prompt_tokens", "total_tokens", "prompt_tokens_details"),
@@ -55,6 +56,7 @@ USAGES = {
     ),
     "openai_moderations": ("prompt_tokens", "total_tokens"),
     "openai_speech": ("input_tokens", "output_tokens"),
+    "rerank": ("total_tokens", "prompt_tokens"),
 }
 NAMES = sorted(REQUESTS)
 
