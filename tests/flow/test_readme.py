@@ -11,54 +11,23 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 import pytest
 import yaml
 from support.commands import Demo, python, shell
+from support.pages import PAGES, ROOT, blocks
 from support.settings_env import ENVIRON
 
 from gateway.cli import main
 from gateway.settings import load
 
-ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "bench" / "README.md")
-BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)\s]*)?\)")
 SECRETS = ENVIRON | {
     "TOLLKEEPER_PEPPER": "0123456789abcdef0123456789abcdef",
     "STORE_URL": "redis://:secret@127.0.0.1/0",
 }
-
-
-@dataclass(frozen=True)
-class Block:
-    page: str
-    language: str
-    mark: str
-    text: str
-
-    @property
-    def commands(self) -> Iterator[list[str]]:
-        """The words of each `tollkeeper` command, without the path it is called by."""
-        for line in self.text.replace("\\\n", " ").splitlines():
-            for part in re.split(r"&&|\|\|", line.removeprefix("$ ")):
-                words = shlex.split(part, comments=True)
-                at = [Path(word).name for word in words]
-                if "tollkeeper" in at:
-                    yield words[at.index("tollkeeper") + 1 :]
-
-
-def blocks(language: str, mark: str = "") -> list[Block]:
-    return [
-        Block(page.name, found[1], found[2].strip(), found[3])
-        for page in PAGES
-        for found in BLOCK.finditer(page.read_text())
-        if found[1] == language and (not mark or found[2].strip() == mark)
-    ]
 
 
 def masked(text: str) -> str:

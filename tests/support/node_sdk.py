@@ -71,24 +71,31 @@ class NodeSdk:
 
     async def run(self, script: str, *talks: Talk) -> list[dict[str, Any]]:
         """`{"answer": …}` or `{"error": …}` of each talk, one after the other."""
+        asked = orjson.dumps([talk.document() for talk in talks])
+        return orjson.loads(await self._node(f"{script}.mjs", read=asked))
+
+    async def evaluate(self, source: str) -> str:
+        """What a module prints."""
+        return (await self._node("--input-type=module", read=source.encode())).decode()
+
+    async def _node(self, word: str, *, read: bytes) -> bytes:
         process = await asyncio.create_subprocess_exec(
             "node",
-            f"{script}.mjs",
+            word,
             cwd=self.folder,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        asked = orjson.dumps([talk.document() for talk in talks])
         try:
             async with asyncio.timeout(RUN_TIMEOUT_S):
-                told, complaint = await process.communicate(asked)
+                told, complaint = await process.communicate(read)
         finally:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
         assert 0 == process.returncode, complaint.decode()
-        return orjson.loads(told)
+        return told
 
 
 def install(cache: Path, source: Path = SOURCE) -> NodeSdk:
