@@ -12,7 +12,15 @@ what only that vendor's clients send; see `spoken_api`.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from gateway.dialects.endpoint import ANTHROPIC, BEDROCK, GEMINI, OPENAI, Endpoint, Table
+from gateway.dialects.endpoint import (
+    ANTHROPIC,
+    BEDROCK,
+    GEMINI,
+    OPENAI,
+    Endpoint,
+    EndpointKind,
+    Table,
+)
 from gateway.dialects.endpoints_anthropic import ANTHROPIC_TABLES
 from gateway.dialects.endpoints_anthropic_agents import ANTHROPIC_AGENT_TABLES
 from gateway.dialects.endpoints_azure import AZURE_TABLES
@@ -84,8 +92,17 @@ _PATHS = {
 def match(method: str, path: str, *, spoken: str = OPENAI) -> Match | None:
     """The endpoint of a raw path without its query; None when there is none.
 
-    `spoken`: the API whose path it is when it is that of several.
+    `spoken`: the API whose path it is when it is that of several. HEAD may be asked wherever GET is
+    free (RFC 9110 9.3.2).
     """
+    found = _match(method, path, spoken)
+    if found is None and method == "HEAD":
+        found = _match("GET", path, spoken)
+        return found if found is not None and found.endpoint.kind is EndpointKind.FREE else None
+    return found
+
+
+def _match(method: str, path: str, spoken: str) -> Match | None:
     found = _PATHS[spoken].find(method, path)
     if found is not None:
         return found

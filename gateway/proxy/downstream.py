@@ -20,6 +20,8 @@ from gateway.proxy.websocket import accept
 # A client may stop reading this long before it is broken off.
 WRITE_TIMEOUT_S = 60.0
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+# No Content, Not Modified: these end with their head (RFC 9110 6.4.1).
+BODILESS = (204, 304)
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 # The last of a head.
 BLANK = b"\r\n"
@@ -112,13 +114,23 @@ def _too_large(bytes_max: int) -> BodyTooLarge:
 class ClientResponse:
     """`seams.Downstream` over the transport of an aiohttp request."""
 
-    __slots__ = ("_chunked", "_head", "_keep_alive", "_protocol", "_request", "_transport", "began")
+    __slots__ = (
+        "_bodiless",
+        "_chunked",
+        "_head",
+        "_keep_alive",
+        "_protocol",
+        "_request",
+        "_transport",
+        "began",
+    )
 
     def __init__(self, request: web.BaseRequest) -> None:
         self._request = request
         self._protocol = request.protocol
         self._transport = request.transport
         self._keep_alive = request.keep_alive
+        self._bodiless = False
         self._chunked = False
         self._head = b""
         self.began = False
@@ -141,8 +153,9 @@ class ClientResponse:
         self.began = True
         line = b"HTTP/1.1 %d %b" % (status, reason.encode("latin-1", "replace"))
         head = b"\r\n".join((line, *map(b": ".join, headers), b""))
-        # No Content: no body, so no framing either. A field starts its line; no value holds one.
-        framed = status == 204 or b"\r\ncontent-length:" in head.lower()  # noqa: PLR2004
+        # Without a body there is no framing either. A field starts its line; no value holds one.
+        self._bodiless = status in BODILESS or self._request.method == "HEAD"
+        framed = self._bodiless or b"\r\ncontent-length:" in head.lower()
         persistent = self._keep_alive
         if self._request.version >= HttpVersion11:
             if not framed:
@@ -161,6 +174,9 @@ class ClientResponse:
         head, self._head = self._head, b""
         if self._chunked:
             transport.write(b"%b%x\r\n%b\r\n" % (head, len(data), data))
+        elif self._bodiless:
+            # An error of ours has one, but not in answer to HEAD.
+            transport.write(head)
         else:
             # Joined to nothing, `data` is not copied.
             transport.write(head + data)

@@ -268,16 +268,15 @@ async def running_gateway(
     *,
     credit: float = 100,
     provider: SimulatedProvider | None = None,
+    provider_url: str | None = None,
     **options: Any,
 ) -> AsyncIterator[TestGateway]:
-    """A gateway with a simulated provider behind it and an account with `credit` credits."""
+    """A gateway with a simulated provider behind it, or whatever is at `provider_url`, and an
+    account with `credit` credits."""
     provider = provider or SimulatedProvider()
-    provider_port = await provider.start()
+    simulated_url = f"http://127.0.0.1:{await provider.start()}"
     config = write_config(
-        folder,
-        store_url=store_url,
-        provider_url=f"http://127.0.0.1:{provider_port}",
-        **options,
+        folder, store_url=store_url, provider_url=provider_url or simulated_url, **options
     )
     settings = load(config, SECRETS)
     address = StoreAddress(store_url, PEPPER.encode())

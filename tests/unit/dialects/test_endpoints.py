@@ -200,6 +200,24 @@ def test_a_path_of_one_vendor_is_found_whoever_asks(spoken):
     assert "bedrock" == found("POST", "/model/m/invoke", spoken=spoken).endpoint.api
 
 
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/v1/models", EndpointKind.FREE),
+        ("/v1/files/f/content", EndpointKind.FREE),
+        # Charged, told by its answer, refused, or not there at all.
+        ("/v1/embeddings", None),
+        ("/v1/batches/b", None),
+        ("/v1/organization/users", EndpointKind.REFUSED),
+        ("/v1/nowhere", None),
+    ],
+)
+def test_head_may_be_asked_where_get_is_free(path, kind):
+    found = match("HEAD", path)
+
+    assert kind == (found and found.endpoint.kind)
+
+
 def test_every_row_is_found_by_its_own_path():
     """None stands in the way of another: `POST /v1/threads/runs` is no thread."""
     hidden = [
