@@ -94,6 +94,13 @@ class StoreUnavailable(GatewayError):
     code = "metering_unavailable"
 
 
+class HistoryUnavailable(GatewayError):
+    """What is behind the ledger cannot be read or written now; calls and balances go on."""
+
+    status = 503
+    code = "history_unavailable"
+
+
 class ClientLeft(GatewayError):
     """Nobody is there to answer; 499 is what nginx logs for it."""
 

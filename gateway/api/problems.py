@@ -31,6 +31,7 @@ TITLES: Mapping[str, str] = {
     "balance_held": "The credit is held by running calls",
     "rate_limit_exceeded": "A limit is reached",
     "metering_unavailable": "The ledger does not answer",
+    "history_unavailable": "What was used cannot be looked up now",
     "draining": "The gateway is shutting down",
     "internal_error": "Something failed inside the gateway",
 }

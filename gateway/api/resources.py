@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 from gateway.metering.plans import Plan
 from gateway.metering.pricing import RateCard
-from gateway.stores.base import KeyStore, Ledger
+from gateway.stores.base import History, KeyStore, Ledger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
     ledger: Ledger
     keys: KeyStore
+    history: History
     plans: Mapping[str, Plan]
     rate_card: RateCard
     usd_nanos_per_credit: int

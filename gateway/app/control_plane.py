@@ -9,12 +9,14 @@ from gateway.api.resources import Resources
 from gateway.app.inherited import Inherited
 from gateway.app.stores import Stores
 from gateway.proxy.observation import Observation
+from gateway.stores.base import History
 
 
 def control_plane(
     inherited: Inherited,
     *,
     stores: Stores,
+    history: History,
     authentication: Authentication,
     observation: Observation,
 ) -> Dispatcher:
@@ -22,6 +24,7 @@ def control_plane(
     resources = Resources(
         ledger=stores.ledger,
         keys=stores.keys,
+        history=history,
         plans=settings.plans,
         rate_card=settings.rate_card,
         usd_nanos_per_credit=settings.metering.usd_nanos_per_credit,

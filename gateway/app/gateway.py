@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from uuid import uuid4
 
 from aiohttp import web
 
@@ -13,8 +14,9 @@ from gateway.app.data_plane import data_plane
 from gateway.app.front import Front
 from gateway.app.inherited import Inherited
 from gateway.app.providers import provider_of, socket_session
-from gateway.app.stores import open_stores
+from gateway.app.stores import open_history, open_stores
 from gateway.metering.events import End
+from gateway.metering.history import DAY_MS
 from gateway.proxy.handler import ProxyHandler
 from gateway.proxy.observation import Observation
 from gateway.proxy.running import RunningCalls
@@ -29,6 +31,7 @@ from gateway.telemetry.logs import Level, Log
 from gateway.workers import reaper, replay
 from gateway.workers.declare import Declared, declare
 from gateway.workers.jobs import JobPoller
+from gateway.workers.journal import Journal
 
 # Settlements still unanswered when a worker stops get this long before they are left to the spool.
 LAST_ANSWERS_S = 3.0
@@ -59,6 +62,7 @@ class Gateway:
         self.stores = await self._cleanup.enter_async_context(
             open_stores(settings, self._inherited.address)
         )
+        self.history = await self._cleanup.enter_async_context(open_history(settings))
         self._spool = FileSpool(settings.store.data_dir / "spool", worker_index=self._worker_index)
         self._cleanup.push_async_callback(self._spool.close)
         if self._spool.damaged:
@@ -80,6 +84,7 @@ class Gateway:
         self._metering_api = control_plane(
             self._inherited,
             stores=self.stores,
+            history=self.history,
             authentication=authentication,
             observation=self._observation,
         )
@@ -93,6 +98,7 @@ class Gateway:
             tasks=self._bills,
             observation=self._observation,
         )
+        await self.stores.outbox.publish_prices(settings.rate_card.lines)
         await declare(self._declarations(), keys=self.stores.keys, ledger=self.stores.ledger)
         self._start_background()
         await self._listen()
@@ -136,6 +142,15 @@ class Gateway:
             ),
             name="reaper",
         )
+        journal = Journal(
+            self.stores.outbox,
+            self.history,
+            holder=uuid4().hex,
+            now_ms=self.stores.ledger.now_ms,
+            observer=self._observation,
+            keep_ms=self._settings.history.keep_days * DAY_MS,
+        )
+        self._background.start(journal.run(), name="journal")
         self._background.start(watch_loop_lag(self._metrics), name="loop lag")
         self._background.start(
             replay.run(

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.settings import Settings
+from gateway.stores.base import History
 from gateway.stores.embedded import EmbeddedServer
+from gateway.stores.history.sqlite import SqliteHistory
 from gateway.stores.redis.client import RedisClient
 from gateway.stores.redis.jobs import RedisJobs
 from gateway.stores.redis.keys import RedisKeyStore
 from gateway.stores.redis.ledger import RedisLedger
 from gateway.stores.redis.objects import RedisObjects
+from gateway.stores.redis.outbox import RedisOutbox
 from gateway.tasks import TaskSet
 
 PEPPER_BYTES = 32
@@ -34,6 +37,7 @@ class Stores:
     keys: RedisKeyStore
     jobs: RedisJobs
     objects: RedisObjects
+    outbox: RedisOutbox
 
 
 @contextmanager
@@ -73,8 +77,20 @@ async def open_stores(settings: Settings, address: StoreAddress) -> AsyncIterato
         ledger = RedisLedger(client)
         await ledger.open()
         await keys.start()
-        yield Stores(client, ledger, keys, RedisJobs(client, ledger), RedisObjects(client))
+        jobs, objects = RedisJobs(client, ledger), RedisObjects(client)
+        yield Stores(client, ledger, keys, jobs, objects, RedisOutbox(client, ledger))
     finally:
         await keys.close()
         await client.close()
         await tasks.cancel()
+
+
+@asynccontextmanager
+async def open_history(settings: Settings) -> AsyncIterator[History]:
+    """The history as configured. Raises HistoryUnavailable when it is not to be had."""
+    history = SqliteHistory(settings.store.data_dir)
+    try:
+        await history.open()
+        yield history
+    finally:
+        await history.close()

@@ -37,6 +37,8 @@ class UsageEvent:
     model: str
     rate_version: str
     started_ms: int
+    rate_id: str = ""
+    """The line of the rate card that priced it, by its digest."""
     stream: bool = False
     usage: Usage = field(default_factory=Usage)
     provenance: Provenance = Provenance.COUNTED

@@ -129,6 +129,7 @@ class _Ending:
             provenance=provenance,
             charge_ucr=charge_ucr,
             rate_version=sums.price.version,
+            rate_id=sums.price.rate_id,
         )
         tokens = sums.usage.total_tokens
         amounts = amounts_of(owed.charges, charge_ucr=charge_ucr, tokens=tokens)

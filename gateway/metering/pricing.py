@@ -7,7 +7,7 @@ floats: Python's integers do not overflow, and the ledger's bound (2⁵³) is ch
 leaves this module.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import mul
 from typing import NewType
@@ -111,6 +111,8 @@ class ModelPrice:
     model: str
     tiers: tuple[Tier, ...]
     version: str = ""
+    rate_id: str = ""
+    """Digest of all that this line charges: what a receipt finds it by, for ever."""
     by_token: bool = True
     """False: sold by the piece only; whatever tokens it uses cost nothing."""
     fee_ucr: int = 0
@@ -203,6 +205,14 @@ class RateCard:
     def priced_at(self, provider: str) -> frozenset[str]:
         """The models with a line at that provider."""
         return frozenset(self.models) | frozenset(self.by_provider.get(provider, ()))
+
+    @property
+    def lines(self) -> Sequence[ModelPrice]:
+        """All of them, whoever serves them."""
+        found = [*self.models.values()]
+        for lines in self.by_provider.values():
+            found += lines.values()
+        return found if self.default is None else [*found, self.default]
 
     @property
     def model_names(self) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ class Observation:
         self._log = log
         self._metrics = metrics
         self._store_up = True
+        self._drained_elsewhere = False
 
     def metered(
         self, trace: Trace, event: UsageEvent, *, duration_s: float, unpriced: Sequence[str] = ()
@@ -186,6 +187,19 @@ class Observation:
 
     def job_not_asked(self, error: GatewayError) -> None:
         self._background_failed("jobs", error)
+
+    def drained(self, count: int, *, lag_ms: int) -> None:
+        self._metrics.drained(count, lag_ms=lag_ms)
+
+    def drain_failed(self, error: GatewayError, *, lag_ms: int) -> None:
+        self._metrics.drain_failed(lag_ms=max(0, lag_ms))
+        self._background_failed("journal", error)
+
+    def drained_elsewhere(self) -> None:
+        """Told once: this machine's history stays as it is."""
+        if not self._drained_elsewhere:
+            self._drained_elsewhere = True
+            self._log.state("history_elsewhere", level=Level.WARNING)
 
     def _background_failed(self, work: str, error: GatewayError) -> None:
         # A store that is away is told once, when it goes; anything else is told each time.

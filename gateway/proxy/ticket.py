@@ -100,6 +100,7 @@ class Ticket:
             model_requested=self.call.model,
             model=self.model,
             rate_version=self.price.version,
+            rate_id=self.price.rate_id,
             started_ms=self.started_ms,
             stream=self.call.stream,
             usage=report.usage,

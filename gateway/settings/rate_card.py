@@ -28,6 +28,8 @@ from gateway.settings.schema_prices import CLASS_KEYS, PriceBlock, PricesFile, R
 DEFAULT_NAME = "default"
 # Enough to tell any two cards apart that bear the same versions.
 DIGEST_CHARS = 8
+# And any two lines of all cards an installation will ever have.
+LINE_DIGEST_CHARS = 16
 
 Lines = dict[str, ModelPrice]
 
@@ -57,7 +59,7 @@ def build_rate_card(
         digest=digest,
         models=_versioned(lines.pop(""), digest),
         by_provider={name: _versioned(own, digest) for name, own in lines.items()},
-        default=fallback and replace(fallback, version=f"{fallback.version}@{digest}"),
+        default=fallback and _dated(fallback, digest),
     )
 
 
@@ -108,9 +110,13 @@ def _seller(card: Card) -> tuple[str, str]:
 
 
 def _versioned(lines: Lines, digest: str) -> Lines:
-    return {
-        name: replace(price, version=f"{price.version}@{digest}") for name, price in lines.items()
-    }
+    return {name: _dated(price, digest) for name, price in lines.items()}
+
+
+def _dated(price: ModelPrice, digest: str) -> ModelPrice:
+    text = "\n".join(_texts("", price))
+    line = hashlib.sha256(text.encode()).hexdigest()[:LINE_DIGEST_CHARS]
+    return replace(price, version=f"{price.version}@{digest}", rate_id=line)
 
 
 class _Converter:

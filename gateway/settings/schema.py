@@ -64,12 +64,22 @@ class StoreBlock(Block):
     """redis://, rediss:// or unix:// URL; with a password only as env:NAME or file:PATH. null: an
     embedded Valkey server, started or adopted."""
     data_dir: Annotated[str, Field(min_length=1, max_length=1024)] = "./tollkeeper-data"
-    """Directory for the embedded server and the settlement spool, from the working directory."""
+    """Directory for the embedded server, the settlement spool and the history, from the working
+    directory."""
     admission_timeout_ms: Annotated[int, Field(ge=10, le=60_000)] = 200
     """Milliseconds to wait for the ledger before a call is refused with 503."""
     pepper: Reference | None = None
     """Secret (32 characters or more) that keys the stored digests. null, with the embedded server
     only: made once and kept in data_dir."""
+
+
+class HistoryBlock(Block):
+    """What was used, call by call and summed up, and the journal of all credit."""
+
+    url: Literal["sqlite"] = "sqlite"
+    """Where it is kept; sqlite: the file history.db in store.data_dir."""
+    keep_days: Annotated[int, Field(ge=1, le=36_500)] = 400
+    """Days for which single calls can be listed; the sums by hour and the journal stay."""
 
 
 class MeteringBlock(Block):
@@ -245,6 +255,8 @@ class GatewayFile(Block):
     """Health, readiness and metrics, apart from callers."""
     store: StoreBlock = StoreBlock()
     """Where balances, holds and keys live."""
+    history: HistoryBlock = HistoryBlock()
+    """What was used, and the journal."""
     metering: MeteringBlock = MeteringBlock()
     """How calls are held and charged."""
     refusals: RefusalsBlock = RefusalsBlock()

@@ -70,6 +70,12 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    url: str
+    keep_days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Metering:
     """`usd_nanos_per_credit`: the peg in 10⁻⁹ US dollars, an integer like all money here."""
 
@@ -144,6 +150,7 @@ class Settings:
     listen: Listen
     admin: Admin
     store: Store
+    history: History
     metering: Metering
     refusals: Refusals
     unknown_endpoints: UnknownEndpoints

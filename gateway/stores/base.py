@@ -7,10 +7,19 @@ asking again with the same id is always safe.
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Protocol
 
 from gateway.metering.accounts import Account, Status, VirtualKey
+from gateway.metering.history import (
+    CostSum,
+    Movement,
+    Question,
+    Record,
+    UsageSum,
+)
 from gateway.metering.jobs import Job, Keep, Kept
+from gateway.metering.journal import Drained, Entry, Position
 from gateway.metering.ledger import (
     AlreadyEnded,
     Balance,
@@ -28,6 +37,7 @@ from gateway.metering.ledger import (
     Settled,
     UnknownHold,
 )
+from gateway.metering.pricing import ModelPrice
 from gateway.metering.usage import Pieces
 
 
@@ -71,13 +81,6 @@ class Ledger(Protocol):
         """
         ...
 
-    async def trim_outbox(self, *, keep_ms: int) -> None:
-        """Forget outbox entries older than `keep_ms`, roughly: some may stay a while longer.
-
-        An outbox that something consumes is left alone, however far behind its consumers are.
-        """
-        ...
-
     async def balance(self, account_id: str) -> Balance: ...
 
     async def usage_by_day(
@@ -86,7 +89,7 @@ class Ledger(Protocol):
         """Totals per UTC day and model, kept by the settle script."""
         ...
 
-    async def events(self, account_id: str) -> Sequence["StoredEvent"]:
+    async def events(self, account_id: str) -> Sequence[Entry]:
         """The account's entries still in the outbox, oldest first."""
         ...
 
@@ -150,25 +153,94 @@ class DailyUsage:
     """By kind."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredEvent:
-    """One outbox entry. `kind`: settled, expired, late, funded, grant_expired, debt_paid.
+class Turn(StrEnum):
+    """Whose turn it is to drain the outboxes."""
 
-    `amount_ucr` is what this entry charged (or funded, or lapsed); `slices` which grants paid.
-    For settled, expired, late and debt_paid (which charges nothing and carries a negative debt):
-    amount = Σ slices + debt + observed.
-    `event` is the decoded usage event, empty for movements without one.
+    OURS = "ours"
+    OTHERS = "others"
+    ELSEWHERE = "elsewhere"
+    """Into another history than this process has, on another machine or now lost."""
+
+
+class Outbox(Protocol):
+    """What the ledger wrote for others to read, shard by shard, and who may take it away."""
+
+    async def claim(self, history_id: str, *, holder: str, lease_ms: int) -> Turn:
+        """Be the one that drains for that long, or go on being it."""
+        ...
+
+    async def read(self, positions: Mapping[int, Position], *, limit: int) -> Sequence[Drained]:
+        """What stands behind the positions of these shards, at most `limit` entries of each."""
+        ...
+
+    async def trim(self, positions: Mapping[int, Position], *, keep_ms: int) -> None:
+        """Forget what is older than `keep_ms` and behind its shard's position, roughly: some may
+        stay a while longer. An outbox that something consumes is left alone, however far behind
+        its consumers are."""
+        ...
+
+    async def publish_prices(self, prices: Sequence[ModelPrice]) -> None:
+        """Let whoever drains know what calls are priced by; by `rate_id`, once and for ever."""
+        ...
+
+    async def prices(self, rate_ids: Sequence[str]) -> Mapping[str, ModelPrice]: ...
+
+
+class History(Protocol):
+    """The journal and what was used, kept for as long as anybody may ask.
+
+    It follows the ledger by less than a second. Every method may raise `HistoryUnavailable`, which
+    stops nothing but what asked.
     """
 
-    entry_id: str
-    kind: str
-    account_id: str
-    operation_id: str
-    amount_ucr: int
-    debt_ucr: int
-    observed_ucr: int
-    slices: tuple[tuple[str, int], ...]
-    event: dict[str, object]
+    @property
+    def history_id(self) -> str: ...
+
+    async def positions(self) -> Mapping[int, Position]:
+        """By shard."""
+        ...
+
+    async def append(self, batch: Sequence[Drained], prices: Mapping[str, ModelPrice]) -> None:
+        """All of it or nothing. Raises Conflict unless each part begins where its shard stands."""
+        ...
+
+    async def prune(self, *, before_ms: int) -> None:
+        """Forget records that are older; sums and the journal stay."""
+        ...
+
+    async def usage(self, asked: Question) -> Sequence[UsageSum]: ...
+
+    async def costs(self, asked: Question) -> Sequence[CostSum]: ...
+
+    async def records(
+        self, account_id: str, *, start_ms: int, end_ms: int, before: int | None, limit: int
+    ) -> Sequence[Record]:
+        """Newest first; `before`: only those with a lower `record_id`."""
+        ...
+
+    async def request(self, account_id: str, request_id: str) -> Sequence[Movement]:
+        """The journal's entries of one call, oldest first."""
+        ...
+
+    async def movements(
+        self, account_id: str, *, kinds: Sequence[str], before: int | None, limit: int
+    ) -> Sequence[Movement]:
+        """Newest first; `before`: only those with a lower number. Empty `kinds`: all."""
+        ...
+
+    async def price(self, rate_id: str) -> ModelPrice | None: ...
+
+    async def chain(self, shard: int, *, after: int, limit: int) -> Sequence[Movement]:
+        """The shard's journal in its order, numbered by it, behind that number."""
+        ...
+
+    async def journal(self, account_id: str, *, after: int, limit: int) -> Sequence[Movement]:
+        """The account's entries, oldest first, behind that number."""
+        ...
+
+    async def account_ids(self) -> Sequence[str]:
+        """All that the journal knows."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -237,6 +237,22 @@ JOBS_RELEASED = Family(
     labels=("dialect",),
     sparse=True,
 )
+HISTORY_LAG = Family(
+    name="tollkeeper_history_lag_seconds",
+    kind=Kind.GAUGE,
+    help="How old the oldest ledger entry is that has not come into the history yet.",
+    per_unit=1000,
+)
+HISTORY_ENTRIES = Family(
+    name="tollkeeper_history_entries_total",
+    kind=Kind.COUNTER,
+    help="Ledger entries written to the history.",
+)
+HISTORY_FAILURES = Family(
+    name="tollkeeper_history_failures_total",
+    kind=Kind.COUNTER,
+    help="Attempts to bring ledger entries into the history that failed; each is made again.",
+)
 OPEN_CALLS = Family(
     name="tollkeeper_open_calls",
     kind=Kind.GAUGE,
@@ -294,6 +310,9 @@ FAMILIES = (
     JOBS_BEGUN,
     JOBS_ENDED,
     JOBS_RELEASED,
+    HISTORY_LAG,
+    HISTORY_ENTRIES,
+    HISTORY_FAILURES,
     OPEN_CALLS,
     WORKERS,
     STORE_UP,

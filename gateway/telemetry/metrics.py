@@ -254,6 +254,15 @@ class Metrics:
         """This worker's own spool only: the workers' figures are added up."""
         self._cells[self.layout.cell(families.SPOOL_WAITING)] = count
 
+    def drained(self, count: int, *, lag_ms: int) -> None:
+        """That many entries came into the history. The workers that stand by have no lag."""
+        self._add(families.HISTORY_ENTRIES, count)
+        self._cells[self.layout.cell(families.HISTORY_LAG)] = lag_ms
+
+    def drain_failed(self, *, lag_ms: int) -> None:
+        self._add(families.HISTORY_FAILURES, 1)
+        self._cells[self.layout.cell(families.HISTORY_LAG)] = lag_ms
+
     def set_open_calls(self, count: int) -> None:
         self._cells[self._open_calls] = count
 

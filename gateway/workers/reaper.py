@@ -1,5 +1,4 @@
 """Resolves holds whose process died: about once a second, in any process, as often as it likes.
-Once an hour it has the outbox trimmed as well.
 
 Knows when to sweep; what becomes of a hold is the ledger's decision, made there and only once.
 """
@@ -16,10 +15,6 @@ BATCH = 100
 # One batch after the other may go on as long as this many are due: the next sweep takes the rest.
 HOLDS_PER_SWEEP_MAX = 10_000
 INTERVAL_S = 1.0
-TRIM_INTERVAL_S = 3600.0
-# A month's calls can still be looked up one by one, and a consumer set up late misses little;
-# beyond it the days' totals tell, and a store in memory must not grow for ever.
-KEEP_OUTBOX_MS = 30 * 24 * 3_600_000
 
 
 class Observer(Protocol):
@@ -51,14 +46,9 @@ async def run(
     interval_s: float = INTERVAL_S,
 ) -> None:
     """Sweep until cancelled. `on_failure`, which must not raise, hears of sweeps that failed."""
-    clock = asyncio.get_running_loop().time
-    trim_at_s = clock()
     while True:
         try:
             expired = await run_once(ledger)
-            if clock() >= trim_at_s:
-                await ledger.trim_outbox(keep_ms=KEEP_OUTBOX_MS)
-                trim_at_s = clock() + TRIM_INTERVAL_S
         except GatewayError as error:
             on_failure(error)
         else:

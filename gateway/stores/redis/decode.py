@@ -10,6 +10,7 @@ import orjson
 
 from gateway.errors import BadCall, Conflict
 from gateway.metering.jobs import Kept
+from gateway.metering.journal import Entry, slices_of
 from gateway.metering.ledger import (
     AlreadyEnded,
     Balance,
@@ -26,7 +27,7 @@ from gateway.metering.ledger import (
     Settled,
     UnknownHold,
 )
-from gateway.stores.base import DailyUsage, StoredEvent
+from gateway.stores.base import DailyUsage
 from gateway.stores.redis.encode import StoredHold
 
 # Of a day's usage, before the kind.
@@ -164,10 +165,10 @@ def stored_hold(hold_id: str, reply: Sequence[bytes]) -> StoredHold:
     )
 
 
-def stored_event(entry_id: bytes, flat: Sequence[bytes]) -> StoredEvent:
+def entry(entry_id: bytes, flat: Sequence[bytes]) -> Entry:
     fields = pairs(flat)
-    words = fields[b"slices"].decode().split()
-    return StoredEvent(
+    event = fields[b"event"]
+    return Entry(
         entry_id=entry_id.decode(),
         kind=fields[b"kind"].decode(),
         account_id=fields[b"account"].decode(),
@@ -175,8 +176,9 @@ def stored_event(entry_id: bytes, flat: Sequence[bytes]) -> StoredEvent:
         amount_ucr=int(fields[b"amount"]),
         debt_ucr=int(fields[b"debt"]),
         observed_ucr=int(fields[b"observed"]),
-        slices=tuple(zip(words[::2], map(int, words[1::2]), strict=True)),
-        event=orjson.loads(fields[b"event"] or b"{}"),
+        slices=slices_of(fields[b"slices"].decode()),
+        event=orjson.loads(event or b"{}"),
+        event_text=event.decode(),
     )
 
 

@@ -196,8 +196,12 @@ def balance(account_id: str) -> Request:
     return _request(money_keys(account_id), (account_id, ""))
 
 
-def trim(outbox: str, oldest_ms: int) -> Request:
-    return _request((outbox,), (oldest_ms,))
+def trim(outbox: str, oldest_id: str) -> Request:
+    return _request((outbox,), (oldest_id,))
+
+
+def lead(journal: str, history_id: str, *, holder: str, lease_ms: int, lost_ms: int) -> Request:
+    return _request((journal,), (history_id, holder, lease_ms, lost_ms))
 
 
 def claim(open_jobs: str, *, limit: int, claim_ms: int) -> Request:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import orjson
 
 from gateway.metering.jobs import Job
+from gateway.metering.journal import SHARDS
 from gateway.stores.redis import encode, lua
 from gateway.stores.redis.client import RedisClient
-from gateway.stores.redis.layout import SHARDS, job_key, open_jobs_key, shard, shard_tag
+from gateway.stores.redis.layout import job_key, open_jobs_key, shard, shard_tag
 from gateway.stores.redis.ledger import RedisLedger
 from gateway.stores.stored_job import job_of
 

@@ -22,6 +22,8 @@ The number of shards is part of the stored format: never change it.
 | `kd:<digest>` | string | digest of a key → `<account> <key id>` |
 | `ki:<key id>` | string | id of a key → its account |
 | `accounts` | set | ids of all accounts |
+| `journal` | hash | who drains the outboxes: `history` its id, `holder`, `until_ms` |
+| `rates` | hash | a rate card's line by its digest, for as long as the installation lives |
 
 Channel `keys`: `k <digest>` or `a <account>` for each change, so that caches forget it.
 
@@ -32,18 +34,20 @@ effective at the last turn), `granted`, `held`, `debt`, `observed`, `overdraft_h
 """  # noqa: E501 - a table row is one line
 
 from functools import lru_cache
-from zlib import crc32
 
-SHARDS = 64
+from gateway.metering.journal import shard_of
+
 DAY_MS = 86_400_000
 ACCOUNTS = "accounts"
+JOURNAL = "journal"
+RATES = "rates"
 KEYS_CHANNEL = "keys"
 
 
 @lru_cache(maxsize=65_536)
 def shard_tag(account_id: str) -> str:
     """The hash tag of the account's shard, braces included."""
-    return shard(crc32(account_id.encode()) % SHARDS)
+    return shard(shard_of(account_id))
 
 
 def shard(number: int) -> str:

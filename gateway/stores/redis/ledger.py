@@ -11,6 +11,7 @@ from typing import Any
 
 from gateway.errors import BadCall
 from gateway.metering.jobs import Keep, Kept
+from gateway.metering.journal import SHARDS, Entry
 from gateway.metering.ledger import (
     AlreadyEnded,
     Balance,
@@ -28,12 +29,11 @@ from gateway.metering.ledger import (
     Settled,
     UnknownHold,
 )
-from gateway.stores.base import DailyUsage, StoredEvent
+from gateway.stores.base import DailyUsage
 from gateway.stores.redis import decode, encode, lua
 from gateway.stores.redis.client import RedisClient
 from gateway.stores.redis.layout import (
     DAY_MS,
-    SHARDS,
     day_key,
     day_of,
     due_key,
@@ -47,8 +47,6 @@ from gateway.stores.redis.layout import (
 DAYS_MAX = 400
 # Stream entries read at a time: half a megabyte or so, well within a call's time-out.
 EVENTS_PAGE = 500
-# Trims of one outbox in a row: millions of entries, then the other shards have their turn.
-TRIMS_MAX = 500
 
 
 class RedisLedger:
@@ -134,15 +132,6 @@ class RedisLedger:
         )
         return sum(replies)
 
-    async def trim_outbox(self, *, keep_ms: int) -> None:
-        """Shard by shard, some thousands at a time: no call waits for long because of it."""
-        oldest_ms = max(0, self.now_ms() - keep_ms)
-        for number in range(SHARDS):
-            request = encode.trim(outbox_key(shard(number)), oldest_ms)
-            for _ in range(TRIMS_MAX):
-                if not await self._client.run(lua.TRIM, request, int):
-                    break
-
     async def usage_by_day(
         self, account_id: str, *, first_day_ms: int, last_day_ms: int
     ) -> Sequence[DailyUsage]:
@@ -158,13 +147,13 @@ class RedisLedger:
             for usage in decode.daily_usage(day_ms, reply)
         ]
 
-    async def events(self, account_id: str) -> Sequence[StoredEvent]:
+    async def events(self, account_id: str) -> Sequence[Entry]:
         """Reads the whole outbox of the account's shard, other accounts' entries included."""
-        found: list[StoredEvent] = []
+        found: list[Entry] = []
         outbox, after = outbox_key(shard_tag(account_id)), b"-"
         while True:
             page = await self._client.command("XRANGE", outbox, after, "+", "COUNT", EVENTS_PAGE)
-            entries = [decode.stored_event(entry_id, fields) for entry_id, fields in page]
+            entries = [decode.entry(entry_id, fields) for entry_id, fields in page]
             found.extend(entry for entry in entries if entry.account_id == account_id)
             if len(page) < EVENTS_PAGE:
                 return found

@@ -43,5 +43,6 @@ EXPIRE = _load("expire", "common", "holds")
 BALANCE = _load("balance", "common")
 TRIM = _load("trim")
 CLAIM = _load("claim")
+LEAD = _load("lead")
 
-SCRIPTS = (GRANT, RESERVE, EXTEND, SETTLE, RELEASE, KEEP, EXPIRE, BALANCE, TRIM, CLAIM)
+SCRIPTS = (GRANT, RESERVE, EXTEND, SETTLE, RELEASE, KEEP, EXPIRE, BALANCE, TRIM, CLAIM, LEAD)

@@ -22,6 +22,7 @@ NEVER_ANSWERED = {
     "not_found",
     "scope_missing",
     "idempotency_key_missing",
+    "history_unavailable",
 }
 
 LABELS = MetricLabels(dialects=("openai_chat",), providers=("openai", "vllm"), models=("gpt-5",))

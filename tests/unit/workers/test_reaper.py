@@ -15,7 +15,6 @@ class Ledger:
     def __init__(self, answers: Sequence[int | GatewayError]) -> None:
         self._answers = list(answers)
         self.asked = 0
-        self.trims: list[int] = []
         self.done = asyncio.Event()
 
     async def expire_holds(self, *, batch: int) -> int:
@@ -28,9 +27,6 @@ class Ledger:
         if isinstance(answer, GatewayError):
             raise answer
         return answer
-
-    async def trim_outbox(self, *, keep_ms: int) -> None:
-        self.trims.append(keep_ms)
 
 
 class Observer:
@@ -74,30 +70,3 @@ async def test_a_store_that_is_away_is_told_and_swept_when_it_is_back() -> None:
         await running
     assert [2, 1] == observer.counts
     assert [away, broken] == failures
-
-
-async def test_the_outbox_is_trimmed_at_first_and_then_not_with_every_sweep() -> None:
-    ledger = Ledger([StoreUnavailable("away"), 0, 0, 0])
-
-    running = asyncio.ensure_future(reaper.run(ledger, observer=Observer(), interval_s=0.001))
-    await asyncio.wait_for(ledger.done.wait(), 2)
-    running.cancel()
-
-    with pytest.raises(asyncio.CancelledError):
-        await running
-    assert [reaper.KEEP_OUTBOX_MS] == ledger.trims
-
-
-async def test_the_outbox_is_trimmed_again_when_its_time_has_come(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(reaper, "TRIM_INTERVAL_S", 0.0)
-    ledger = Ledger([0, 0, 0])
-
-    running = asyncio.ensure_future(reaper.run(ledger, observer=Observer(), interval_s=0.001))
-    await asyncio.wait_for(ledger.done.wait(), 2)
-    running.cancel()
-
-    with pytest.raises(asyncio.CancelledError):
-        await running
-    assert 3 <= len(ledger.trims)
