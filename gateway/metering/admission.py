@@ -28,6 +28,8 @@ class Asked:
     choices: int
     terms: Terms
     streaming: bool
+    whole: bool
+    """Nothing the caller asks for makes it smaller."""
 
 
 def refusal(refused: Refused, asked: Asked) -> GatewayError:
@@ -48,23 +50,17 @@ def refusal(refused: Refused, asked: Asked) -> GatewayError:
 
 
 def _balance_refusal(refused: Refused, asked: Asked) -> GatewayError:
-    affordable = (
-        affordable_output_tokens(
-            asked.price,
-            available_ucr=refused.available_ucr,
-            input_tokens=asked.input_tokens,
-            terms=asked.terms,
-        )
-        // asked.choices
-    )
     details: dict[str, int | str] = {
         "available": decimal_credits(refused.available_ucr),
         "required": decimal_credits(asked.required_ucr),
         "held": decimal_credits(refused.held_ucr),
-        "affordable_max_tokens": affordable,
     }
+    advice = ""
+    if not asked.whole:
+        affordable = _affordable(refused, asked)
+        details["affordable_max_tokens"] = affordable
+        advice = _advice(affordable, streaming=asked.streaming)
     only_held = refused.available_ucr + refused.held_ucr >= asked.required_ucr
-    advice = _advice(affordable, streaming=asked.streaming)
     if only_held:
         return QuotaExceeded(
             f"This call needs {details['required']} credits and {details['available']} are free; "
@@ -80,6 +76,17 @@ def _balance_refusal(refused: Refused, asked: Asked) -> GatewayError:
         should_retry=False,
         details=details,
     )
+
+
+def _affordable(refused: Refused, asked: Asked) -> int:
+    """Output tokens of each answer that the balance would pay for."""
+    together = affordable_output_tokens(
+        asked.price,
+        available_ucr=refused.available_ucr,
+        input_tokens=asked.input_tokens,
+        terms=asked.terms,
+    )
+    return together // asked.choices
 
 
 def _advice(affordable: int, *, streaming: bool) -> str:

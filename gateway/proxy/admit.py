@@ -331,6 +331,7 @@ def _refusal(
         choices=call.choices,
         terms=call.terms,
         streaming=call.stream,
+        whole=call.whole or call.max_output_tokens == 0,
     )
     error = refusal(refused, asked)
     error.headers = api.limit_headers(attempt.ask.charges, refused.rooms, now_ms=refused.now_ms)

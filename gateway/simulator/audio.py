@@ -13,6 +13,7 @@ from gateway.simulator.chat import RefusedRequest
 from gateway.simulator.exchange import Exchange, Route
 from gateway.simulator.media import mp3, pcm, wav
 from gateway.simulator.sending import send_stream
+from gateway.simulator.vendor import AZURE
 from gateway.simulator.wire import Chunk
 
 CHARACTERS_PER_S = 15
@@ -85,4 +86,7 @@ def _event(fields: Mapping[str, object]) -> bytes:
     return b"data: %b\n\n" % orjson.dumps(fields)
 
 
-ROUTES = (Route("POST", "/v1/audio/speech", _speak),)
+ROUTES = (
+    Route("POST", "/v1/audio/speech", _speak),
+    Route("POST", "/openai/deployments/{model}/audio/speech", _speak, AZURE),
+)

@@ -14,6 +14,7 @@ from gateway.simulator.chat import CountTokens, RefusedRequest
 from gateway.simulator.exchange import Exchange, Route
 from gateway.simulator.journal import Entry
 from gateway.simulator.sending import send_document
+from gateway.simulator.vendor import AZURE
 
 DIMENSIONS = 16
 CATEGORIES = ("harassment", "hate", "illicit", "self-harm", "sexual", "violence")
@@ -57,7 +58,11 @@ async def _moderate(exchange: Exchange) -> web.StreamResponse:
     )
 
 
-ROUTES = (Route("POST", "/v1/embeddings", _embed), Route("POST", "/v1/moderations", _moderate))
+ROUTES = (
+    Route("POST", "/v1/embeddings", _embed),
+    Route("POST", "/openai/deployments/{model}/embeddings", _embed, AZURE),
+    Route("POST", "/v1/moderations", _moderate),
+)
 
 
 def _inputs(document: Mapping[str, object]) -> list[object]:

@@ -18,6 +18,7 @@ from gateway.simulator.exchange import Exchange, Route, text_in
 from gateway.simulator.journal import Entry
 from gateway.simulator.media import png
 from gateway.simulator.sending import send_document, send_stream
+from gateway.simulator.vendor import AZURE
 from gateway.simulator.wire import Chunk
 
 BY_TOKEN = "gpt-image"  # noqa: S105 (how a name begins)
@@ -71,6 +72,8 @@ ROUTES = (
     Route("POST", "/v1/images/generations", _generate),
     Route("POST", "/v1/images/edits", _edit),
     Route("POST", "/v1/images/variations", _edit),
+    Route("POST", "/openai/deployments/{model}/images/generations", _generate, AZURE),
+    Route("POST", "/openai/deployments/{model}/images/edits", _edit, AZURE),
 )
 
 

@@ -19,6 +19,7 @@ from gateway.simulator.exchange import Exchange, Part, Route, text_in
 from gateway.simulator.journal import Entry
 from gateway.simulator.sending import JSON, send_document, send_stream
 from gateway.simulator.text import completion
+from gateway.simulator.vendor import AZURE
 from gateway.simulator.wire import Chunk
 
 TOKENS_PER_S = 10
@@ -83,6 +84,7 @@ async def _transcribe(exchange: Exchange) -> web.StreamResponse:
 ROUTES = (
     Route("POST", "/v1/audio/transcriptions", _transcribe),
     Route("POST", "/v1/audio/translations", _transcribe),
+    Route("POST", "/openai/deployments/{model}/audio/transcriptions", _transcribe, AZURE),
 )
 
 

@@ -13,6 +13,8 @@ from support.gateways import (
     running_gateway,
 )
 
+from gateway.simulator.media import png, wav
+
 MESSAGES = [{"role": "user", "content": "Hello"}]
 
 
@@ -66,3 +68,58 @@ async def test_a_deployment_without_a_price_is_refused_in_azures_own_way(gateway
 
     assert "model_not_priced" == refused.value.code
     assert [] == list(gateway.provider.journal.entries)
+
+
+SELLS = {
+    "text-embedding-3-small": '{input: "0.02", output: "0"}',
+    "gpt-image-1": '{input: "5", input_image: "10", output: "40"}',
+    "tts-1": '{pieces: {character: "0.000015"}}',
+}
+PICTURE = ("a.png", png(32, 32, grey=9), "image/png")
+OTHERS = {
+    "embeddings": (
+        "text-embedding-3-small",
+        lambda client, model: client.embeddings.create(model=model, input="a toll road"),
+    ),
+    "images/generations": (
+        "gpt-image-1",
+        lambda client, model: client.images.generate(model=model, prompt="a", quality="low"),
+    ),
+    "images/edits": (
+        "gpt-image-1",
+        lambda client, model: client.images.edit(
+            model=model, prompt="a", quality="low", image=PICTURE
+        ),
+    ),
+    "audio/speech": (
+        "tts-1",
+        lambda client, model: client.audio.speech.create(model=model, input="a", voice="alloy"),
+    ),
+    "audio/transcriptions": (
+        "whisper-1",
+        lambda client, model: client.audio.transcriptions.create(
+            model=model, file=("a.wav", wav(2), "audio/wav")
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("alias", [False, True])
+@pytest.mark.parametrize("path", OTHERS)
+async def test_deployments_of_other_kinds_are_charged_by_their_path(
+    tmp_path, store_url, path, alias
+):
+    model, ask = OTHERS[path]
+    routes = f"  - {{match: ours, provider: simulated, upstream_model: {model}}}\n"
+    async with running_gateway(
+        tmp_path, store_url, auth="api-key", sells=SELLS, routes=routes
+    ) as gateway:
+        async with client_of(gateway) as client:
+            await ask(client, "ours" if alias else model)
+
+        assert 0 < (await gateway.assert_books_balance()).charged_ucr
+        [event] = await gateway.events()
+        [entry] = gateway.provider.journal.entries
+        assert model == event["model"]
+        assert entry.path.startswith(f"/openai/deployments/{model}/{path}?")
+        assert alias == (b"ours" in entry.body)

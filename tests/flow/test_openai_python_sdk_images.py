@@ -186,6 +186,8 @@ async def test_a_picture_is_held_at_what_it_may_cost_streamed_or_not(
             with pytest.raises(openai.RateLimitError) as refused:
                 await sdk.images.generate(n=2, stream=stream, **options)
             assert "insufficient_quota" == refused.value.code
+            # No number of tokens to ask for would help.
+            assert "affordable_max_tokens" not in refused.value.body
         await sdk.images.generate(**options)
 
         assert 16_640_000 < (await tk.settled()).charged_ucr < 17_000_000
