@@ -73,7 +73,7 @@ def data_plane(
         checkpoint_s=settings.metering.checkpoint_s,
     )
     following = _following(
-        settings, stores=stores, providers=providers, tasks=tasks, observation=observation
+        inherited, stores=stores, providers=providers, tasks=tasks, observation=observation
     )
     stored = StoredObjects(stores.objects, memos=MEMOS, tasks=tasks, observation=observation)
     passes = Passes(
@@ -135,7 +135,7 @@ def _admission(
 
 
 def _following(
-    settings: Settings,
+    inherited: Inherited,
     *,
     stores: Stores,
     providers: Mapping[str, Provider],
@@ -148,7 +148,8 @@ def _following(
         ledger=stores.ledger,
         store=stores.jobs,
         asking=asking,
-        rate_card=settings.rate_card,
+        rate_card=inherited.settings.rate_card,
+        counter=inherited.counter,
         tasks=tasks,
         observation=observation,
     )

@@ -23,6 +23,7 @@ from gateway.dialects.gemini_predict import GeminiPredict
 from gateway.dialects.jobs import Jobs
 from gateway.dialects.memos import Memo, UploadedFile
 from gateway.dialects.openai import OpenAIApi
+from gateway.dialects.openai_background import BackgroundResponses
 from gateway.dialects.openai_batches import OpenAIBatches, formats_by_url
 from gateway.dialects.openai_chat import OpenAIChat
 from gateway.dialects.openai_completions import OpenAICompletions
@@ -80,6 +81,7 @@ DIALECTS: Mapping[str, Dialect] = {
 }
 
 JOBS: Mapping[str, Jobs] = {
+    "openai_responses": BackgroundResponses(),
     "openai_batches": _BATCHES,
 }
 """What the dialects say of the jobs that their calls begin."""

@@ -10,13 +10,13 @@ from typing import Protocol
 
 import orjson
 
-from gateway.dialects.base import Request
+from gateway.dialects.base import Reported, Request
 from gateway.dialects.sse import BOM, EventBuffer
 from gateway.metering.jobs import JobStatus, Told
 
 EVENT_STREAM = "text/event-stream"
-# A finished response brings all of its output along. What is longer is asked for again, apart.
-JSON_BYTES_MAX = 16 * 1024 * 1024
+# A finished response brings all of its output along, made pictures included.
+JSON_BYTES_MAX = 64 * 1024 * 1024
 # One line of a batch's results: a whole answer. Longer ones cannot be read.
 LINE_BYTES_MAX = 16 * 1024 * 1024
 # Under which names vendors list their objects.
@@ -46,12 +46,21 @@ class Jobs(Protocol):
         """Where a job is asked for that was begun at the path `created`."""
         ...
 
-    def result_path(self, asked: str, result: str) -> str:
+    @property
+    def results(self) -> "Results | None":
+        """For jobs that name results (`JobStatus.results`)."""
+        ...
+
+
+class Results(Protocol):
+    """What tells call by call, line by line, what a job used. Never raises either."""
+
+    def path(self, asked: str, result: str) -> str:
         """Where one of `JobStatus.results` is, of the job that is asked for at the path `asked`."""
         ...
 
-    def read_result(self, line: bytes) -> Told | None:
-        """One line of what `JobStatus.results` name."""
+    def read(self, line: bytes) -> Told | None:
+        """None for a call that was not served."""
         ...
 
 
@@ -63,7 +72,9 @@ class StatusReader:
     def __init__(self, jobs: Jobs, *, content_type: str) -> None:
         """`content_type` of the answer: lower case, without parameters."""
         self._jobs = jobs
-        self._events = EventBuffer() if content_type == EVENT_STREAM else None
+        self._events = (
+            EventBuffer(event_bytes_max=JSON_BYTES_MAX) if content_type == EVENT_STREAM else None
+        )
         self._pieces: list[bytes] = []
         self._bytes = 0
         self.statuses: dict[str, JobStatus] = {}
@@ -141,6 +152,10 @@ class LineReader:
             self._open.append(piece)
         else:
             self._open.clear()
+
+
+def told(reported: Reported, *, calls: int = 1) -> Told:
+    return Told(usage=reported.usage, calls=calls, unmapped=reported.unmapped)
 
 
 def decoded(text: bytes) -> object:

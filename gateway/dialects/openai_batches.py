@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 
 from gateway.dialects.base import AnswerReader, BodyFilter, Format, Prepared, PromptParts, Request
 from gateway.dialects.batch_lines import share_of_facts
-from gateway.dialects.jobs import text_of
+from gateway.dialects.jobs import Results, text_of, told
 from gateway.dialects.json_body import SingleKeys, read_object, wrong
 from gateway.dialects.openai_batches_usage import TIER, read_result, read_usage
 from gateway.dialects.passing import Passing
@@ -59,6 +59,10 @@ class OpenAIBatches:
     name = "openai_batches"
     # A day, and as long again to finish what was cut off at its end.
     lifetime_s = 48 * 3600
+
+    @property
+    def results(self) -> Results:
+        return BatchResults()
 
     def named(self, request: Request) -> Sequence[str]:
         file_id = read_object(request.body, SINGLE_KEYS).get("input_file_id")
@@ -119,11 +123,15 @@ class OpenAIBatches:
     def path(self, created: str, status: JobStatus) -> str:
         return f"{created}/{status.job_id}"
 
-    def result_path(self, asked: str, result: str) -> str:
+
+class BatchResults:
+    """Implements `Results`: the output file of a batch."""
+
+    def path(self, asked: str, result: str) -> str:
         api = asked[: asked.rindex("/batches/")]
         return f"{api}/files/{result}/content"
 
-    def read_result(self, line: bytes) -> Told | None:
+    def read(self, line: bytes) -> Told | None:
         return read_result(line)
 
 
@@ -155,7 +163,7 @@ def _told(batch: Mapping[str, object], *, anything_served: bool) -> tuple[Told, 
     calls = served if type(served) is int and served >= 0 else 0
     reported = read_usage(batch.get("usage"))
     if reported is not None:
-        return (Told(usage=reported.usage, calls=calls, unmapped=reported.unmapped),)
+        return (told(reported, calls=calls),)
     if served == 0 and not anything_served:
         return (Told(usage=Usage(service_tier=TIER), calls=0),)
     return ()

@@ -53,11 +53,13 @@ def read_call(body: bytes) -> Call:
         raise wrong("input", "a string or an array", given)
     tokens(document, "max_tool_calls")
     media = _media(document, len(body))
+    background = boolean(document, "background")
     return Call(
         model=model_name(document),
         stream=boolean(document, "stream"),
         # It goes on over there whoever listens, and is billed to its end.
-        whole=boolean(document, "background"),
+        whole=background,
+        deferred=background,
         max_output_tokens=tokens(document, "max_output_tokens"),
         wants_usage=True,
         text_bytes=media.text_bytes,

@@ -27,7 +27,6 @@ Sources (read 2026-11-24): OpenAI API reference, the response object, and the op
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from gateway.dialects.base import Reported
 from gateway.dialects.json_body import objects
@@ -57,32 +56,6 @@ KNOWN_OF_TOOLS: Known = {"tool_usage": {"web_search": {"num_requests": None}}}
 
 # No answer makes more searches.
 SEARCHES_MAX = 10_000
-# The statuses after which a response changes no more.
-ENDED = frozenset({"completed", "failed", "incomplete", "cancelled"})
-
-
-@dataclass(frozen=True, slots=True)
-class ResponseState:
-    """Where a response stands that may run in the background.
-
-    `reported` stays None while it runs, and where it ended without saying what it used.
-    """
-
-    response_id: str
-    ended: bool
-    reported: Reported | None
-
-
-def response_state(document: object) -> ResponseState | None:
-    """Of a response object as it is created, retrieved or cancelled; None for anything else."""
-    if not isinstance(document, dict) or document.get("object") != "response":
-        return None
-    response_id = document.get("id")
-    if not isinstance(response_id, str) or not response_id:
-        return None
-    ended = document.get("status") in ENDED
-    reported = read_response(document, request=document) if ended else None
-    return ResponseState(response_id, ended, reported)
 
 
 def read_response(

@@ -6,25 +6,30 @@ in several processes: the ledger ends a hold once.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from gateway.dialects.jobs import Jobs, LineReader, StatusReader
 from gateway.errors import GatewayError, UpstreamFailed
 from gateway.metering.accounts import Caller
 from gateway.metering.job_ends import Sums
-from gateway.metering.jobs import Job, JobStatus, Phase, job_name
+from gateway.metering.jobs import GRACE_MS, Job, JobStatus, Keep, Phase, job_name
 from gateway.metering.ledger import Settle
 from gateway.metering.pricing import ModelPrice, RateCard
 from gateway.proxy.asking import Asking, Question, Sink
 from gateway.proxy.content import content_of
+from gateway.proxy.heard import Heard
 from gateway.proxy.observation import Observation
 from gateway.proxy.seams import Answer
 from gateway.stores.base import JobStore, Ledger
 from gateway.tasks import TaskSet
+from gateway.tokens.base import TokenCounter
 
 OK = 200
 GONE = frozenset({404, 410})
 # A provider may take a while to know everywhere of a job that it has just begun.
 UNKNOWN_MS = 600_000
+# How long a stream of a job goes on after the job was cancelled.
+LAST_WORDS_MS = 3_000
 
 
 class Following:
@@ -36,6 +41,7 @@ class Following:
         store: JobStore,
         asking: Asking,
         rate_card: RateCard,
+        counter: TokenCounter,
         tasks: TaskSet,
         observation: Observation,
     ) -> None:
@@ -44,6 +50,7 @@ class Following:
         self._store = store
         self._asking = asking
         self._rate_card = rate_card
+        self._counter = counter
         self._tasks = tasks
         self._observation = observation
 
@@ -64,10 +71,37 @@ class Following:
                 if sums is None:
                     # Results are read by whoever asks for jobs: now.
                     await self._store.postpone(shares[0], poll_ms=0)
+                elif status.phase is Phase.CANCELLED and not status.told:
+                    # Whoever listens to it hears its end first.
+                    await self._store.postpone(shares[0], poll_ms=LAST_WORDS_MS)
                 else:
                     await self._end(sums, status.phase)
         except GatewayError as error:
             # The job stays open, and is asked for later.
+            self._observation.job_not_asked(error)
+
+    def heard(self, caller: Caller, api: str, job_id: str, heard: Heard) -> None:
+        """A client of this caller listened to a job, to its end or not."""
+        name = job_name(api, job_id)
+        self._tasks.start(
+            self._heard(caller.account.account_id, name, heard), name="count what was heard"
+        )
+
+    async def _heard(self, account_id: str, name: str, heard: Heard) -> None:
+        """Stored by keeping the hold once more, which does nothing when it was settled meanwhile:
+        then the job has told what it used."""
+        try:
+            for job in await self._store.find(account_id, name):
+                output = await heard.output(self._counter, model=job.model)
+                if output.output_tokens <= job.floor.output_tokens:
+                    return
+                left_ms = max(0, job.deadline_ms - self._ledger.now_ms())
+                louder = replace(job, floor=job.floor.input_part + output)
+                await self._ledger.keep(
+                    Keep(job=louder, lease_ms=left_ms + GRACE_MS, poll_ms=LAST_WORDS_MS)
+                )
+                return
+        except GatewayError as error:
             self._observation.job_not_asked(error)
 
     async def look(self, shares: Sequence[Job]) -> None:
@@ -134,11 +168,13 @@ class Following:
 
     async def _read_results(self, shares: Sequence[Job], status: JobStatus, jobs: Jobs) -> Sums:
         """Line by line, as they come: never all of them at once."""
+        results = jobs.results
+        assert results is not None, "it named some"
         sums, first = Sums(shares, self._price), shares[0]
         path, question, query = first.path.partition("?")
 
         def add(line: bytes) -> None:
-            told = jobs.read_result(line)
+            told = results.read(line)
             if told is not None:
                 sums.add(told)
 
@@ -150,7 +186,7 @@ class Following:
                     raise UpstreamFailed(f"A provider answered {answer.status} for results.")
                 return lines.feed
 
-            target = jobs.result_path(path, result) + question + query
+            target = results.path(path, result) + question + query
             await self._asking.get(_question(first, target), provider=first.provider, begin=begin)
             lines.close()
         return sums

@@ -4,18 +4,21 @@ An answer may tell of a job that another call began, or create an object that la
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from gateway.dialects.base import Request
 from gateway.dialects.endpoint import GEMINI, Endpoint
-from gateway.dialects.jobs import Jobs, StatusReader
+from gateway.dialects.jobs import EVENT_STREAM, StatusReader
 from gateway.errors import UnknownEndpoint
 from gateway.metering.accounts import Caller
+from gateway.metering.call import Call
 from gateway.metering.events import End
 from gateway.proxy import upload_urls
 from gateway.proxy.begun import decoded_copy
 from gateway.proxy.content import content_of
 from gateway.proxy.following import Following
 from gateway.proxy.forwarding import begin, outgoing, target_of
+from gateway.proxy.heard import Heard
 from gateway.proxy.observation import Observation, elapsed_s
 from gateway.proxy.providers import Provider
 from gateway.proxy.relay import Relay
@@ -52,7 +55,6 @@ class Passes:
         request, trace = exchange.request, exchange.trace
         provider = self._provider(endpoint.api)
         trace.provider = provider.name
-        jobs = self._rules.jobs.get(endpoint.dialect)
         creation = await self._stored.creating(endpoint.memo, asked)
         target = target_of(request)
         headers = await outgoing(
@@ -72,17 +74,37 @@ class Passes:
                     headers=request.headers,
                     query=request.query,
                 )
-            reader, copy = _watching(answer, jobs, creation)
-            end = await self._relay(answer, exchange, watched, copy=copy)
+            watch = self._watch(answer, endpoint, creation)
+            end = await self._relay(answer, exchange, watched, copy=watch.copy)
         finally:
             self._running.discard(watched)
-        if end is not End.COMPLETED or answer.status not in SERVED:
-            return
-        if reader is not None:
-            reader.close()
-            self._following.passed(caller, endpoint.api, reader.statuses.values())
-        if creation is not None:
-            self._stored.created(caller, endpoint.api, creation)
+        complete = end is End.COMPLETED and answer.status in SERVED
+        self._note(watch, endpoint.api, caller, complete=complete)
+
+    def _watch(self, answer: Answer, endpoint: Endpoint, creation: Creation | None) -> "_Watch":
+        content_type, encoding = content_of(answer.headers)
+        watch = _Watch(creation=creation)
+        jobs = self._rules.jobs.get(endpoint.dialect)
+        if jobs is not None:
+            watch.statuses = StatusReader(jobs, content_type=content_type)
+            dialect = self._rules.dialects.get(endpoint.dialect)
+            if dialect is not None and content_type == EVENT_STREAM:
+                call = Call(model="", stream=True)
+                watch.heard = Heard(dialect.answer_reader(call, content_type=content_type))
+        if jobs is not None or creation is not None:
+            watch.copy = decoded_copy(watch.feed, encoding=encoding)
+        return watch
+
+    def _note(self, watch: "_Watch", api: str, caller: Caller, *, complete: bool) -> None:
+        if watch.statuses is not None:
+            watch.statuses.close()
+            told = watch.statuses.statuses
+            if watch.heard is not None and len(told) == 1:
+                self._following.heard(caller, api, next(iter(told)), watch.heard)
+            if complete:
+                self._following.passed(caller, api, told.values())
+        if watch.creation is not None and complete:
+            self._stored.created(caller, api, watch.creation)
 
     async def _relay(
         self,
@@ -107,13 +129,16 @@ class Passes:
         return self._rules.providers[self._rules.default_providers[api]]
 
 
-def _watching(
-    answer: Answer, jobs: Jobs | None, creation: Creation | None
-) -> tuple[StatusReader | None, Callable[[bytes], None] | None]:
-    content_type, encoding = content_of(answer.headers)
-    if jobs is not None:
-        reader = StatusReader(jobs, content_type=content_type)
-        return reader, decoded_copy(reader.feed, encoding=encoding)
-    if creation is not None:
-        return None, decoded_copy(creation.feed, encoding=encoding)
-    return None, None
+@dataclass(slots=True)
+class _Watch:
+    """Who looks at a copy of an answer."""
+
+    creation: Creation | None
+    statuses: StatusReader | None = None
+    heard: Heard | None = None
+    copy: Callable[[bytes], None] | None = None
+
+    def feed(self, data: bytes) -> None:
+        for reader in (self.creation, self.statuses, self.heard):
+            if reader is not None:
+                reader.feed(data)

@@ -118,8 +118,7 @@ class Pipeline:
             return
         dialect = self._rules.dialects[endpoint.dialect]
         jobs = self._rules.jobs.get(endpoint.dialect)
-        if jobs is not None:
-            ids = jobs.named(asked)
+        if jobs is not None and (ids := jobs.named(asked)):
             asked = replace(asked, known=await self._stored.known(caller, endpoint.api, ids))
         call = dialect.read_call(asked)
         trace.model = call.model

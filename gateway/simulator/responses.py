@@ -16,7 +16,8 @@ from aiohttp import web
 from gateway.simulator.chat import ChatAnswer, Choice, RefusedRequest, answer_chat
 from gateway.simulator.exchange import Exchange, Route
 from gateway.simulator.journal import Entry
-from gateway.simulator.sending import send_document, send_stream
+from gateway.simulator.sending import send_document, send_kept, send_stream
+from gateway.simulator.shelf import KeptJob
 from gateway.simulator.wire import COMMENT, SERVICE_TIER, Chunk
 
 # The tiers an answer may name; the simulator has them all.
@@ -56,8 +57,12 @@ async def _respond(exchange: Exchange) -> web.StreamResponse:
     exchange.entry.prompt_tokens = said.prompt_tokens
     exchange.entry.texts = [""]
     await exchange.ready()
+    if request.get("background") is True:
+        _begin(exchange, answer)
     if exchange.entry.stream:
         return await send_stream(exchange, _events(answer))
+    if request.get("background") is True:
+        return await send_kept(exchange, _response(answer, output=[]) | {"status": "queued"})
 
     def produced(entry: Entry) -> None:
         entry.produced(tokens=answer.choice.tokens, text=answer.choice.text, choice=0)
@@ -68,7 +73,50 @@ async def _respond(exchange: Exchange) -> web.StreamResponse:
     )
 
 
-ROUTES = (Route("POST", "/v1/responses", _respond),)
+def _begin(exchange: Exchange, answer: Answer) -> None:
+    """It goes on without the caller, and can be asked for, as a whole or event by event."""
+    document = _response(answer, output=[]) | {"status": "queued"}
+
+    def finish(job: KeptJob) -> None:
+        if document["status"] == "cancelled":
+            return
+        document.update(_response(answer, output=_items(answer), over=True))
+        if job.script.end:
+            document.update({"status": job.script.end, "usage": None, "output": []})
+
+    job = exchange.shelf.begin(document, script=exchange.script, finish=finish)
+    job.events = lambda: _events(answer)
+
+
+async def _retrieve(exchange: Exchange) -> web.StreamResponse:
+    await exchange.ready()
+    job = exchange.shelf.job(exchange.request.match_info["response_id"])
+    if exchange.request.query.get("stream") == "true":
+        return await send_stream(exchange, job.events())
+    return await send_kept(exchange, job.look())
+
+
+async def _cancel(exchange: Exchange) -> web.StreamResponse:
+    job = exchange.shelf.job(exchange.request.match_info["response_id"])
+    if not job.over:
+        job.document["status"] = "cancelled"
+        job.end()
+    return await send_kept(exchange, job.document)
+
+
+async def _delete(exchange: Exchange) -> web.StreamResponse:
+    response_id = exchange.request.match_info["response_id"]
+    exchange.shelf.job(response_id)
+    del exchange.shelf.jobs[response_id]
+    return await send_kept(exchange, {"id": response_id, "object": "response", "deleted": True})
+
+
+ROUTES = (
+    Route("POST", "/v1/responses", _respond),
+    Route("GET", "/v1/responses/{response_id}", _retrieve),
+    Route("DELETE", "/v1/responses/{response_id}", _delete),
+    Route("POST", "/v1/responses/{response_id}/cancel", _cancel),
+)
 
 
 def _may_search(request: Mapping[str, object]) -> bool:
@@ -113,7 +161,7 @@ def _response(
         "object": "response",
         "created_at": said.created_s,
         "status": ("incomplete" if answer.cut else "completed") if over else "in_progress",
-        "background": False,
+        "background": request.get("background") is True,
         "error": None,
         "incomplete_details": {"reason": "max_output_tokens"} if over and answer.cut else None,
         "instructions": request.get("instructions"),

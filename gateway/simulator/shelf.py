@@ -1,12 +1,13 @@
 """What the simulated provider keeps between requests: files, and jobs that it works at."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from gateway.simulator.chat import RefusedRequest
 from gateway.simulator.script import Script
+from gateway.simulator.wire import Chunk
 
 Document = dict[str, object]
 
@@ -26,6 +27,8 @@ class KeptJob:
     script: Script
     due_s: float
     finish: Callable[["KeptJob"], None]
+    events: Callable[[], Iterable[Chunk]] = tuple
+    """For a job that can be listened to."""
     over: bool = False
 
     def look(self) -> Document:

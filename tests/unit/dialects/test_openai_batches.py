@@ -158,7 +158,7 @@ def test_a_batch_is_asked_for_where_it_was_made(prefix):
     asked = DIALECT.path(f"{prefix}/batches", status("validating"))
 
     assert f"{prefix}/batches/batch_1" == asked
-    assert f"{prefix}/files/file-2/content" == DIALECT.result_path(asked, "file-2")
+    assert f"{prefix}/files/file-2/content" == DIALECT.results.path(asked, "file-2")
 
 
 def result(body, *, status_code=200):

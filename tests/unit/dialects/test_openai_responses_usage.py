@@ -3,11 +3,9 @@ from openai.types.responses import response_usage
 from openai.types.responses.response import ToolUsage
 
 from gateway.dialects.openai_responses_usage import (
-    ENDED,
     KNOWN,
     SEARCHES_MAX,
     read_response,
-    response_state,
     write_usage,
 )
 from gateway.dialects.openai_usage import TOKENS_MAX
@@ -150,30 +148,3 @@ def test_what_we_write_is_read_back_and_is_what_the_sdk_expects():
 
     assert usage == read({"usage": written})
     assert 15 == response_usage.ResponseUsage.model_validate(written).total_tokens
-
-
-@pytest.mark.parametrize("status", ["queued", "in_progress"])
-def test_a_running_response_reports_nothing(status):
-    document = told(response={"id": "resp_1", "object": "response", "status": status})
-    state = response_state(document)
-
-    assert ("resp_1", False, None) == (state.response_id, state.ended, state.reported)
-
-
-@pytest.mark.parametrize("status", sorted(ENDED))
-def test_an_ended_response_reports_what_it_used(status):
-    tools = {"tools": [{"type": "web_search_preview"}], "output": [SEARCH]}
-    document = {"id": "resp_1", "object": "response", "status": status} | told() | tools
-    state = response_state(document)
-
-    assert state.ended
-    assert (("web_search_preview", 1),) == state.reported.usage.pieces
-    assert 150 == state.reported.usage.total_tokens
-    assert None is response_state(document | {"usage": None}).reported
-
-
-@pytest.mark.parametrize(
-    "document", [None, [], {}, {"object": "response"}, {"object": "response", "id": 5}]
-)
-def test_what_is_no_response_has_no_state(document):
-    assert None is response_state(document)
