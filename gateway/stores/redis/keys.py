@@ -9,20 +9,12 @@ ordered: whatever a crash leaves, the key still works as before or not at all, a
 completes the change.
 """
 
-import asyncio
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from typing import Any, TypeVar
-
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from typing import TypeVar
 
 from gateway.errors import BadCall, Conflict
 from gateway.metering.accounts import Account, Status, VirtualKey
 from gateway.stores.base import KeyRecord
-from gateway.stores.redis.address import bad_url
 from gateway.stores.redis.key_cache import KeyCache
 from gateway.stores.redis.key_records import (
     ACCOUNT_FIELDS,
@@ -41,19 +33,15 @@ from gateway.stores.redis.layout import (
     key_id_key,
     key_record_key,
 )
-from gateway.stores.redis.replies import unavailable
+from gateway.stores.redis.plain import Command, PlainClient
 from gateway.stores.redis.shared_reads import SharedReads
 from gateway.tasks import TaskSet
 
-CONNECTIONS = 16
 # A look-up is part of admission, which answers within 250 ms even if the store does not.
 FIND_S = 0.2
-# Commands and start-up have more patience than calls.
-ANSWER_S = 2.0
 # Records read in one go when all are listed.
 LISTED_AT_ONCE = 500
 
-Command = tuple[str | bytes | int, ...]
 Item = TypeVar("Item")
 
 
@@ -62,9 +50,10 @@ class RedisKeyStore:
 
     def __init__(self, url: str, *, find_timeout_s: float = FIND_S) -> None:
         self._find_timeout_s = find_timeout_s
-        self._client = _client(url)
+        self._client = PlainClient(url)
+        self._ask = self._client.ask
         self._cache = KeyCache()
-        self._watch = KeyWatch(self._client, self._cache)
+        self._watch = KeyWatch(self._client.redis, self._cache)
         self._shared = SharedReads()
         self._tasks = TaskSet()
         self.cached = self._cache.record
@@ -75,8 +64,7 @@ class RedisKeyStore:
 
     async def close(self) -> None:
         await self._tasks.cancel()
-        with suppress(RedisError, OSError):
-            await self._client.aclose()
+        await self._client.close()
 
     async def find(self, digest: str) -> KeyRecord | None:
         known = self._cache.remembered(digest)
@@ -188,28 +176,6 @@ class RedisKeyStore:
         (members,) = await self._ask(("SMEMBERS", name))
         return sorted(member.decode() for member in members)
 
-    async def _ask(
-        self, *commands: Command, atomic: bool = False, timeout_s: float = ANSWER_S
-    ) -> list[Any]:
-        """The replies, in one round trip; `atomic` asks for a transaction in one slot.
-
-        Errors of the library become ours, without its text: the server's may quote an argument.
-        """
-        try:
-            async with (
-                asyncio.timeout(timeout_s),
-                self._client.pipeline(transaction=atomic) as pipeline,
-            ):
-                for command in commands:
-                    pipeline.pipeline_execute_command(*command)  # type: ignore[no-untyped-call]
-                replies: list[Any] = await pipeline.execute()
-                return replies
-        except TimeoutError:
-            raise unavailable("a key or account was not answered in time") from None
-        except (RedisError, OSError) as error:
-            why = f"a key or account could not be read or written ({type(error).__name__})"
-            raise unavailable(why) from None
-
 
 def _replacement(old: VirtualKey | None, key: VirtualKey) -> Iterator[Command]:
     """What led to the old record, away; what leads to the new one, there. In this order."""
@@ -222,23 +188,6 @@ def _replacement(old: VirtualKey | None, key: VirtualKey) -> Iterator[Command]:
     yield "SET", key_digest_key(key.digest), f"{key.account_id} {key.key_id}"
     yield "SET", key_id_key(key.key_id), key.account_id
     yield "PUBLISH", KEYS_CHANNEL, key_changed(key.digest)
-
-
-def _client(url: str) -> Redis:
-    try:
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=CONNECTIONS,
-            timeout=ANSWER_S,
-            # The library's own retries would send a command up to eleven times.
-            retry=Retry(NoBackoff(), 0),
-            socket_connect_timeout=ANSWER_S,
-            socket_timeout=ANSWER_S,
-            protocol=2,
-        )
-    except ValueError:
-        raise bad_url() from None
-    return Redis.from_pool(pool)
 
 
 def _rank(key: VirtualKey) -> tuple[str, int, str]:
