@@ -140,3 +140,10 @@ class ScopeMissing(GatewayError):
 
     status = 403
     code = "scope_missing"
+
+
+class Unprocessable(GatewayError):
+    """Understood, and refused for what it says."""
+
+    status = 422
+    code = "unprocessable"

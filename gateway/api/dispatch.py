@@ -5,6 +5,7 @@ body nobody may send. Knows the operations by their declaration only.
 """
 
 import asyncio
+import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
@@ -19,8 +20,17 @@ from gateway.api import problems
 from gateway.api.operation import Answer, Asked, Audience, Operation, Text
 from gateway.api.reading import read_body, read_query
 from gateway.api.shapes import Query
-from gateway.errors import BadCall, BodyTooLarge, GatewayError, NotFound, ScopeMissing
+from gateway.errors import (
+    BadCall,
+    BodyTooLarge,
+    Conflict,
+    GatewayError,
+    NotFound,
+    ScopeMissing,
+    Unprocessable,
+)
 from gateway.metering.accounts import Caller
+from gateway.stores.base import InFlight, Other, Replay, Replays
 
 REQUEST_ID_BITS = 96
 BODY_BYTES_MAX = 1024 * 1024
@@ -28,6 +38,7 @@ BODY_TIMEOUT_S = 30.0
 # An operation asks the store and answers; whatever takes longer is stuck.
 ANSWER_TIMEOUT_S = 30.0
 IDEMPOTENCY_KEY_CHARS_MAX = 255
+HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 
 
 class Dispatcher:
@@ -38,6 +49,7 @@ class Dispatcher:
         root: str,
         authentication: Authentication,
         services: ServiceKeys,
+        replays: Replays,
         on_fault: Callable[[str, BaseException], None],
     ) -> None:
         """`root` stands before every operation's path. `on_fault` is told of bugs."""
@@ -48,6 +60,7 @@ class Dispatcher:
             self._add(operation)
         self._authentication = authentication
         self._services = services
+        self._replays = replays
         self._on_fault = on_fault
         # An id must be unique, not secret. Seeded here, in the worker, not before it is forked.
         self._draw = Random(os.urandom(32)).getrandbits  # noqa: S311  see above
@@ -82,16 +95,37 @@ class Dispatcher:
         query = dict(parse_qsl(query_string, keep_blank_values=True))
         caller, service = await self._authenticated(operation, request, query)
         query.pop("key", None)
+        body = await _body(request)
         asked: Asked[Query] = Asked(
             query=read_query(operation.query, query),
             segments=segments,
-            body=read_body(operation.body, await _body(request), content_type=request.content_type),
+            body=read_body(operation.body, body, content_type=request.content_type),
             caller=caller,
             service=service,
             idempotency_key=_idempotency_key(operation, request),
             if_match=request.headers.get("If-Match", ""),
         )
+        if operation.idempotent:
+            return await self._once(operation, asked, fingerprint=_fingerprint(request, body))
         return respond(operation, await operation.handler(asked))
+
+    async def _once(
+        self, operation: Operation, asked: Asked[Query], *, fingerprint: str
+    ) -> web.Response:
+        """The same key and request are answered alike, and done once."""
+        owner = asked.service.service_id if asked.service else ""
+        key = asked.idempotency_key
+        known = await self._replays.begin(owner, key, fingerprint)
+        if known is not None:
+            return _known(known)
+        try:
+            response = respond(operation, await operation.handler(asked))
+        except BaseException:
+            await self._replays.forget(owner, key)
+            raise
+        told = response.body if isinstance(response.body, bytes) else b""
+        await self._replays.finish(owner, key, fingerprint, status=response.status, body=told)
+        return response
 
     def _find(self, method: str, path: str) -> tuple[Operation, Mapping[str, str]]:
         exact = self._exact.get((method, path))
@@ -139,8 +173,8 @@ def respond(operation: Operation, answer: Answer) -> web.Response:
         return web.Response(status=operation.status, headers=headers, body=answer.body)
     return web.Response(
         status=operation.status,
-        headers={"Content-Type": "application/json", "Cache-Control": "no-store"},
-        body=orjson.dumps(answer.model_dump(mode="python", by_alias=True)),
+        headers=HEADERS,
+        body=orjson.dumps(answer.model_dump(exclude_none=answer.leaves_out_null)),
     )
 
 
@@ -161,6 +195,29 @@ def _no_service() -> GatewayError:
         "This is for services. Send a service key (ts_...) as `Authorization: Bearer`; a virtual "
         "key sees only itself and its account."
     )
+
+
+def _known(known: Replay | InFlight | Other) -> web.Response:
+    match known:
+        case Replay(status=status, body=body):
+            headers = {**HEADERS, "Idempotent-Replayed": "true"}
+            return web.Response(status=status, headers=headers, body=body)
+        case InFlight():
+            raise Conflict(
+                "The same request is still running. Ask again shortly.",
+                code="idempotency_in_flight",
+                retry_after_s=1,
+            )
+        case Other():
+            raise Unprocessable(
+                "This Idempotency-Key was used for another request. Use a new one.",
+                code="idempotency_key_reused",
+            )
+
+
+def _fingerprint(request: web.BaseRequest, body: bytes) -> str:
+    asked = b"%b %b\0" % (request.method.encode(), request.raw_path.encode())
+    return hashlib.sha256(asked + body).hexdigest()
 
 
 def _idempotency_key(operation: Operation, request: web.BaseRequest) -> str:

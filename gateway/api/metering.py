@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gateway.api import about, balance, key, pricing
+from gateway.api import about, balance, key, pricing, services_accounts, services_keys
 from gateway.api.operation import Operation
 from gateway.api.resources import Resources
 
@@ -11,5 +11,11 @@ PREFIX = "/metering/"
 
 
 def operations(resources: Resources, *, version: str) -> Sequence[Operation]:
-    served = (*key.operations(), *balance.operations(resources), *pricing.operations(resources))
+    served = (
+        *key.operations(),
+        *balance.operations(resources),
+        *pricing.operations(resources),
+        *services_keys.operations(resources),
+        *services_accounts.operations(resources),
+    )
     return (*served, *about.operations(served, root=ROOT, version=version))

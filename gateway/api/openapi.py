@@ -10,11 +10,14 @@ from gateway.api.operation import Audience, Operation
 from gateway.api.problems import MEDIA_TYPE, TITLES
 from gateway.errors import (
     BadCall,
+    BodyTooLarge,
+    Conflict,
     GatewayError,
     QuotaExceeded,
     ScopeMissing,
     StoreUnavailable,
     Unauthenticated,
+    Unprocessable,
 )
 
 REF = "#/components/schemas/{model}"
@@ -35,6 +38,9 @@ SCHEMES = {
         "description": "A service key (`ts_...`): acts for all accounts, within its scopes.",
     },
 }
+References = Mapping[Any, Mapping[str, Any]]
+"""Of each shape, as a question or as an answer: where the document has it."""
+
 PROBLEM = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "code"],
@@ -54,13 +60,13 @@ def openapi(
     operations: Sequence[Operation], *, root: str, version: str
 ) -> dict[str, Any]:  # Any: JSON
     shapes = _shapes(operations)
-    _, definitions = models_json_schema(
+    references, definitions = models_json_schema(
         [(shape, "serialization" if answers else "validation") for shape, answers in shapes],
         ref_template=REF,
     )
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
-        described = _operation(operation)
+        described = _operation(operation, references)
         paths.setdefault(root + operation.path, {})[operation.method.lower()] = described
     return {
         "openapi": "3.1.0",
@@ -88,21 +94,21 @@ def _shapes(operations: Sequence[Operation]) -> list[tuple[type[BaseModel], bool
     return list(shapes)
 
 
-def _operation(operation: Operation) -> dict[str, Any]:
+def _operation(operation: Operation, references: References) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.summary,
         "tags": [operation.tag],
         "security": SECURITY[operation.audience],
         "parameters": [*_segments(operation), *_query(operation), *_headers(operation)],
-        "responses": _responses(operation),
+        "responses": _responses(operation, references),
     }
     if operation.scope:
         described["description"] = f"Needs the scope `{operation.scope}`."
     if operation.body is not None:
         described["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": _ref(operation.body)}},
+            "content": {"application/json": {"schema": references[operation.body, "validation"]}},
         }
     return described
 
@@ -153,10 +159,11 @@ def _headers(operation: Operation) -> list[dict[str, Any]]:
     ]
 
 
-def _responses(operation: Operation) -> dict[str, Any]:
+def _responses(operation: Operation, references: References) -> dict[str, Any]:
     answered: dict[str, Any] = {"description": "Done."}
     if operation.answer is not None:
-        answered["content"] = {"application/json": {"schema": _ref(operation.answer)}}
+        schema = references[operation.answer, "serialization"]
+        answered["content"] = {"application/json": {"schema": schema}}
     for media in operation.media:
         if media != "application/json":
             answered.setdefault("content", {})[media] = {"schema": {"type": "string"}}
@@ -177,8 +184,8 @@ def _errors(operation: Operation) -> Sequence[type[GatewayError]]:
         common += [Unauthenticated, QuotaExceeded]
     if operation.audience is Audience.SERVICE:
         common.append(ScopeMissing)
+    if operation.body is not None:
+        common.append(BodyTooLarge)
+    if operation.idempotent:
+        common += [Conflict, Unprocessable]
     return (*common, *operation.errors)
-
-
-def _ref(shape: type[BaseModel]) -> dict[str, str]:
-    return {"$ref": REF.format(model=shape.__name__)}

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway.access.issuing import Issuing
+from gateway.access.keys import Authentication
 from gateway.metering.plans import Plan
 from gateway.metering.pricing import RateCard
 from gateway.stores.base import History, KeyStore, Ledger
@@ -13,6 +15,8 @@ class Resources:
     ledger: Ledger
     keys: KeyStore
     history: History
+    issuing: Issuing
+    authentication: Authentication
     plans: Mapping[str, Plan]
     rate_card: RateCard
     usd_nanos_per_credit: int

@@ -7,7 +7,7 @@ microcredits for programs; moments are UTC in ISO 8601.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,6 +32,8 @@ class Reply(BaseModel):
     """An answer."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    leaves_out_null: ClassVar[bool] = False
+    """A standard asks that what is unknown is not there at all."""
 
 
 class Amount(Reply):

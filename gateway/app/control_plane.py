@@ -1,6 +1,7 @@
 """The Metering API of one worker, tied together."""
 
 from gateway import __version__
+from gateway.access.issuing import Issuing
 from gateway.access.keys import Authentication
 from gateway.access.services import ServiceKeys
 from gateway.api.dispatch import Dispatcher
@@ -26,6 +27,8 @@ def control_plane(
         keys=stores.keys,
         history=history,
         plans=settings.plans,
+        issuing=Issuing(stores.keys, pepper=inherited.address.pepper),
+        authentication=authentication,
         rate_card=settings.rate_card,
         usd_nanos_per_credit=settings.metering.usd_nanos_per_credit,
     )
@@ -34,5 +37,6 @@ def control_plane(
         root=ROOT,
         authentication=authentication,
         services=ServiceKeys(settings.services, pepper=inherited.address.pepper),
+        replays=stores.replays,
         on_fault=observation.fault,
     )

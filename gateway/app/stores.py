@@ -17,6 +17,7 @@ from gateway.stores.redis.keys import RedisKeyStore
 from gateway.stores.redis.ledger import RedisLedger
 from gateway.stores.redis.objects import RedisObjects
 from gateway.stores.redis.outbox import RedisOutbox
+from gateway.stores.redis.replays import RedisReplays
 from gateway.tasks import TaskSet
 
 PEPPER_BYTES = 32
@@ -38,6 +39,7 @@ class Stores:
     jobs: RedisJobs
     objects: RedisObjects
     outbox: RedisOutbox
+    replays: RedisReplays
 
 
 @contextmanager
@@ -73,13 +75,15 @@ async def open_stores(settings: Settings, address: StoreAddress) -> AsyncIterato
     client = RedisClient(address.url, tasks=tasks, timeout_s=timeout_s)
     await client.open()
     keys = RedisKeyStore(address.url, find_timeout_s=timeout_s)
+    replays = RedisReplays(address.url)
     try:
         ledger = RedisLedger(client)
         await ledger.open()
         await keys.start()
-        jobs, objects = RedisJobs(client, ledger), RedisObjects(client)
-        yield Stores(client, ledger, keys, jobs, objects, RedisOutbox(client, ledger))
+        outbox = RedisOutbox(client, ledger)
+        yield Stores(client, ledger, keys, jobs, objects, outbox, replays)
     finally:
+        await replays.close()
         await keys.close()
         await client.close()
         await tasks.cancel()

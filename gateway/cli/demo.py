@@ -23,7 +23,6 @@ from gateway.app.gateway import Gateway
 from gateway.app.inherited import Inherited
 from gateway.app.stores import store_address
 from gateway.cli.demo_files import keep_key, kept_key, write_config
-from gateway.cli.keys import issue
 from gateway.cli.output import credit_text
 from gateway.cli.session import Session, errors_as_exits, read_settings
 from gateway.errors import ConfigError, GatewayError
@@ -205,7 +204,7 @@ async def _account_with_key(session: Session, data_dir: Path) -> str:
         if record is not None and record.key.status is Status.ACTIVE:
             return kept
     template = VirtualKey(key_id="", account_id=ACCOUNT, digest="", name="demo")
-    _, presented = await issue(session, template)
+    _, presented = await session.issuing.issue(template)
     keep_key(data_dir, presented)
     return presented
 

@@ -1,25 +1,17 @@
 """`tollkeeper keys`: virtual keys. A secret is shown once, when it is made."""
 
 import re
-import secrets
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from gateway.access.issuing import possible_key_id
 from gateway.cli.accounts import existing
 from gateway.cli.output import moment, show, show_one
 from gateway.cli.session import Session, config_option, display_text, json_option, run
 from gateway.errors import BadCall
-from gateway.metering.accounts import (
-    ALPHABET,
-    KEY_ID_CHARS,
-    SECRET_CHARS,
-    Status,
-    VirtualKey,
-    digest,
-    format_key,
-)
+from gateway.metering.accounts import Status, VirtualKey
 
 SPAN = re.compile(r"([0-9]{1,9})([smhd])")
 SPAN_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -54,8 +46,7 @@ def create(
     async def work(session: Session) -> tuple[VirtualKey, str]:
         await existing(session, account_id)
         now_ms = session.stores.ledger.now_ms()
-        return await issue(
-            session,
+        return await session.issuing.issue(
             VirtualKey(
                 key_id="",
                 account_id=account_id,
@@ -102,14 +93,9 @@ def rotate(key_id: str, overlap: str, config_path: Path, *, as_json: bool) -> No
 
     async def work(session: Session) -> tuple[VirtualKey, str]:
         old = await _existing_key(session, key_id)
-        if old.status is not Status.ACTIVE:
-            raise BadCall(f"The key {key_id} is {old.status}; make a new one with `keys create`.")
-        now_ms = session.stores.ledger.now_ms()
-        fresh = await issue(session, replace(old, created_ms=now_ms, source="command"))
-        ends_ms = now_ms + span_ms(overlap)
-        if not old.expires_ms or old.expires_ms > ends_ms:
-            await session.stores.keys.put_key(replace(old, expires_ms=ends_ms))
-        return fresh
+        return await session.issuing.rotate(
+            old, overlap_ms=span_ms(overlap), now_ms=session.stores.ledger.now_ms()
+        )
 
     _show_made(*run(config_path, work), as_json=as_json)
 
@@ -130,25 +116,11 @@ def revoke(key_id: str, config_path: Path, *, as_json: bool) -> None:
     show_one(run(config_path, work), as_json=as_json)
 
 
-async def issue(session: Session, template: VirtualKey) -> tuple[VirtualKey, str]:
-    """Store a key like `template` under a fresh id and secret; answer it and what to present."""
-    key_id, secret = _symbols(KEY_ID_CHARS), _symbols(SECRET_CHARS)
-    presented = format_key(key_id, secret)
-    key = replace(template, key_id=key_id, digest=digest(session.pepper, presented))
-    await session.stores.keys.put_key(key)
-    return key, presented
-
-
 async def _existing_key(session: Session, key_id: str) -> VirtualKey:
-    possible = len(key_id) == KEY_ID_CHARS and set(key_id) <= set(ALPHABET)
-    key = await session.stores.keys.key(key_id) if possible else None
+    key = await session.stores.keys.key(key_id) if possible_key_id(key_id) else None
     if key is None:
         raise BadCall(f"There is no key {key_id!r}. `keys list` shows those there are.")
     return key
-
-
-def _symbols(count: int) -> str:
-    return "".join(secrets.choice(ALPHABET) for _ in range(count))
 
 
 def span_ms(text: str) -> int:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import click
 
+from gateway.access.issuing import Issuing
 from gateway.app.stores import Stores, open_stores, store_address
 from gateway.errors import BadCall, GatewayError
 from gateway.settings import Settings, load
@@ -38,6 +39,10 @@ class Session:
     settings: Settings
     stores: Stores
     pepper: bytes
+
+    @property
+    def issuing(self) -> Issuing:
+        return Issuing(self.stores.keys, pepper=self.pepper)
 
 
 @asynccontextmanager

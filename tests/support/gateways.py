@@ -17,10 +17,10 @@ from typing import Any
 import aiohttp
 import orjson
 
+from gateway.access.services import ServiceScope
 from gateway.app.gateway import Gateway
 from gateway.app.inherited import Inherited
 from gateway.app.stores import StoreAddress
-from gateway.cli.keys import issue
 from gateway.cli.session import Session
 from gateway.errors import StoreUnavailable
 from gateway.metering.accounts import Account, VirtualKey
@@ -34,9 +34,11 @@ from gateway.telemetry.logs import Log
 
 PEPPER = "a-pepper-for-tests-long-enough-to-be-accepted"
 PROVIDER_CREDENTIAL = "sk-provider-secret-canary"
+SERVICE_KEY = "ts_service-key-for-tests-long-enough-0001"
 SECRETS = {
     "TEST_PEPPER": PEPPER,
     "TEST_CREDENTIAL": PROVIDER_CREDENTIAL,
+    "TEST_SERVICE_KEY": SERVICE_KEY,
     "TEST_AWS_KEY_ID": IDENTITY.access_key_id,
     "TEST_AWS_SECRET": IDENTITY.secret_access_key,
 }
@@ -45,6 +47,7 @@ SIGNED = (
     "auth: aws-sigv4, aws: {region: us-east-1, access_key_id: env:TEST_AWS_KEY_ID, "
     "secret_access_key: env:TEST_AWS_SECRET}"
 )
+ALL_SCOPES = ", ".join(ServiceScope)
 MODEL = "gpt-4.1-mini"
 ACCOUNT = "acme"
 # 0.40 and 1.60 US$ per million tokens: 40 and 160 µcr per token.
@@ -67,6 +70,7 @@ models:
   - {{match: "gpt-*", provider: simulated}}
   - {{match: "whisper-*", provider: simulated}}
 encodings: [{{match: "*", encoding: o200k_base}}]
+services: [{{id: tests, secret: env:TEST_SERVICE_KEY, scopes: [{scopes}]}}]
 prices: [prices.yaml]
 plans: {{test: {plan}}}
 {more}
@@ -216,6 +220,7 @@ def write_config(
     first_byte_s: float = 30,
     idle_s: float = 30,
     admission_ms: int = 3000,
+    scopes: str = ALL_SCOPES,
     head_s: float = 10,
     auth: str = "bearer",
     signed: bool = False,
@@ -247,6 +252,7 @@ def write_config(
             first_byte_s=first_byte_s,
             idle_s=idle_s,
             admission_ms=admission_ms,
+            scopes=scopes,
             head_s=head_s,
             known_by=SIGNED if signed else f"credential: env:TEST_CREDENTIAL, auth: {auth}",
             more=more,
@@ -319,7 +325,7 @@ async def account_with_key(
             Grant(grant_id=f"g{secrets.token_hex(4)}", account_id=account, amount_ucr=granted_ucr)
         )
     template = VirtualKey(key_id="", account_id=account, digest="", name="test")
-    return (await issue(session, template))[1]
+    return (await session.issuing.issue(template))[1]
 
 
 @dataclass

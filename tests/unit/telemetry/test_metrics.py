@@ -23,6 +23,10 @@ NEVER_ANSWERED = {
     "scope_missing",
     "idempotency_key_missing",
     "history_unavailable",
+    "idempotency_key_reused",
+    "idempotency_in_flight",
+    "changed_meanwhile",
+    "unprocessable",
 }
 
 LABELS = MetricLabels(dialects=("openai_chat",), providers=("openai", "vllm"), models=("gpt-5",))

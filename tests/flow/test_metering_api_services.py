@@ -1,0 +1,183 @@
+"""The Metering API for services: keys, accounts and credit, each thing done once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.gateways import ACCOUNT, SERVICE_KEY, TestGateway, post_chat, running_gateway
+
+ROOT = "/metering/v1"
+
+
+@pytest.fixture
+async def gateway(tmp_path: Path, store_url: str) -> AsyncIterator[TestGateway]:
+    async with running_gateway(tmp_path, store_url) as gateway:
+        yield gateway
+
+
+async def ask(
+    gateway: TestGateway,
+    method: str,
+    path: str,
+    *,
+    bearer: str = SERVICE_KEY,
+    once: str = "",
+    headers: dict[str, str] | None = None,
+    **body: Any,
+) -> tuple[int, Any]:
+    url = gateway.base_url.removesuffix("/v1") + ROOT + path
+    sent = {"Authorization": f"Bearer {bearer}"} | (headers or {})
+    if once:
+        sent["Idempotency-Key"] = once
+    async with gateway.http.request(method, url, headers=sent, json=body or None) as answer:
+        return answer.status, await answer.json(content_type=None)
+
+
+async def test_an_account_gets_credit_and_a_key_and_its_call_is_charged(gateway):
+    _, account = await ask(gateway, "POST", "/accounts", once="a", id="lab", plan="test")
+    _, granted = await ask(
+        gateway, "POST", "/accounts/lab/grants", once="g", id="invoice-1", microcredits=50_000_000
+    )
+    status, made = await ask(
+        gateway, "POST", "/keys", once="k", account_id="lab", models=["gpt-4.1*"]
+    )
+    sent = {"Authorization": f"Bearer {made['key']}"}
+    async with post_chat(gateway.http, gateway.base_url, headers=sent) as answer:
+        assert 200 == answer.status
+    async with post_chat(gateway.http, gateway.base_url, headers=sent, model="gpt-9") as answer:
+        assert 403 == answer.status
+    _, balance = await ask(gateway, "GET", "/accounts/lab/balance")
+
+    assert (201, "lab", "50.000000") == (status, account["id"], granted["available"]["credits"])
+    assert 0 < balance["charged"]["microcredits"] + balance["held"]["microcredits"] < 50_000_000
+
+
+async def test_the_same_request_under_one_key_is_done_once_and_answered_alike(gateway):
+    first = await ask(
+        gateway, "POST", f"/accounts/{ACCOUNT}/grants", once="one", id="x", microcredits=7
+    )
+    again = await ask(
+        gateway, "POST", f"/accounts/{ACCOUNT}/grants", once="one", id="x", microcredits=7
+    )
+    status, told = await ask(
+        gateway, "POST", f"/accounts/{ACCOUNT}/grants", once="one", id="x", microcredits=8
+    )
+
+    assert first == again
+    assert (422, "idempotency_key_reused") == (status, told["code"])
+    assert 100_000_007 == (await gateway.balance()).available_ucr
+
+
+async def test_twenty_at_once_make_one_key(gateway):
+    answers = await asyncio.gather(
+        *(ask(gateway, "POST", "/keys", once="race", account_id=ACCOUNT) for _ in range(20))
+    )
+    made = {told["key"] for status, told in answers if status == 201}
+    others = {told["code"] for status, told in answers if status != 201}
+    _, listed = await ask(gateway, "GET", f"/keys?account_id={ACCOUNT}")
+
+    assert 1 == len(made)
+    assert others <= {"idempotency_in_flight"}
+    # The account's own from the beginning, and this one.
+    assert 2 == len(listed["data"])
+
+
+async def test_without_an_idempotency_key_nothing_is_made(gateway):
+    status, told = await ask(gateway, "POST", "/keys", account_id=ACCOUNT)
+
+    assert (400, "idempotency_key_missing") == (status, told["code"])
+
+
+async def test_introspection_tells_of_valid_keys_and_nothing_of_others(gateway):
+    _, told = await ask(gateway, "POST", "/keys/introspect", token=gateway.key)
+    unknown = [
+        await ask(gateway, "POST", "/keys/introspect", token=token)
+        for token in (gateway.key[:-1] + "x", "tk_x", "sk-something", SERVICE_KEY)
+    ]
+
+    assert (True, ACCOUNT, "100.000000") == (told["active"], told["sub"], told["available"])
+    assert [{"active": False}] * 4 == [each for _, each in unknown]
+
+
+async def test_verifying_says_why_not(gateway):
+    codes = [
+        (await ask(gateway, "POST", "/keys/verify", **asked))[1]["code"]
+        for asked in (
+            {"key": gateway.key},
+            {"key": gateway.key, "model": "gpt-4.1-mini"},
+            {"key": "tk_nobody"},
+        )
+    ]
+    await ask(gateway, "PATCH", f"/accounts/{ACCOUNT}", status="suspended")
+    _, suspended = await ask(gateway, "POST", "/keys/verify", key=gateway.key)
+
+    assert ["valid", "valid", "invalid_api_key"] == codes
+    assert "account_inactive" == suspended["code"]
+
+
+async def test_a_rotated_key_works_on_and_a_revoked_one_does_not(gateway):
+    key_id = gateway.key.split("_")[1]
+    _, fresh = await ask(gateway, "POST", f"/keys/{key_id}/rotate", once="r", overlap_s=60)
+    async with gateway.chat() as answer:
+        overlapping = answer.status
+    await ask(gateway, "DELETE", f"/keys/{key_id}")
+    await asyncio.sleep(1)
+    async with gateway.chat() as answer:
+        revoked = answer.status
+    sent = {"Authorization": f"Bearer {fresh['key']}"}
+    async with post_chat(gateway.http, gateway.base_url, headers=sent) as answer:
+        assert 200 == answer.status
+
+    assert (200, 401) == (overlapping, revoked)
+
+
+async def test_who_changed_it_first_wins(gateway):
+    _, read = await ask(gateway, "GET", f"/accounts/{ACCOUNT}")
+    if_match = {"If-Match": f'"{read["etag"]}"'}
+    first, _ = await ask(gateway, "PATCH", f"/accounts/{ACCOUNT}", headers=if_match, name="A")
+    second, told = await ask(gateway, "PATCH", f"/accounts/{ACCOUNT}", headers=if_match, name="B")
+
+    assert (200, 409, "changed_meanwhile") == (first, second, told["code"])
+
+
+async def test_pages_of_accounts_follow_each_other(gateway):
+    for name in ("b", "c", "d"):
+        await ask(gateway, "POST", "/accounts", once=name, id=name, plan="test")
+    _, first = await ask(gateway, "GET", "/accounts?limit=3")
+    _, second = await ask(gateway, "GET", f"/accounts?limit=3&cursor={first['next_cursor']}")
+
+    assert [ACCOUNT, "b", "c"] == [each["id"] for each in first["data"]]
+    assert (["d"], None) == ([each["id"] for each in second["data"]], second["next_cursor"])
+
+
+async def test_a_virtual_key_is_no_service_key_and_a_scope_is_needed(tmp_path, store_url):
+    async with running_gateway(tmp_path, store_url, scopes="keys:read") as gateway:
+        as_virtual, told = await ask(gateway, "GET", "/accounts", bearer=gateway.key)
+        as_service, scope = await ask(gateway, "GET", "/accounts")
+        proxied = {"Authorization": f"Bearer {SERVICE_KEY}"}
+        async with post_chat(gateway.http, gateway.base_url, headers=proxied) as answer:
+            assert 401 == answer.status
+
+    assert (403, "scope_missing") == (as_virtual, told["code"])
+    assert (403, "scope_missing") == (as_service, scope["code"])
+    assert "accounts:read" in scope["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "param"),
+    [
+        ("/accounts", {"id": "a b", "plan": "test"}, "id"),
+        ("/accounts", {"id": "x", "plan": "nothing"}, "plan"),
+        ("/accounts", {"id": "x", "plan": "test", "more": 1}, "more"),
+        (f"/accounts/{ACCOUNT}/grants", {"id": "x", "microcredits": 0}, "microcredits"),
+        (f"/accounts/{ACCOUNT}/grants", {"id": "x", "microcredits": 1.5}, "microcredits"),
+        (f"/accounts/{ACCOUNT}/grants", {"id": "x", "microcredits": 2**53}, "microcredits"),
+        (f"/accounts/{ACCOUNT}/grants", {"id": "x", "microcredits": True}, "microcredits"),
+    ],
+)
+async def test_what_cannot_be_is_refused_with_the_field(gateway, path, body, param):
+    status, told = await ask(gateway, "POST", path, once="x", **body)
+
+    assert (400, param) == (status, told["param"])
