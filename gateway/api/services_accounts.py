@@ -85,25 +85,54 @@ class GrantedReply(Reply):
 
 def operations(resources: Resources) -> Sequence[Operation]:
     accounts = _Accounts(resources)
-    operation = partial(Operation, tag="Accounts", audience=Audience.SERVICE)
-    read, write = ServiceScope.ACCOUNTS_READ, ServiceScope.ACCOUNTS_WRITE
+    return (*_reading(accounts), *_writing(accounts))
+
+
+def _reading(accounts: "_Accounts") -> Sequence[Operation]:
+    operation = partial(
+        Operation, tag="Accounts", audience=Audience.SERVICE, scope=ServiceScope.ACCOUNTS_READ
+    )
     return (
         operation(
             method="GET",
             path="/accounts",
             name="listAccounts",
             summary="All accounts, by id",
-            scope=read,
             query=ListAccounts,
             handler=accounts.listed,
             answer=Page[AccountRow],
         ),
         operation(
+            method="GET",
+            path="/accounts/{account_id}",
+            name="getAccount",
+            summary="An account",
+            handler=accounts.get,
+            answer=AccountRow,
+            errors=(NotFound,),
+        ),
+        operation(
+            method="GET",
+            path="/accounts/{account_id}/balance",
+            name="getAccountBalance",
+            summary="What an account has, and which grant burns next",
+            handler=accounts.balance,
+            answer=BalanceReply,
+            errors=(NotFound,),
+        ),
+    )
+
+
+def _writing(accounts: "_Accounts") -> Sequence[Operation]:
+    operation = partial(
+        Operation, tag="Accounts", audience=Audience.SERVICE, scope=ServiceScope.ACCOUNTS_WRITE
+    )
+    return (
+        operation(
             method="POST",
             path="/accounts",
             name="createAccount",
             summary="A new account, without credit",
-            scope=write,
             body=CreateAccount,
             handler=accounts.create,
             answer=AccountRow,
@@ -112,35 +141,14 @@ def operations(resources: Resources) -> Sequence[Operation]:
             errors=(Conflict,),
         ),
         operation(
-            method="GET",
-            path="/accounts/{account_id}",
-            name="getAccount",
-            summary="An account",
-            scope=read,
-            handler=accounts.get,
-            answer=AccountRow,
-            errors=(NotFound,),
-        ),
-        operation(
             method="PATCH",
             path="/accounts/{account_id}",
             name="changeAccount",
             summary="Another name, plan or status",
-            scope=write,
             body=ChangeAccount,
             handler=accounts.change,
             answer=AccountRow,
             errors=(NotFound, Conflict),
-        ),
-        operation(
-            method="GET",
-            path="/accounts/{account_id}/balance",
-            name="getAccountBalance",
-            summary="What an account has, and which grant burns next",
-            scope=read,
-            handler=accounts.balance,
-            answer=BalanceReply,
-            errors=(NotFound,),
         ),
         operation(
             method="POST",

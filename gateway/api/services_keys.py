@@ -124,15 +124,19 @@ class ListKeys(Query):
 
 def operations(resources: Resources) -> Sequence[Operation]:
     keys = _Keys(resources)
-    operation = partial(Operation, tag="Keys", audience=Audience.SERVICE)
-    read, write = ServiceScope.KEYS_READ, ServiceScope.KEYS_WRITE
+    return (*_reading(keys), *_writing(keys))
+
+
+def _reading(keys: "_Keys") -> Sequence[Operation]:
+    operation = partial(
+        Operation, tag="Keys", audience=Audience.SERVICE, scope=ServiceScope.KEYS_READ
+    )
     return (
         operation(
             method="POST",
             path="/keys/introspect",
             name="introspectKey",
             summary="What a presented key is (RFC 7662)",
-            scope=read,
             body=TokenBody,
             handler=keys.introspect,
             answer=Introspection,
@@ -142,7 +146,6 @@ def operations(resources: Resources) -> Sequence[Operation]:
             path="/keys/verify",
             name="verifyKey",
             summary="Whether a key may make a call now",
-            scope=read,
             body=VerifyBody,
             handler=keys.verify,
             answer=Verdict,
@@ -152,17 +155,32 @@ def operations(resources: Resources) -> Sequence[Operation]:
             path="/keys",
             name="listKeys",
             summary="An account's keys, without their secrets",
-            scope=read,
             query=ListKeys,
             handler=keys.listed,
             answer=Page[KeyRow],
         ),
         operation(
+            method="GET",
+            path="/keys/{key_id}",
+            name="getKeyById",
+            summary="A key, without its secret",
+            handler=keys.get,
+            answer=KeyRow,
+            errors=(NotFound,),
+        ),
+    )
+
+
+def _writing(keys: "_Keys") -> Sequence[Operation]:
+    operation = partial(
+        Operation, tag="Keys", audience=Audience.SERVICE, scope=ServiceScope.KEYS_WRITE
+    )
+    return (
+        operation(
             method="POST",
             path="/keys",
             name="createKey",
             summary="A new key; its secret is told this once",
-            scope=write,
             body=CreateKey,
             handler=keys.create,
             answer=MadeKey,
@@ -171,21 +189,10 @@ def operations(resources: Resources) -> Sequence[Operation]:
             errors=(NotFound,),
         ),
         operation(
-            method="GET",
-            path="/keys/{key_id}",
-            name="getKeyById",
-            summary="A key, without its secret",
-            scope=read,
-            handler=keys.get,
-            answer=KeyRow,
-            errors=(NotFound,),
-        ),
-        operation(
             method="PATCH",
             path="/keys/{key_id}",
             name="changeKey",
             summary="Another name, or other models",
-            scope=write,
             body=ChangeKey,
             handler=keys.change,
             answer=KeyRow,
@@ -196,7 +203,6 @@ def operations(resources: Resources) -> Sequence[Operation]:
             path="/keys/{key_id}/rotate",
             name="rotateKey",
             summary="A new key like this one, which works on during the overlap",
-            scope=write,
             body=RotateKey,
             handler=keys.rotate,
             answer=MadeKey,
@@ -209,7 +215,6 @@ def operations(resources: Resources) -> Sequence[Operation]:
             path="/keys/{key_id}",
             name="revokeKey",
             summary="End a key for good, everywhere, within a second",
-            scope=write,
             handler=keys.revoke,
             answer=KeyRow,
             errors=(NotFound,),
