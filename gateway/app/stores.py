@@ -80,6 +80,7 @@ async def open_stores(settings: Settings, address: StoreAddress) -> AsyncIterato
         ledger = RedisLedger(client)
         await ledger.open()
         await keys.start()
+        jobs, objects = RedisJobs(client, ledger), RedisObjects(client)
         outbox = RedisOutbox(client, ledger)
         yield Stores(client, ledger, keys, jobs, objects, outbox, replays)
     finally:
