@@ -57,10 +57,10 @@ class Field:
     start: int
     end: int
     header_start: int
-    is_file: bool = False
-    filename: str = ""
-    content_type: str = ""
-    charset: str = ""
+    is_file: bool
+    filename: str
+    charset: str
+    """Lower case, empty when it is not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,16 +182,18 @@ def _fields(body: bytes, boundary: bytes) -> list[Field]:
     )
     fields: list[Field] = []
     # Behind the first boundary, which has no line end before it, and its own line end.
-    at = len(delimiter)
+    at = start = len(delimiter)
+    segment = None
     with parser:
         for event in parser.parse(body):
             if isinstance(event, MultipartSegment):
                 headers = _HEADERS.match(body, at)
                 if headers is None:
                     raise _not_plain("the headers of a part are not plain")
-                # The parser looks for the end of a value in the same way.
-                end = body.find(delimiter, headers.end())
-                fields.append(_field(event, header_start=at, start=headers.end(), end=end))
+                segment, start = event, headers.end()
+            elif event is None and segment is not None:
+                end = start + segment.size
+                fields.append(_field(segment, header_start=at, start=start, end=end))
                 at = end + len(delimiter) + 2
     if body[at:] not in (b"", b"\r\n"):
         raise _not_plain("something follows its end")
@@ -217,7 +219,6 @@ def _field(segment: MultipartSegment, *, header_start: int, start: int, end: int
         header_start=header_start,
         is_file=bool(disposition["filename"] or disposition["other"]),
         filename=segment.filename or "",
-        content_type=segment.content_type or "",
         charset=charset,
     )
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import openai
 import pytest
 from support.gateways import MODEL
 from support.python_sdk import gateway_and_sdk, provider_sdk, used
@@ -100,6 +101,22 @@ async def test_a_client_that_leaves_pays_for_the_sound_that_was_relayed(
         assert ("client_left", "counted") == (event["end"], event["provenance"])
         assert 0 < used(event)["output_audio"] <= tk.provider.journal.entries[-1].tokens + 1
         assert used(event)["output_audio"] < SECONDS * 20
+
+
+async def test_a_provider_that_breaks_off_is_owed_what_came(tmp_path: Path, store_url: str) -> None:
+    async with gateway_and_sdk(tmp_path, store_url, sells=SELLS, credit=1_000) as (tk, sdk):
+        with pytest.raises(openai.APIConnectionError):
+            await sdk.audio.speech.create(
+                model="gpt-4o-mini-tts",
+                response_format="pcm",
+                extra_headers={"x-simulate": "fail=close_after:6,delay_ms=10"},
+                **ASK,
+            )
+
+        await tk.settled(charged=bool)
+        [event] = await tk.events()
+        assert ("upstream_failed", "counted") == (event["end"], event["provenance"])
+        assert tk.provider.journal.entries[-1].tokens == used(event)["output_audio"]
 
 
 async def leave_early(sdk, model: str) -> None:
