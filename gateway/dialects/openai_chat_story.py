@@ -5,12 +5,15 @@ Fed with decoded chunks (or the one completion object); both have the same choic
 
 Streams are named `<choice>.<kind>`. Reasoning stands in `reasoning_content` (DeepSeek, vLLM),
 `reasoning` (OpenRouter, Groq) or `reasoning_details` (OpenRouter); servers that send several of
-them send the same text again. Content may be a list of parts (Mistral), pictures stand beside it
-(OpenRouter). Sources: OpenAI API reference, chat completion chunk object; DeepSeek and
-OpenRouter API references (read 2026-11-23).
+them send the same text again. Content may be a list of parts (Mistral) or the object that a
+schema asked for (Cloudflare), pictures stand beside it (OpenRouter). Sources: OpenAI API
+reference, chat completion chunk object; DeepSeek and OpenRouter API references (read 2026-11-23);
+Cloudflare's as recorded.
 """
 
 from collections.abc import Callable, Mapping
+
+import orjson
 
 from gateway.dialects.base import OutputPiece, Reported
 from gateway.dialects.json_body import objects
@@ -165,6 +168,8 @@ class Story:
             case "content" if isinstance(value, list):
                 for text in _part_texts(value):
                     self._say(f"{index}.content", text)
+            case "content" if isinstance(value, dict):
+                self._say(f"{index}.content", orjson.dumps(value).decode())
             case "refusal":
                 self._say(f"{index}.refusal", value)
             case "reasoning_content" | "reasoning" | "reasoning_details":

@@ -22,8 +22,9 @@
 Named and ignored: `prompt_cache_miss_tokens` (the rest of a sum),
 `prompt_tokens_details.text_tokens`, `.image_tokens` and `.video_tokens` (at the input price in
 this API), `completion_tokens_details.text_tokens`, `.accepted_prediction_tokens` and
-`.rejected_prediction_tokens` (inside completion_tokens and billed like it), and Groq's
-`queue_time`, `prompt_time`, `completion_time`, `total_time` (seconds).
+`.rejected_prediction_tokens` (inside completion_tokens and billed like it), Groq's
+`queue_time`, `prompt_time`, `completion_time`, `total_time` (seconds), and OpenAI's
+`latency_checkpoint` (milliseconds; in no reference, but in recorded answers of 2026).
 
 Any other number is kept as unmapped and never changes a total. That is deliberate for what a
 vendor says it charged (OpenRouter's `cost` and `cost_details`, xAI's `cost_in_usd_ticks`): it
@@ -72,6 +73,16 @@ KNOWN: Known = {
     "prompt_time": None,
     "completion_time": None,
     "total_time": None,
+    "latency_checkpoint": {
+        "engine_tbt_ms": None,
+        "engine_ttft_ms": None,
+        "engine_ttlt_ms": None,
+        "pre_inference_ms": None,
+        "service_tbt_ms": None,
+        "service_ttft_ms": None,
+        "service_ttlt_ms": None,
+        "user_visible_ttft_ms": None,
+    },
     "server_tool_use": {"web_search_requests": None},
     "prompt_tokens_details": {
         "audio_tokens": None,

@@ -6,12 +6,12 @@
 from pathlib import Path
 
 import pytest
-from support.counts import CALLS, TEXT, measured, recorded, table
+from support.counts import CALLS, PLAIN, TEXT, measured, recorded, table
 from support.transcripts import Transcript
 
 PAGE = Path(__file__).parents[2] / "docs" / "counting.md"
 RECORDED = recorded()
-KINDS = {*TEXT, *CALLS, "JSON under a schema"}
+KINDS = {*TEXT, *CALLS, *PLAIN, "JSON under a schema"}
 
 
 def of_kind(*kinds: str) -> list[Transcript]:
@@ -32,6 +32,13 @@ async def test_text_of_a_public_vocabulary_is_counted_to_a_token_and_a_percent(t
     case = await measured(transcript)
     if case.vendor == "OpenAI" and not unseen_thinking(transcript):
         assert abs(case.output.off) <= 1 + case.output.reported // 100
+
+
+@pytest.mark.parametrize("transcript", of_kind(*PLAIN), ids=str)
+async def test_prompts_of_a_public_vocabulary_are_counted_as_well(transcript) -> None:
+    case = await measured(transcript)
+    if case.vendor == "OpenAI":
+        assert abs(case.input.off) <= 1 + case.input.reported // 100
 
 
 def unseen_thinking(transcript: Transcript) -> bool:

@@ -26,6 +26,7 @@ THINKING = ("reasoning", "thinking", "thought", "summary")
 # By the beginning of a model's name; those of OpenAI alone have vocabularies that are public.
 VENDORS = {
     "gpt-": "OpenAI",
+    "text-embedding-": "OpenAI",
     "o3-": "OpenAI",
     "claude-": "Anthropic",
     "us.anthropic.claude-": "Anthropic",
@@ -35,6 +36,8 @@ VENDORS = {
 }
 TEXT = ("text", "several answers", "refusal", "JSON mode", "reasoning", "image", "tool results")
 CALLS = ("tool call", "parallel tool calls")
+PLAIN = ("text", "several answers", "JSON mode", "reasoning", "image", "embedding")
+"""Kinds whose prompts define neither tools nor schemas."""
 HEAD = """\
 | format | models of | kind | cases | output: least | output: most | input: least | input: most |
 |---|---|---|---|---|---|---|---|
@@ -51,7 +54,9 @@ class Pair:
         return self.counted - self.reported
 
     def __str__(self) -> str:
-        return f"{self.off:+d} of {self.reported}" if self.off else "exact"
+        if self.off:
+            return f"{self.off:+d} of {self.reported}"
+        return "exact" if self.reported else "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
