@@ -75,6 +75,13 @@ class QuotaExceeded(GatewayError):
     code = "rate_limit_exceeded"
 
 
+class PaymentRequired(QuotaExceeded):
+    """The credit is gone, where a status of its own says so."""
+
+    status = 402
+    code = "insufficient_quota"
+
+
 class UpstreamFailed(GatewayError):
     """The provider could not be reached or broke off before its answer began."""
 

@@ -2,7 +2,16 @@
 
 from collections.abc import Sequence
 
-from gateway.api import about, balance, key, pricing, services_accounts, services_keys
+from gateway.api import (
+    about,
+    balance,
+    estimate,
+    key,
+    pricing,
+    services_accounts,
+    services_keys,
+    services_reservations,
+)
 from gateway.api.operation import Operation
 from gateway.api.resources import Resources
 
@@ -15,7 +24,9 @@ def operations(resources: Resources, *, version: str) -> Sequence[Operation]:
         *key.operations(),
         *balance.operations(resources),
         *pricing.operations(resources),
+        *estimate.operations(resources),
         *services_keys.operations(resources),
         *services_accounts.operations(resources),
+        *services_reservations.operations(resources),
     )
     return (*served, *about.operations(served, root=ROOT, version=version))

@@ -7,7 +7,9 @@ from gateway.access.issuing import Issuing
 from gateway.access.keys import Authentication
 from gateway.metering.plans import Plan
 from gateway.metering.pricing import RateCard
+from gateway.metering.routes import Route
 from gateway.stores.base import History, KeyStore, Ledger
+from gateway.tokens.base import TokenCounter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,5 +21,7 @@ class Resources:
     authentication: Authentication
     plans: Mapping[str, Plan]
     rate_card: RateCard
+    routes: tuple[Route, ...]
+    counter: TokenCounter
     usd_nanos_per_credit: int
     """What a credit is worth, in 10⁻⁹ US dollars."""

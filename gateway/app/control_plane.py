@@ -30,6 +30,8 @@ def control_plane(
         issuing=Issuing(stores.keys, pepper=inherited.address.pepper),
         authentication=authentication,
         rate_card=settings.rate_card,
+        routes=settings.routes,
+        counter=inherited.counter,
         usd_nanos_per_credit=settings.metering.usd_nanos_per_credit,
     )
     return Dispatcher(

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from gateway.metering.events import UsageEvent
 from gateway.metering.limits import Charge
+from gateway.metering.usage import Pieces
 from gateway.values import call_value
 
 
@@ -77,6 +78,10 @@ class Reserve:
     only_if_ample: bool = False
     """Refuse (Reason.BALANCE) instead of choosing the least, and unless available is PLENTY times
     `full_ucr`: for a hold sized by a rough bound. Not with `observe`."""
+    probe: bool = False
+    """Answer what would happen, and hold nothing. Not with `only_if_ample`."""
+    reservation: "Reservation | None" = None
+    """Kept with the hold, for whoever ends it."""
 
 
 AMPLE = 4
@@ -169,6 +174,8 @@ class Extend:
     amounts: tuple[int, ...]
     overdraft_ucr: int = 0
     observe: bool = False
+    reservation: "Reservation | None" = None
+    """In place of the one that is kept with the hold, unless the extension is refused."""
 
 
 @call_value
@@ -176,6 +183,8 @@ class Extended:
     held_ucr: int
     """The whole hold, after this extension."""
     available_ucr: int
+    repeated: bool = False
+    """Its sequence had been there before: nothing changed."""
 
 
 @call_value
@@ -194,6 +203,35 @@ class Settle:
     observe: bool = False
     job: str = ""
     """The name of the job whose hold this is: that is over as well, in the same step."""
+
+
+@call_value
+class Reservation:
+    """All that is needed to end a hold which no process of ours waits for. It stands with the hold,
+    and with its tombstone for a day if it expires."""
+
+    owed: Settle
+    """Its settlement, with nothing used yet."""
+    priced_as: str
+    """Its line on the rate card."""
+    input_tokens: int
+    output_tokens: int
+    """The most it may produce."""
+    pieces: Pieces = ()
+    """The most it may use of what is sold by the piece."""
+    overdraft_ucr: int = 0
+
+
+@call_value
+class HoldState:
+    """A hold as it stands. `ending` None: it is live until `deadline_ms`."""
+
+    ending: Ending | None
+    held_ucr: int
+    sequence: int
+    deadline_ms: int
+    reservation: Reservation | None
+    """None for a call of ours, and once it was settled or released."""
 
 
 @call_value

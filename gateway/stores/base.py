@@ -28,6 +28,7 @@ from gateway.metering.ledger import (
     Extended,
     Grant,
     Granted,
+    HoldState,
     Refused,
     Release,
     Released,
@@ -69,6 +70,10 @@ class Ledger(Protocol):
         ...
 
     def keep(self, ask: Keep) -> asyncio.Future[Kept | AlreadyEnded]: ...
+
+    async def hold(self, account_id: str, hold_id: str) -> HoldState | UnknownHold:
+        """A live hold, or the tombstone of one that ended within the last day."""
+        ...
 
     async def grant(self, grant: Grant) -> Granted:
         """Raises Conflict when the id exists with another payload."""

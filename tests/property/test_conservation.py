@@ -136,7 +136,7 @@ class LedgerMachine(RuleBasedStateMachine):
         least=amounts,
         more=amounts,
         lease_ms=leases_ms,
-        manner=st.sampled_from(["strict", "strict", "rough", "soft", "observe"]),
+        manner=st.sampled_from(["strict", "strict", "rough", "soft", "observe", "probe"]),
         skew_ms=st.sampled_from([0] * 14 + [-2_000, 2_000]),
     )
     def reserve(
@@ -186,6 +186,7 @@ class LedgerMachine(RuleBasedStateMachine):
             overdraft_ucr=OVERDRAFT_UCR * (manner == "soft"),
             observe=manner == "observe",
             only_if_ample=manner == "rough",
+            probe=manner == "probe",
             now_ms=self.ledger.now_ms() + skew_ms,
         )
         self._both("reserve", ask)

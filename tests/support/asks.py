@@ -5,7 +5,7 @@ from typing import Protocol
 
 from gateway.metering.events import UsageEvent
 from gateway.metering.jobs import Job, Keep
-from gateway.metering.ledger import Extend, Release, Reserve, Settle
+from gateway.metering.ledger import Extend, Release, Reservation, Reserve, Settle
 from gateway.metering.limits import Charge, Limit, Need, Unit, Window, charges_for
 from gateway.metering.usage import Usage
 
@@ -48,6 +48,8 @@ def reserve(
     overdraft_ucr: int = 0,
     observe: bool = False,
     only_if_ample: bool = False,
+    probe: bool = False,
+    reservation: Reservation | None = None,
     now_ms: int | None = None,
 ) -> Reserve:
     return Reserve(
@@ -62,6 +64,8 @@ def reserve(
         overdraft_ucr=overdraft_ucr,
         observe=observe,
         only_if_ample=only_if_ample,
+        probe=probe,
+        reservation=reservation,
     )
 
 
@@ -78,6 +82,7 @@ def extend(
     lease_ms: int = LEASE_MS,
     overdraft_ucr: int = 0,
     observe: bool = False,
+    reservation: Reservation | None = None,
 ) -> Extend:
     return Extend(
         hold_id=hold_id,
@@ -91,6 +96,7 @@ def extend(
         amounts=tuple(amounts) or (0,) * len(charges),
         overdraft_ucr=overdraft_ucr,
         observe=observe,
+        reservation=reservation,
     )
 
 

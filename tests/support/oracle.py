@@ -170,10 +170,8 @@ class Oracle:
         return Granted(repeated=False, debt_paid_ucr=debt - self._debt)
 
     def reserve(self, ask: Reserve) -> Reserved | Refused | AlreadyEnded | ClockSkewed:
-        if ended := self._ended(ask.hold_id):
-            return ended
-        if known := self._holds.get(ask.hold_id):
-            return known.answer
+        if known := self._ended(ask.hold_id) or self._held_answer(ask.hold_id):
+            return known
         if abs(self.now_ms() - ask.now_ms) > SKEW_MAX_MS:
             return ClockSkewed(self.now_ms())
         self._catch_up()
@@ -187,6 +185,8 @@ class Oracle:
         spendable = self._spendable(ask.overdraft_ucr, running=False)
         if refused := self._refuse(ask, units, fits=amount <= spendable, spendable=spendable):
             return refused
+        if ask.probe:
+            return self._would_hold(ask, amount, units, ample=ample)
         slices = self._hold(min(amount, self._available))
         overdraft = amount - sum(part for _, part in slices)
         for charge, more in zip(ask.charges, units, strict=True):
@@ -203,6 +203,23 @@ class Oracle:
             slices, overdraft, ask.charges, units, deadline_ms, ask.observe, answer
         )
         return answer
+
+    def _held_answer(self, hold_id: str) -> Reserved | None:
+        hold = self._holds.get(hold_id)
+        return hold.answer if hold else None
+
+    def _would_hold(self, ask: Reserve, amount: int, units: list[int], *, ample: bool) -> Reserved:
+        rooms = [
+            max(0, self._room(charge) - more)
+            for charge, more in zip(ask.charges, units, strict=True)
+        ]
+        return Reserved(
+            held_ucr=amount,
+            full=ample,
+            available_ucr=self._available,
+            rooms=tuple(rooms),
+            now_ms=self.now_ms(),
+        )
 
     def _ample(self, ask: Reserve) -> bool:
         if ask.full_ucr > ask.least_ucr or ask.only_if_ample:
@@ -262,7 +279,7 @@ class Oracle:
             return UnknownHold()
         self._catch_up()
         if ask.sequence <= hold.sequence:
-            return Extended(held_ucr=hold.amount, available_ucr=self._available)
+            return Extended(held_ucr=hold.amount, available_ucr=self._available, repeated=True)
         owed = [ask.event.charge_ucr, *ask.amounts]
         before = hold.owed or [0] * len(owed)
         hold.owed = [max(pair) for pair in zip(owed, before, strict=True)]

@@ -20,6 +20,7 @@ from gateway.metering.ledger import (
     Granted,
     GrantKind,
     GrantState,
+    HoldState,
     Reason,
     Refused,
     Released,
@@ -29,6 +30,7 @@ from gateway.metering.ledger import (
 )
 from gateway.stores.base import DailyUsage
 from gateway.stores.redis.encode import StoredHold
+from gateway.stores.stored_reservation import reservation_of
 
 # Of a day's usage, before the kind.
 PIECE = b"piece:"
@@ -83,7 +85,9 @@ _ANSWERS: dict[bytes, Callable[[Reply], object]] = {
     b"clock_skew": lambda reply: ClockSkewed(reply[1]),
     b"ended": lambda reply: AlreadyEnded(Ending(reply[2].decode())),
     b"unknown": lambda _: UnknownHold(),
-    b"extended": lambda reply: Extended(held_ucr=reply[2], available_ucr=reply[3]),
+    b"extended": lambda reply: Extended(
+        held_ucr=reply[2], available_ucr=reply[3], repeated=reply[4] == 1
+    ),
     b"settled": lambda reply: Settled(charged_ucr=reply[2], debt_ucr=reply[3], late=reply[4] == 1),
     b"kept": lambda reply: Kept(late=reply[2] == 1),
     b"released": lambda reply: Released(reply[2]),
@@ -162,6 +166,23 @@ def stored_hold(hold_id: str, reply: Sequence[bytes]) -> StoredHold:
         charge_ucr=int(checkpoint[0]) if checkpoint else 0,
         event=orjson.loads(hold.get(b"ev", b"{}")),
         job_key=hold.get(b"j", b"").decode(),
+    )
+
+
+def hold_state(flat: Sequence[bytes], deadline: bytes | None) -> HoldState | UnknownHold:
+    """Of a hold's hash, or its tombstone's, and its place among what is due."""
+    hold = pairs(flat)
+    state = hold.get(b"st")
+    if state is None:
+        return UnknownHold()
+    slices = hold.get(b"sl", b"").split()[1::2]
+    record = hold.get(b"rec")
+    return HoldState(
+        ending=None if state == b"held" else Ending(state.decode()),
+        held_ucr=int(hold.get(b"od", 0)) + sum(map(int, slices)),
+        sequence=int(hold.get(b"seq", 0)),
+        deadline_ms=int(float(deadline)) if deadline else 0,
+        reservation=reservation_of(orjson.loads(record)) if record else None,
     )
 
 

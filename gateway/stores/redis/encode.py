@@ -41,6 +41,8 @@ TIME_MAX_MS = 10**15 - 2
 GRANT_ID_CHARS_MAX = 200
 # Keys `_account` encodes as one block: the four of money_keys() and the shard's due set.
 ACCOUNT_KEYS = 5
+# In place of "only if ample" in a reserve: hold nothing.
+PROBE = 2
 # Given away or won: burnt before what was paid for, within a priority and an expiry.
 UNPAID = frozenset({GrantKind.PROMO, GrantKind.ALLOWANCE})
 
@@ -95,7 +97,7 @@ def grant(ask: Grant) -> Request:
 def reserve(ask: Reserve) -> Request:
     tag, keys, account = _account(ask.account_id)
     numbers = [ask.now_ms, ask.least_ucr, ask.full_ucr, ask.overdraft_ucr, ask.observe]
-    numbers += (ask.lease_ms, ask.only_if_ample)
+    numbers += (ask.lease_ms, PROBE if ask.probe else ask.only_if_ample)
     parts = [keys, _hold(tag, ask.hold_id)]
     for charge in ask.charges:
         limit = charge.limit
@@ -107,7 +109,10 @@ def reserve(ask: Reserve) -> Request:
     count = len(parts) + ACCOUNT_KEYS - 1
     buckets = orjson.dumps([(charge.bucket, charge.expires_ms) for charge in ask.charges])
     parts += (account, bulk(ask.hold_id), _packed(numbers), bulk(buckets))
-    return count + 5, bulk(count) + b"".join(parts)
+    if ask.reservation is None:
+        return count + 5, bulk(count) + b"".join(parts)
+    parts.append(bulk(orjson.dumps(ask.reservation)))
+    return count + 6, bulk(count) + b"".join(parts)
 
 
 def extend(ask: Extend) -> Request:
@@ -118,7 +123,10 @@ def extend(ask: Extend) -> Request:
     for charge, add, amount in zip(ask.charges, ask.adds, ask.amounts, strict=True):
         numbers += (add, amount, charge.ceiling, charge.limit.shadow)
     buckets = [charge.bucket for charge in ask.charges]
-    return _on_hold(ask.account_id, ask.hold_id, buckets, numbers, texts=(orjson.dumps(event),))
+    texts = [orjson.dumps(event)]
+    if ask.reservation is not None:
+        texts.append(orjson.dumps(ask.reservation))
+    return _on_hold(ask.account_id, ask.hold_id, buckets, numbers, texts=texts)
 
 
 def settle(ask: Settle) -> Request:

@@ -20,6 +20,7 @@ from gateway.metering.ledger import (
     Extended,
     Grant,
     Granted,
+    HoldState,
     Refused,
     Release,
     Released,
@@ -88,6 +89,14 @@ class RedisLedger:
 
     def keep(self, ask: Keep) -> asyncio.Future[Kept | AlreadyEnded]:
         return self._client.run(lua.KEEP, encode.keep(ask), self._answer)
+
+    async def hold(self, account_id: str, hold_id: str) -> HoldState | UnknownHold:
+        tag = shard_tag(account_id)
+        stored, deadline = await asyncio.gather(
+            self._client.command("HGETALL", hold_key(tag, hold_id)),
+            self._client.command("ZSCORE", due_key(tag), hold_id),
+        )
+        return decode.hold_state(stored, deadline)
 
     async def grant(self, grant: Grant) -> Granted:
         answer: Granted = await self._client.run(lua.GRANT, encode.grant(grant), self._answer)

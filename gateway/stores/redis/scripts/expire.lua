@@ -27,6 +27,8 @@ if owed[1] then
   if ARGV[6] then roll_up_pieces(KEYS[7], ARGV[5], ARGV[6], '') end
   record('expired', OPERATION, charge, debt, observed, paid, ARGV[4])
 end
+local reservation = call('HGET', HOLD, 'rec')
 entomb('expired', join(owed), owed[1] and ARGV[6])
+if reservation then call('HSET', HOLD, 'rec', reservation) end -- a late settle needs it
 commit()
 return {'expired', NOW, charge}

@@ -1,11 +1,11 @@
 -- extend: renew the lease, book a checkpoint, hold more. The first two happen even when the
 -- third is refused: what was relayed was relayed.
 -- KEYS  1-4 as common.lua  5 due zset  6 hold  7.. buckets in the reservation's order
--- ARGV  3 NUMBERS  4 checkpoint event (JSON)
+-- ARGV  3 NUMBERS  4 checkpoint event (JSON)  5 the reservation as it is then (JSON), if it is one
 -- NUMBERS  1 sequence  2 add  3 overdraft limit  4 observe (1/0)  5 lease ms
 --       6 the event's charge  7 input tokens  8 output tokens
 --       9.. per charge: add, amount used so far, ceiling, shadow
--- Reply {'extended', now, held, available} | {'ended', now, ending} | {'unknown', now}
+-- Reply {'extended', now, held, available, repeated} | {'ended', now, ending} | {'unknown', now}
 --     | {'refused', now, reason, available, held, limit index, room…}
 local FIRST, WIDTH = 9, 4
 local hold, given = read_hold(), unpacked(ARGV[3])
@@ -16,7 +16,7 @@ open_account()
 turn()
 if sequence <= hold.sequence then
   commit()
-  return {'extended', NOW, hold.amount, total.available}
+  return {'extended', NOW, hold.amount, total.available, 1}
 end
 
 local add, overdraft, observe = given[2], given[3], given[4] == 1
@@ -53,5 +53,6 @@ for i, more in ipairs(adds) do
 end
 call('HSET', HOLD, 'sl', slices_text(hold.slices), 'od', int(hold.overdraft + add - covered), 'bh',
      join(hold.in_bucket))
+if ARGV[5] then call('HSET', HOLD, 'rec', ARGV[5]) end
 commit()
-return {'extended', NOW, hold.amount + add, total.available}
+return {'extended', NOW, hold.amount + add, total.available, 0}

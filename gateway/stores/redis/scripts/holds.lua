@@ -2,7 +2,7 @@
 -- KEYS  5 due zset  6 hold hash. Hold fields: st state, a account id, b buckets (JSON, for the
 -- reaper), sl slices, od overdraft held, bh held per bucket, obs observe, ans the first answer,
 -- seq and ck and ev the last checkpoint (ck: charge, input tokens, output tokens, then the
--- amount per bucket), j the job it was kept for. Of an expired hold ps, the pieces it was charged.
+-- amount per bucket), j the job it was kept for, rec the reservation (JSON). Of an expired hold ps, the pieces it was charged.
 local DUE, HOLD = KEYS[5], KEYS[6]
 local TOMBSTONE_MS = '86400000'
 

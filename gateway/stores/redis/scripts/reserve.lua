@@ -1,9 +1,9 @@
 -- reserve: hold credit and units in every bucket of a call, all or nothing.
 -- KEYS  1-4 as common.lua  5 due zset  6 hold  7.. buckets in the charges' order
 --       last: the key's record, if the reservation is bound to a key
--- ARGV  3 NUMBERS  4 buckets as JSON, for the reaper
+-- ARGV  3 NUMBERS  4 buckets as JSON, for the reaper  5 the reservation as given (JSON), if it is one
 -- NUMBERS  1 the caller's idea of now  2 least  3 full  4 overdraft limit  5 observe (1/0)  6 lease ms
---       7 only if ample (1/0)  8.. per charge: least, full, ceiling, shadow, expires ms
+--       7 only if ample (1/0), or hold nothing (2)  8.. per charge: least, full, ceiling, shadow, expires ms
 -- Reply {'reserved', now, 'held full available room…'}
 --     | {'refused', now, reason, available, held, limit index, room…}
 --     | {'ended', now, ending} | {'clock_skew', now}
@@ -55,6 +55,13 @@ end
 if observe then amount = min(amount, max(0, total.available)) end
 if amount > spendable(overdraft, false) and not observe then return refuse('balance', 0) end
 
+if given[7] == 2 then
+  for i, bucket in ipairs(buckets) do rooms[i] = int(max(0, bucket.room - bucket.add)) end
+  commit()
+  return {'reserved', NOW, int(amount) .. (ample and ' 1 ' or ' 0 ') .. int(total.available) .. ' '
+          .. table.concat(rooms, ' ')}
+end
+
 local covered = min(amount, total.available)
 local slices = take(covered, 'held')
 total.overdraft_held, total.live = total.overdraft_held + amount - covered, total.live + 1
@@ -68,6 +75,7 @@ for i, bucket in ipairs(buckets) do
 end
 call('HSET', HOLD, 'st', 'held', 'a', ACCOUNT_ID, 'b', ARGV[4], 'sl', slices_text(slices), 'od',
      int(amount - covered), 'bh', in_bucket, 'obs', int(given[5]), 'ans', answer)
+if ARGV[5] then call('HSET', HOLD, 'rec', ARGV[5]) end
 call('ZADD', DUE, int(NOW + given[6]), OPERATION)
 commit()
 return {'reserved', NOW, answer}
