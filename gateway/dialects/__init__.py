@@ -28,6 +28,7 @@ from gateway.dialects.openai_batches import OpenAIBatches, formats_by_url
 from gateway.dialects.openai_chat import OpenAIChat
 from gateway.dialects.openai_completions import OpenAICompletions
 from gateway.dialects.openai_embeddings import OpenAIEmbeddings
+from gateway.dialects.openai_fine_tuning import OpenAIFineTuning
 from gateway.dialects.openai_images import OpenAIImages
 from gateway.dialects.openai_moderations import OpenAIModerations
 from gateway.dialects.openai_realtime import OpenAIRealtime
@@ -74,15 +75,18 @@ _CALLS: Mapping[str, Dialect] = {
 
 _FORMATS_BY_URL = formats_by_url(_CALLS)
 _BATCHES = OpenAIBatches()
+_FINE_TUNING = OpenAIFineTuning()
 
 DIALECTS: Mapping[str, Dialect] = {
     **_CALLS,
     "openai_batches": _BATCHES,
+    "openai_fine_tuning": _FINE_TUNING,
 }
 
 JOBS: Mapping[str, Jobs] = {
     "openai_responses": BackgroundResponses(),
     "openai_batches": _BATCHES,
+    "openai_fine_tuning": _FINE_TUNING,
 }
 """What the dialects say of the jobs that their calls begin."""
 

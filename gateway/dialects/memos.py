@@ -29,7 +29,7 @@ class Memo(Protocol):
 
 
 class UploadedFile:
-    """An OpenAI file (`POST /v1/files`). Of a batch's, what its requests come to."""
+    """An OpenAI file (`POST /v1/files`): its length; of a batch's, what its requests come to."""
 
     def __init__(self, formats: Mapping[str, Format]) -> None:
         """`formats` of the requests of a batch, by URL."""
@@ -43,8 +43,11 @@ class UploadedFile:
             purpose, file = form.text("purpose"), form.one("file")
         except BadCall:
             return NO_FACTS
-        if file is None or purpose != "batch":
-            return {"purpose": purpose or ""}
+        if file is None:
+            return NO_FACTS
+        if purpose != "batch":
+            lines = request.body.count(b"\n", file.start, file.end) + 1
+            return {"purpose": purpose or "", "bytes": file.end - file.start, "lines": lines}
         sums = BatchLines(self._formats)
         read_bytes = 0
         for line in lines_of(request.body, start=file.start, end=file.end):

@@ -16,13 +16,12 @@ file can only include requests to a single model" (guide "Batch API").
 
 from collections.abc import Mapping, Sequence
 
-from gateway.dialects.base import AnswerReader, BodyFilter, Format, Prepared, PromptParts, Request
+from gateway.dialects.base import Format, Prepared, Request
 from gateway.dialects.batch_lines import share_of_facts
+from gateway.dialects.begins_jobs import BeginsJobs
 from gateway.dialects.jobs import Results, text_of, told
 from gateway.dialects.json_body import SingleKeys, read_object, wrong
 from gateway.dialects.openai_batches_usage import TIER, read_result, read_usage
-from gateway.dialects.passing import Passing
-from gateway.dialects.silent import Silent
 from gateway.errors import BadCall
 from gateway.metering.call import Call, Terms
 from gateway.metering.jobs import JobStatus, Phase, Told
@@ -53,7 +52,7 @@ def formats_by_url(dialects: Mapping[str, Format]) -> dict[str, Format]:
     return {url: dialects[name] for url, name in URLS.items() if name in dialects}
 
 
-class OpenAIBatches:
+class OpenAIBatches(BeginsJobs):
     """Implements `Dialect` and `Jobs`."""
 
     name = "openai_batches"
@@ -85,9 +84,6 @@ class OpenAIBatches:
             document=document,
         )
 
-    def prompt_parts(self, call: Call) -> PromptParts:  # noqa: ARG002 (the protocol's)
-        return PromptParts(texts=())
-
     def prompt_bound_tokens(self, call: Call, *, context_tokens: int) -> int:
         many = call.many
         assert many is not None, "read_call gave it one"
@@ -101,12 +97,6 @@ class OpenAIBatches:
                 details={"param": "input_file_id"},
             )
         return Prepared(request.body)
-
-    def answer_reader(self, call: Call, *, content_type: str) -> AnswerReader:  # noqa: ARG002 (the protocol's)
-        return Silent()
-
-    def usage_filter(self) -> BodyFilter:
-        return Passing()
 
     def read(self, document: Mapping[str, object]) -> JobStatus | None:
         batch_id, phase = text_of(document, "id"), PHASES.get(text_of(document, "status"))

@@ -19,6 +19,7 @@ from gateway.simulator import (
     bedrock,
     completions,
     embeddings,
+    fine_tuning,
     gemini,
     gemini_more,
     images,
@@ -219,6 +220,7 @@ ROUTES = (
     *gemini_more.ROUTES,
     *responses.ROUTES,
     *batches.ROUTES,
+    *fine_tuning.ROUTES,
 )
 
 LISTINGS = {"anthropic-version": anthropic.LIST_MODELS, "x-goog-api-key": gemini.LIST_MODELS}

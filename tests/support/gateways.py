@@ -86,6 +86,7 @@ models:
                  context_tokens: 32000, max_output_tokens: 4096}
   gpt-4o-transcribe: {input: "2.5", input_audio: "6", output: "10", max_output_tokens: 2000}
   whisper-1: {pieces: {audio_second: "0.0001"}}
+  gpt-trained: {input: "0.40", output: "1.60", pieces: {trained_token: "0.000005"}}
   gpt-tiered:
     {input: "0.40", output: "1.60", context_tokens: 100000, max_output_tokens: 32768,
      tiers: [{above_input_tokens: 100, input: "0.80", output: "3.20"}]}
