@@ -99,7 +99,7 @@ class Dispatcher:
         asked: Asked[Query] = Asked(
             query=read_query(operation.query, query),
             segments=segments,
-            body=read_body(operation.body, body, content_type=request.content_type),
+            body=read_body(operation.shapes, body, content_type=request.content_type),
             caller=caller,
             service=service,
             idempotency_key=_idempotency_key(operation, request),

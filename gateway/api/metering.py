@@ -11,6 +11,7 @@ from gateway.api import (
     services_accounts,
     services_keys,
     services_reservations,
+    services_usage,
 )
 from gateway.api.operation import Operation
 from gateway.api.resources import Resources
@@ -28,5 +29,6 @@ def operations(resources: Resources, *, version: str) -> Sequence[Operation]:
         *services_keys.operations(resources),
         *services_accounts.operations(resources),
         *services_reservations.operations(resources),
+        *services_usage.operations(resources),
     )
     return (*served, *about.operations(served, root=ROOT, version=version))

@@ -89,8 +89,7 @@ def _shapes(operations: Sequence[Operation]) -> list[tuple[type[BaseModel], bool
     for operation in operations:
         if operation.answer is not None:
             shapes[operation.answer, True] = None
-        if operation.body is not None:
-            shapes[operation.body, False] = None
+        shapes.update(((shape, False), None) for shape in operation.shapes.values())
     return list(shapes)
 
 
@@ -105,11 +104,12 @@ def _operation(operation: Operation, references: References) -> dict[str, Any]:
     }
     if operation.scope:
         described["description"] = f"Needs the scope `{operation.scope}`."
-    if operation.body is not None:
-        described["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": references[operation.body, "validation"]}},
+    if operation.shapes:
+        content = {
+            media: {"schema": references[shape, "validation"]}
+            for media, shape in operation.shapes.items()
         }
+        described["requestBody"] = {"required": True, "content": content}
     return described
 
 
@@ -184,7 +184,7 @@ def _errors(operation: Operation) -> Sequence[type[GatewayError]]:
         common += [Unauthenticated, QuotaExceeded]
     if operation.audience is Audience.SERVICE:
         common.append(ScopeMissing)
-    if operation.body is not None:
+    if operation.shapes:
         common.append(BodyTooLarge)
     if operation.idempotent:
         common += [Conflict, Unprocessable]

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from pydantic import BaseModel
+
 from gateway.access.services import Service, ServiceScope
 from gateway.api.shapes import Body, Query, Reply
 from gateway.errors import GatewayError
@@ -24,6 +26,8 @@ class NoQuery(Query):
     """No parameters."""
 
 
+JSON = "application/json"
+
 Q = TypeVar("Q", bound=Query)
 
 
@@ -33,7 +37,7 @@ class Asked(Generic[Q]):
 
     query: Q
     segments: Mapping[str, str] = field(default_factory=dict)
-    body: Body | None = None
+    body: BaseModel | None = None
     caller: Caller | None = None
     service: Service | None = None
     idempotency_key: str = ""
@@ -76,6 +80,9 @@ class Operation:
     answer: type[Reply] | None = None
     query: type[Query] = NoQuery
     body: type[Body] | None = None
+    """As application/json."""
+    bodies: Mapping[str, type[BaseModel]] = field(default_factory=dict)
+    """In its place, where a standard wants other media types: the shape of each."""
     scope: ServiceScope | None = None
     """What the service must be allowed to do."""
     status: int = 200
@@ -83,3 +90,8 @@ class Operation:
     """An `Idempotency-Key` header is required."""
     media: tuple[str, ...] = ("application/json",)
     errors: tuple[type[GatewayError], ...] = ()
+
+    @property
+    def shapes(self) -> Mapping[str, type[BaseModel]]:
+        """Of its body, by media type; empty without one."""
+        return {JSON: self.body} if self.body is not None else self.bodies

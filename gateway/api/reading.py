@@ -6,12 +6,11 @@ from typing import Any, TypeVar
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from gateway.api.shapes import Body, Query
+from gateway.api.shapes import Query
 from gateway.errors import BadCall
 
 Model = TypeVar("Model", bound=BaseModel)
 
-JSON = "application/json"
 # Problems told of one request: the first few say what to do.
 PROBLEMS_MAX = 5
 
@@ -20,14 +19,17 @@ def read_query(shape: type[Query], query: Mapping[str, str]) -> Query:
     return _validated(shape, dict(query), "query parameter")
 
 
-def read_body(shape: type[Body] | None, body: bytes, *, content_type: str) -> Body | None:
-    """None for an operation without a body, which must then be empty."""
-    if shape is None:
+def read_body(
+    shapes: Mapping[str, type[BaseModel]], body: bytes, *, content_type: str
+) -> BaseModel | None:
+    """`shapes` by media type. None for an operation without a body, which must then be empty."""
+    if not shapes:
         if body:
             raise BadCall("This operation takes no body; one came.")
         return None
-    if content_type.partition(";")[0].strip().lower() != JSON:
-        raise BadCall(f"The body must be {JSON}; say so in Content-Type.")
+    shape = shapes.get(content_type.partition(";")[0].strip().lower())
+    if shape is None:
+        raise BadCall(f"The body must be {' or '.join(shapes)}; say so in Content-Type.")
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
