@@ -12,7 +12,12 @@ from gateway.metering.pieces import PIECES, SERVICE_TIERS
 from gateway.metering.usage import Provenance, TokenClass
 from gateway.settings.json_schema import schemas
 from gateway.simulator import script
-from gateway.telemetry.families import FAMILIES, PROVIDER_STATUSES, UnknownHandling
+from gateway.telemetry.families import (
+    EXPORT_OUTCOMES,
+    FAMILIES,
+    PROVIDER_STATUSES,
+    UnknownHandling,
+)
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -57,6 +62,7 @@ def test_expressions_to_alert_on_name_metrics_that_exist() -> None:
         ("class", tuple(TokenClass)),
         ("status", PROVIDER_STATUSES),
         ("handled", tuple(UnknownHandling)),
+        ("outcome", EXPORT_OUTCOMES),
     ],
 )
 def test_the_values_of_a_label_are_listed(label, values) -> None:

@@ -11,6 +11,7 @@ from gateway.access.keys import Authentication
 from gateway.api.admin import Readiness, admin_app
 from gateway.app.control_plane import control_plane
 from gateway.app.data_plane import data_plane
+from gateway.app.exports import open_exporter
 from gateway.app.front import Front
 from gateway.app.inherited import Inherited
 from gateway.app.providers import provider_of, socket_session
@@ -101,6 +102,14 @@ class Gateway:
         await self.stores.outbox.publish_prices(settings.rate_card.lines)
         await declare(self._declarations(), keys=self.stores.keys, ledger=self.stores.ledger)
         self._start_background()
+        self._exporter = await self._cleanup.enter_async_context(
+            open_exporter(
+                self._inherited,
+                keys=self.stores.keys,
+                log=self._log,
+                worker_index=self._worker_index,
+            )
+        )
         await self._listen()
         self._log.state(
             "started", worker=self._worker_index, port=settings.listen.port, config=settings.digest
@@ -239,6 +248,7 @@ class Gateway:
         await self._running.ended(timeout_s=LAST_ANSWERS_S)
         await self._bills.drain(timeout_s=LAST_ANSWERS_S)
         await self._settlements.answered(timeout_s=LAST_ANSWERS_S)
+        await self._exporter.stop(timeout_s=self._settings.export.flush_s)
 
     async def close(self) -> None:
         """Stop everything, stores last; after `drain`, unless starting failed."""

@@ -26,6 +26,7 @@ class Inherited:
             dialects=(*DIALECTS, *SESSIONS, UNKNOWN_ENDPOINT),
             providers=tuple(settings.providers),
             models=settings.rate_card.model_names,
+            sinks=tuple(sink.name for sink in settings.sinks),
         )
         metrics = Metrics.create(labels, workers=settings.listen.workers)
         return cls(settings, address, metrics, counter)

@@ -8,7 +8,8 @@ us see a mistyped key without asking the store. Stored is only HMAC-SHA-256(pepp
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 
@@ -43,6 +44,8 @@ class Account:
     status: Status = Status.ACTIVE
     name: str = ""
     created_ms: int = 0
+    external: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Who it is at billing systems: the system's name → the customer's or subscription's id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

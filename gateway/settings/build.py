@@ -25,12 +25,14 @@ from gateway.settings.schema_plans import KeyLimitBlock, LimitBlock, PlanBlock
 from gateway.settings.schema_prices import PriceBlock
 from gateway.settings.schema_providers import AwsBlock, ProviderBlock
 from gateway.settings.services import build_services
+from gateway.settings.sinks import build_sinks
 from gateway.settings.sources import Sources
 from gateway.settings.values import (
     Admin,
     Auth,
     DeclaredAccount,
     DeclaredKey,
+    Export,
     History,
     Listen,
     Metering,
@@ -79,6 +81,8 @@ def build(files: Files, sources: Sources, problems: Problems) -> Settings:
         rate_card=rate_card,
         plans=_plans(files),
         services=build_services(files, sources, problems),
+        export=Export(**main.export.model_dump()),
+        sinks=build_sinks(files, sources, problems),
         accounts=accounts,
         digest=sources.digest,
         files=tuple(sources.files),
@@ -230,7 +234,9 @@ def _account(
     block: AccountBlock, node: Node, sources: Sources, *, problems: Problems
 ) -> DeclaredAccount:
     return DeclaredAccount(
-        account=Account(account_id=block.id, plan=block.plan, name=block.name),
+        account=Account(
+            account_id=block.id, plan=block.plan, name=block.name, external=block.external
+        ),
         keys=tuple(
             _key(key, node.at("keys", index), sources, problems=problems)
             for index, key in enumerate(block.keys)

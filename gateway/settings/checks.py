@@ -16,6 +16,7 @@ from gateway.settings.documents import Node
 from gateway.settings.problems import Problems, did_you_mean
 from gateway.settings.reading import Files
 from gateway.settings.schema import RouteBlock
+from gateway.settings.sinks import check_sinks
 
 NO_APIS: frozenset[str] = frozenset()
 NO_NAMES: frozenset[str] = frozenset()
@@ -166,4 +167,5 @@ RULES: tuple[Callable[[Files, Problems], None], ...] = (
     check_plans,
     check_accounts,
     check_prices,
+    check_sinks,
 )

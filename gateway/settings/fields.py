@@ -238,5 +238,6 @@ InstantMs = Annotated[
     BeforeValidator(_instant_ms),
     WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d\d-\d\d"}),
 ]
+ExternalId = Annotated[str, Field(pattern="^[!-~]{1,255}$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Host = Annotated[str, Field(min_length=1, max_length=255)]

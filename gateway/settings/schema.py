@@ -13,6 +13,7 @@ from gateway.settings.fields import (
     AS_FLOAT,
     Block,
     Credits,
+    ExternalId,
     Host,
     InstantMs,
     ModelGlob,
@@ -27,6 +28,7 @@ from gateway.settings.fields import (
 from gateway.settings.schema_plans import KeyLimitBlock, PlanBlock
 from gateway.settings.schema_prices import PriceBlock
 from gateway.settings.schema_providers import ProviderBlock
+from gateway.settings.schema_sinks import ExportBlock, SinkBlock
 
 
 class ListenBlock(Block):
@@ -165,6 +167,10 @@ class GrantBlock(Block):
     """Shown on the statement."""
 
 
+NO_IDS: dict[str, str] = {}
+NO_SINKS: dict[str, SinkBlock] = {}
+
+
 class AccountBlock(Block):
     """Who pays."""
 
@@ -174,6 +180,8 @@ class AccountBlock(Block):
     """A name under plans."""
     name: Annotated[str, Field(max_length=200)] = ""
     """Shown in lists."""
+    external: dict[Name, ExternalId] = NO_IDS
+    """Who it is at billing systems: {stripe: cus_…, lago: sub_…, openmeter: …}."""
     keys: tuple[KeyBlock, ...] = ()
     """Virtual keys that vanish with their declaration; others are made by command."""
     grants: tuple[GrantBlock, ...] = ()
@@ -281,5 +289,10 @@ class GatewayFile(Block):
     """Plans by name, or the file with them, from this file's directory."""
     services: tuple[ServiceBlock, ...] = ()
     """Programs that may ask the Metering API about all accounts."""
+    export: ExportBlock = ExportBlock()
+    """How settlements are told to sinks."""
+    sinks: dict[Name, SinkBlock] = NO_SINKS
+    """Billing and analytics systems that receive what is settled, by name. A name stays: under
+    another one a sink is a new one."""
     accounts: tuple[AccountBlock, ...] = ()
     """Accounts, keys and grants kept by configuration; others are made by command."""

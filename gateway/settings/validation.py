@@ -21,7 +21,7 @@ B = TypeVar("B", bound=Block)
 # Each round cuts at least one wrong part; the parts nest no deeper than this.
 ROUNDS_MAX = 8
 # What stands under these keys is a secret or refers to one: its value is never shown.
-SECRET_KEYS = frozenset({"credential", "secret", "pepper", "url"})
+SECRET_KEYS = frozenset({"credential", "secret", "secrets", "pepper", "url", "api_key", "password"})
 
 EXPECTED = {
     "int_type": "a whole number",
@@ -95,7 +95,8 @@ def _report(
     else:
         context = detail.get("ctx", {})
         expected = EXPECTED.get(kind, detail["msg"]).format_map(context)
-        came = context.get("came") or _came(name, detail["input"])
+        key = next((str(step) for step in reversed(steps) if isinstance(step, str)), "")
+        came = context.get("came") or _came(key, detail["input"])
         suggestion = _suggestion(schema, steps, detail)
         problems.add(node, f"expected {expected}, came {came}", suggestion=suggestion)
 

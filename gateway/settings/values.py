@@ -17,6 +17,8 @@ from gateway.metering.limits import Limit
 from gateway.metering.plans import Plan
 from gateway.metering.pricing import RateCard
 from gateway.metering.routes import Route
+from gateway.sinks import SinkOptions
+from gateway.sinks.base import Limits
 from gateway.tokens.base import EncodingRule
 
 
@@ -144,6 +146,23 @@ class DeclaredAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    source: str
+    flush_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkSettings:
+    """`everything`: a sink that is new gets what the outbox still has."""
+
+    name: str
+    kind: str
+    options: SinkOptions
+    limits: Limits
+    everything: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """`digest` changes with any file or secret that was read; `files` are those files."""
 
@@ -160,6 +179,8 @@ class Settings:
     rate_card: RateCard
     plans: Mapping[str, Plan]
     services: tuple[ServiceKey, ...]
+    export: Export
+    sinks: tuple[SinkSettings, ...]
     accounts: tuple[DeclaredAccount, ...]
     digest: str
     files: tuple[Path, ...]

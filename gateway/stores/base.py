@@ -180,8 +180,7 @@ class Outbox(Protocol):
 
     async def trim(self, positions: Mapping[int, Position], *, keep_ms: int) -> None:
         """Forget what is older than `keep_ms` and behind its shard's position, roughly: some may
-        stay a while longer. An outbox that something consumes is left alone, however far behind
-        its consumers are."""
+        stay a while longer. What a consumer has not got is kept, however far behind it is."""
         ...
 
     async def publish_prices(self, prices: Sequence[ModelPrice]) -> None:

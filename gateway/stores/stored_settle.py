@@ -17,7 +17,7 @@ def settle_of(content: Mapping[str, Any]) -> Settle:  # Any: as orjson types wha
         account_id=content["account_id"],
         charges=tuple(_charge(charge) for charge in content["charges"]),
         amounts=tuple(content["amounts"]),
-        event=_event(content["event"]),
+        event=event_of(content["event"]),
         observe=content["observe"],
         job=content.get("job", ""),
     )
@@ -43,7 +43,7 @@ def _charge(content: Mapping[str, Any]) -> Charge:
     return Charge(**known(Charge, content, limit=limit_of(content["limit"])))
 
 
-def _event(content: Mapping[str, Any]) -> UsageEvent:
+def event_of(content: Mapping[str, Any]) -> UsageEvent:  # Any: as above
     return UsageEvent(
         **known(
             UsageEvent,

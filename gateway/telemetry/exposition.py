@@ -77,9 +77,8 @@ class CellsCollector:
 
     def _gauge(self, family: Family) -> Metric:
         metric = GaugeMetricFamily(family.name, family.help, labels=family.labels)
-        for series, cells in self._series(family):
-            value = cells[0] if family.merge is Merge.SUM else self._least(series.cell)
-            metric.add_metric(series.values, value)
+        for series, _ in self._series(family):
+            metric.add_metric(series.values, self._merged(family, series) / family.per_unit)
         return metric
 
     def _histogram(self, family: Family) -> Metric:
@@ -97,5 +96,13 @@ class CellsCollector:
             if any(cells) or not family.sparse:
                 yield series, cells
 
-    def _least(self, cell: int) -> int:
-        return min((region[cell] for region in self._running), default=0)
+    def _merged(self, family: Family, series: Series) -> int:
+        running = (region[series.cell] for region in self._running)
+        match family.merge:
+            case Merge.SUM:
+                total: int = self._totals[series.cell]
+                return total
+            case Merge.LEAST:
+                return min(running, default=0)
+            case Merge.MOST:
+                return max(running, default=0)

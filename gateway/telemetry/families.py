@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 US_PER_S = 1_000_000
+MS_PER_S = 1_000
 
 
 class Kind(StrEnum):
@@ -30,10 +31,11 @@ class UnknownHandling(StrEnum):
 
 
 class Merge(StrEnum):
-    """How the workers' cells become one value. LEAST looks at running workers only."""
+    """How the workers' cells become one value. LEAST and MOST look at running workers only."""
 
     SUM = "sum"
     LEAST = "least"
+    MOST = "most"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,6 +278,39 @@ LOOP_LAG = Family(
     bounds=LAG_BOUNDS_US,
     per_unit=US_PER_S,
 )
+EXPORTED = Family(
+    name="tollkeeper_exported_total",
+    kind=Kind.COUNTER,
+    help="Records, or sums of records, by what became of them at the sink; 'retry' each time.",
+    labels=("sink", "outcome"),
+)
+EXPORT_LAG = Family(
+    name="tollkeeper_export_lag_seconds",
+    kind=Kind.GAUGE,
+    help="Age of the oldest settlement that the sink has not got; 0 when it has all.",
+    labels=("sink",),
+    per_unit=MS_PER_S,
+    merge=Merge.MOST,
+)
+EXPORT_WAITING = Family(
+    name="tollkeeper_export_waiting",
+    kind=Kind.GAUGE,
+    help="Settlements that the sink has not got, sums under way and what is repeated included.",
+    labels=("sink",),
+)
+EXPORT_DEAD = Family(
+    name="tollkeeper_export_dead_letters",
+    kind=Kind.GAUGE,
+    help="What the sink refused for good and somebody has to look at.",
+    labels=("sink",),
+)
+EXPORT_BROKEN = Family(
+    name="tollkeeper_export_circuit_open",
+    kind=Kind.GAUGE,
+    help="1 while the sink does not take what it is sent, or wants nothing more.",
+    labels=("sink",),
+    merge=Merge.MOST,
+)
 LOG_LINES_DROPPED = Family(
     name="tollkeeper_log_lines_dropped_total",
     kind=Kind.COUNTER,
@@ -317,6 +352,11 @@ FAMILIES = (
     WORKERS,
     STORE_UP,
     LOOP_LAG,
+    EXPORTED,
+    EXPORT_LAG,
+    EXPORT_WAITING,
+    EXPORT_DEAD,
+    EXPORT_BROKEN,
     LOG_LINES_DROPPED,
 )
 
@@ -344,6 +384,9 @@ REFUSAL_REASONS = (
     "internal_error",
     OTHER,
 )
+
+# What becomes of a record at a sink.
+EXPORT_OUTCOMES = ("delivered", "duplicate", "poison", "retry", "disabled")
 
 # Single codes where the remedy differs, the class for all others.
 PROVIDER_STATUSES = ("400", "401", "403", "404", "429", "3xx", "4xx", "5xx")

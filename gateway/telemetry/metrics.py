@@ -34,6 +34,7 @@ class MetricLabels:
     dialects: tuple[str, ...]
     providers: tuple[str, ...]
     models: tuple[str, ...]
+    sinks: tuple[str, ...] = ()
 
     def values(self) -> Mapping[str, tuple[str, ...]]:
         return {
@@ -46,6 +47,8 @@ class MetricLabels:
             "reason": families.REFUSAL_REASONS,
             "status": families.PROVIDER_STATUSES,
             "handled": tuple(UnknownHandling),
+            "sink": self.sinks,
+            "outcome": families.EXPORT_OUTCOMES,
             "piece": (*PIECES, OTHER),
             "unpriced": (*PIECES, SERVICE_TIER),
         }
@@ -272,6 +275,18 @@ class Metrics:
     def loop_lagged(self, lag_us: int) -> None:
         lag = self.layout.cell(families.LOOP_LAG)
         _observe(self._cells, lag, families.LAG_BOUNDS_US, lag_us)
+
+    def exported(self, sink: str, outcome: str, count: int) -> None:
+        self._cells[self.layout.cell(families.EXPORTED, sink, outcome)] += count
+
+    def set_export(self, sink: str, *, waiting: int, dead: int, lag_ms: int) -> None:
+        """Of the shards this worker delivers to the sink from: the workers' are put together."""
+        self._cells[self.layout.cell(families.EXPORT_WAITING, sink)] = waiting
+        self._cells[self.layout.cell(families.EXPORT_DEAD, sink)] = dead
+        self._cells[self.layout.cell(families.EXPORT_LAG, sink)] = lag_ms
+
+    def set_export_broken(self, sink: str, *, broken: bool) -> None:
+        self._cells[self.layout.cell(families.EXPORT_BROKEN, sink)] = int(broken)
 
     def log_lines_dropped(self, count: int) -> None:
         self._add(families.LOG_LINES_DROPPED, count)

@@ -91,7 +91,7 @@ def grant(ask: Grant) -> Request:
         ask.effective_ms,
         given,
     )
-    return _request(money_keys(ask.account_id), arguments)
+    return request(money_keys(ask.account_id), arguments)
 
 
 def reserve(ask: Reserve) -> Request:
@@ -201,22 +201,22 @@ def _pieces(pieces: Iterable[tuple[str, int]]) -> tuple[bytes, ...]:
 
 
 def balance(account_id: str) -> Request:
-    return _request(money_keys(account_id), (account_id, ""))
+    return request(money_keys(account_id), (account_id, ""))
 
 
 def trim(outbox: str, oldest_id: str) -> Request:
-    return _request((outbox,), (oldest_id,))
+    return request((outbox,), (oldest_id,))
 
 
 def lead(journal: str, history_id: str, *, holder: str, lease_ms: int, lost_ms: int) -> Request:
-    return _request((journal,), (history_id, holder, lease_ms, lost_ms))
+    return request((journal,), (history_id, holder, lease_ms, lost_ms))
 
 
 def claim(open_jobs: str, *, limit: int, claim_ms: int) -> Request:
-    return _request((open_jobs,), (limit, claim_ms))
+    return request((open_jobs,), (limit, claim_ms))
 
 
-def _request(keys: Sequence[str], arguments: Sequence[Part]) -> Request:
+def request(keys: Sequence[str], arguments: Sequence[Part]) -> Request:
     parts = (len(keys), *keys, *arguments)
     return len(parts), b"".join(map(bulk, parts))
 

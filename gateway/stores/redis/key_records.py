@@ -10,7 +10,7 @@ import orjson
 from gateway.metering.accounts import Account, Status, VirtualKey
 from gateway.stores.stored_limit import limit_of
 
-ACCOUNT_FIELDS = ("st", "plan", "name", "created")
+ACCOUNT_FIELDS = ("st", "plan", "name", "created", "external")
 
 # Names and values in turn, as HSET takes them.
 Fields = tuple[str | bytes | int, ...]
@@ -20,12 +20,13 @@ def account_fields(account: Account) -> Fields:
     return (
         *("st", account.status, "plan", account.plan),
         *("name", account.name, "created", account.created_ms),
+        *("external", orjson.dumps(dict(account.external))),
     )
 
 
 def account_of(account_id: str, values: Sequence[bytes | None]) -> Account | None:
     """From the values of ACCOUNT_FIELDS; None if the account was never put."""
-    status, plan, name, created = values
+    status, plan, name, created, external = values
     # The ledger may have made the hash: without a plan there is no account in it.
     if status is None or plan is None or name is None or created is None:
         return None
@@ -35,6 +36,7 @@ def account_of(account_id: str, values: Sequence[bytes | None]) -> Account | Non
         status=Status(status.decode()),
         name=name.decode(),
         created_ms=int(created),
+        external=orjson.loads(external or b"{}"),
     )
 
 

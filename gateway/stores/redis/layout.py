@@ -7,6 +7,11 @@ The number of shards is part of the stored format: never change it.
 | key | type | holds |
 |---|---|---|
 | `{sNN}out` | stream | the outbox: one entry per settlement or movement |
+| `{sNN}again:<sink>` | stream | entries that one sink is to get once more: `entry` (the id in the outbox) and their fields |
+| `{sNN}dead:<sink>` | stream | what a sink did not take: `reason`, and as in `again`; or the `message` |
+| `{sNN}sums:<sink>` | hash | sums on their way to a sink: identifier → message; none is made twice |
+| `{sNN}told:<sink>:<day>` | hash | what such a sink confirmed of one UTC day: `<customer> <minute>` → sum; for 3 days |
+| `{sNN}lane:<sink>` | string | which process delivers to the sink from here and the other shards of its lane |
 | `{sNN}due` | zset | hold id by the ms its lease runs out |
 | `{sNN}a:<account>` | hash | `st` and the account's own fields (`keys.py`), the ledger's totals |
 | `{sNN}a:<account>:gi` | zset | grants with credit left; members sort in burn order, scores are 0 |
@@ -56,6 +61,26 @@ def shard(number: int) -> str:
 
 def outbox_key(tag: str) -> str:
     return f"{tag}out"
+
+
+def again_key(tag: str, sink: str) -> str:
+    return f"{tag}again:{sink}"
+
+
+def dead_key(tag: str, sink: str) -> str:
+    return f"{tag}dead:{sink}"
+
+
+def sums_key(tag: str, sink: str) -> str:
+    return f"{tag}sums:{sink}"
+
+
+def told_key(tag: str, sink: str, day_ms: int) -> str:
+    return f"{tag}told:{sink}:{day_ms}"
+
+
+def lane_key(tag: str, sink: str) -> str:
+    return f"{tag}lane:{sink}"
 
 
 def due_key(tag: str) -> str:

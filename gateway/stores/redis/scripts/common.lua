@@ -76,9 +76,9 @@ local function slices_text(slices)
   return table.concat(words, ' ')
 end
 
-local function record(kind, id, amount, debt, observed, slices, event)
+local function record(kind, id, amount, debt, observed, slices, event, known)
   journal[#journal + 1] = {kind, id, int(amount), int(debt), int(observed), slices_text(slices),
-                           event or ''}
+                           event or '', known}
 end
 
 local function turn_at(ms)
@@ -173,8 +173,10 @@ local function commit()
     if grant.touched then commit_grant(grant) end
   end
   for _, entry in ipairs(journal) do
-    call('XADD', OUTBOX, '*', 'account', ACCOUNT_ID, 'kind', entry[1], 'id', entry[2], 'amount', entry[3],
-         'debt', entry[4], 'observed', entry[5], 'slices', entry[6], 'event', entry[7])
+    local fields = {'account', ACCOUNT_ID, 'kind', entry[1], 'id', entry[2], 'amount', entry[3],
+                    'debt', entry[4], 'observed', entry[5], 'slices', entry[6], 'event', entry[7]}
+    if entry[8] then fields[17], fields[18] = 'known', entry[8] end
+    call('XADD', OUTBOX, '*', unpack(fields))
   end
   counted, journal = {}, {}
 end

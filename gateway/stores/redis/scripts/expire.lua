@@ -28,7 +28,7 @@ if owed[1] then
   record('expired', OPERATION, charge, debt, observed, paid, ARGV[4])
 end
 local reservation = call('HGET', HOLD, 'rec')
-entomb('expired', join(owed), owed[1] and ARGV[6])
+entomb('expired', join(owed), owed[1] and ARGV[6], owed[1] and ARGV[4])
 if reservation then call('HSET', HOLD, 'rec', reservation) end -- a late settle needs it
 commit()
 return {'expired', NOW, charge}

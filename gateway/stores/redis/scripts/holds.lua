@@ -2,7 +2,8 @@
 -- KEYS  5 due zset  6 hold hash. Hold fields: st state, a account id, b buckets (JSON, for the
 -- reaper), sl slices, od overdraft held, bh held per bucket, obs observe, ans the first answer,
 -- seq and ck and ev the last checkpoint (ck: charge, input tokens, output tokens, then the
--- amount per bucket), j the job it was kept for, rec the reservation (JSON). Of an expired hold ps, the pieces it was charged.
+-- amount per bucket), j the job it was kept for, rec the reservation (JSON). Of an expired hold ps,
+-- the pieces it was charged, and ev, the event that told of it.
 local DUE, HOLD = KEYS[5], KEYS[6]
 local TOMBSTONE_MS = '86400000'
 
@@ -128,10 +129,11 @@ local function end_job(job, open)
 end
 
 -- Ended holds answer for a day; of an expired one a late settle must know what it charged.
-local function entomb(ending, charged, pieces)
+local function entomb(ending, charged, pieces, event)
   call('ZREM', DUE, OPERATION)
   call('DEL', HOLD)
   call('HSET', HOLD, 'st', ending, 'ck', charged or '')
   if pieces then call('HSET', HOLD, 'ps', pieces) end
+  if event then call('HSET', HOLD, 'ev', event) end
   call('PEXPIRE', HOLD, TOMBSTONE_MS)
 end

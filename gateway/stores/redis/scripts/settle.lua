@@ -30,7 +30,8 @@ end
 roll_up(KEYS[7], ARGV[5], known[1] and 0 or 1, max(0, given[3] - (known[2] or 0)),
         max(0, given[4] - (known[3] or 0)), charge)
 if ARGV[6] then roll_up_pieces(KEYS[7], ARGV[5], ARGV[6], late and hold.pieces or '') end
-record(late and 'late' or 'settled', OPERATION, charge, debt, observed, paid, ARGV[4])
+record(late and 'late' or 'settled', OPERATION, charge, debt, observed, paid, ARGV[4],
+       known[1] and call('HGET', HOLD, 'ev'))
 entomb('settled')
 commit()
 return {'settled', NOW, charge, debt, late and 1 or 0}
