@@ -9,6 +9,7 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
+from typing import Protocol
 from urllib.parse import parse_qsl
 
 import orjson
@@ -41,6 +42,12 @@ IDEMPOTENCY_KEY_CHARS_MAX = 255
 HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 
 
+class ErrorResponse(Protocol):
+    """An error as a response."""
+
+    def __call__(self, error: GatewayError, *, request_id: str) -> web.Response: ...
+
+
 class Dispatcher:
     def __init__(
         self,
@@ -51,8 +58,11 @@ class Dispatcher:
         services: ServiceKeys,
         replays: Replays,
         on_fault: Callable[[str, BaseException], None],
+        told: ErrorResponse = problems.response,
     ) -> None:
-        """`root` stands before every operation's path. `on_fault` is told of bugs."""
+        """`root` stands before every operation's path. `on_fault` is told of bugs; `told` is how
+        an error is answered."""
+        self._told = told
         self._root = root
         self._exact: dict[tuple[str, str], Operation] = {}
         self._patterns: dict[tuple[str, int], list[tuple[list[str], Operation]]] = {}
@@ -81,18 +91,18 @@ class Dispatcher:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 response = await self._answered(request)
         except GatewayError as error:
-            response = problems.response(error, request_id=request_id)
+            response = self._told(error, request_id=request_id)
         except Exception as fault:  # noqa: BLE001  the edge: whatever happened, the client gets an answer
             self._on_fault("api", fault)
             failed = GatewayError("Something failed inside the gateway; it was logged.")
-            response = problems.response(failed, request_id=request_id)
+            response = self._told(failed, request_id=request_id)
         response.headers["x-tollkeeper-request-id"] = request_id
         return response
 
     async def _answered(self, request: web.BaseRequest) -> web.Response:
         path, _, query_string = request.raw_path.partition("?")
         operation, segments = self._find(request.method, path)
-        query = dict(parse_qsl(query_string, keep_blank_values=True))
+        query = _parameters(query_string)
         caller, service = await self._authenticated(operation, request, query)
         query.pop("key", None)
         body = await _body(request)
@@ -151,6 +161,10 @@ class Dispatcher:
                 return await self._authentication.caller(request.headers, query), None
             case Audience.SERVICE:
                 return None, self._service(operation, request)
+            case Audience.KEY_OR_SERVICE:
+                if self._services.service(request.headers) is not None:
+                    return None, self._service(operation, request)
+                return await self._authentication.caller(request.headers, query), None
 
     def _service(self, operation: Operation, request: web.BaseRequest) -> Service:
         service = self._services.service(request.headers)
@@ -176,6 +190,16 @@ def respond(operation: Operation, answer: Answer) -> web.Response:
         headers=HEADERS,
         body=orjson.dumps(answer.model_dump(exclude_none=answer.leaves_out_null)),
     )
+
+
+def _parameters(query_string: str) -> dict[str, str]:
+    """One that is repeated (`group_by=model&group_by=dialect`, `group_by[]=…`) is a list, which
+    is written with commas."""
+    query: dict[str, str] = {}
+    for name, value in parse_qsl(query_string, keep_blank_values=True):
+        plain = name.removesuffix("[]")
+        query[plain] = f"{query[plain]},{value}" if plain in query else value
+    return query
 
 
 def _named(segments: Sequence[str], asked: Sequence[str]) -> Mapping[str, str] | None:

@@ -5,13 +5,21 @@ from collections.abc import Sequence
 from gateway.api import (
     about,
     balance,
+    compat_dashboard,
+    compat_openai,
+    compat_openrouter,
+    costs,
     estimate,
+    generations,
     key,
+    ledger,
     pricing,
     services_accounts,
     services_keys,
     services_reservations,
     services_usage,
+    usage,
+    usage_records,
 )
 from gateway.api.operation import Operation
 from gateway.api.resources import Resources
@@ -30,5 +38,19 @@ def operations(resources: Resources, *, version: str) -> Sequence[Operation]:
         *services_accounts.operations(resources),
         *services_reservations.operations(resources),
         *services_usage.operations(resources),
+        *usage.operations(resources),
+        *costs.operations(resources),
+        *usage_records.operations(resources),
+        *generations.operations(resources),
+        *ledger.operations(resources),
     )
     return (*served, *about.operations(served, root=ROOT, version=version))
+
+
+def compatible(resources: Resources) -> Sequence[Operation]:
+    """What other vendors' clients poll, at the very paths they do. Nothing else is there."""
+    return (
+        *compat_openrouter.operations(resources),
+        *compat_openai.operations(resources),
+        *compat_dashboard.operations(resources),
+    )

@@ -25,6 +25,7 @@ SECURITY: Mapping[Audience, Sequence[Mapping[str, Sequence[str]]]] = {
     Audience.ANYBODY: [],
     Audience.KEY: [{"virtual_key": []}],
     Audience.SERVICE: [{"service_key": []}],
+    Audience.KEY_OR_SERVICE: [{"virtual_key": []}, {"service_key": []}],
 }
 SCHEMES = {
     "virtual_key": {
@@ -103,7 +104,8 @@ def _operation(operation: Operation, references: References) -> dict[str, Any]:
         "responses": _responses(operation, references),
     }
     if operation.scope:
-        described["description"] = f"Needs the scope `{operation.scope}`."
+        whose = "A service key needs" if operation.audience is Audience.KEY_OR_SERVICE else "Needs"
+        described["description"] = f"{whose} the scope `{operation.scope}`."
     if operation.shapes:
         content = {
             media: {"schema": references[shape, "validation"]}
@@ -130,6 +132,8 @@ def _query(operation: Operation) -> list[dict[str, Any]]:
             "in": "query",
             "required": name in required,
             "schema": _inlined(each, schema),
+            # Lists are separated by commas; repeating the parameter is understood as well.
+            **({"style": "form", "explode": False} if each.get("type") == "array" else {}),
         }
         for name, each in schema.get("properties", {}).items()
     ]
@@ -182,7 +186,7 @@ def _errors(operation: Operation) -> Sequence[type[GatewayError]]:
     common: list[type[GatewayError]] = [BadCall, StoreUnavailable]
     if operation.audience is not Audience.ANYBODY:
         common += [Unauthenticated, QuotaExceeded]
-    if operation.audience is Audience.SERVICE:
+    if operation.audience in (Audience.SERVICE, Audience.KEY_OR_SERVICE):
         common.append(ScopeMissing)
     if operation.shapes:
         common.append(BodyTooLarge)

@@ -14,12 +14,13 @@ from gateway.metering.accounts import Caller
 
 
 class Audience(StrEnum):
-    """Who may ask: anybody, the holder of a virtual key about itself and its account, or a
-    service with a scope."""
+    """Who may ask: anybody, the holder of a virtual key about itself and its account, a service
+    with a scope, or either of the two."""
 
     ANYBODY = "anybody"
     KEY = "key"
     SERVICE = "service"
+    KEY_OR_SERVICE = "key_or_service"
 
 
 class NoQuery(Query):
@@ -28,17 +29,18 @@ class NoQuery(Query):
 
 JSON = "application/json"
 
-Q = TypeVar("Q", bound=Query)
+Q_co = TypeVar("Q_co", bound=Query, covariant=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked(Generic[Q]):
+class Asked(Generic[Q_co]):
     """A request that was understood: whoever asks may, and what comes has the declared shape."""
 
-    query: Q
+    query: Q_co
     segments: Mapping[str, str] = field(default_factory=dict)
     body: BaseModel | None = None
     caller: Caller | None = None
+    """Of the virtual key, if one was presented."""
     service: Service | None = None
     idempotency_key: str = ""
     if_match: str = ""

@@ -1,16 +1,29 @@
 """The Metering API of one worker, tied together."""
 
+from dataclasses import dataclass
+from functools import partial
+
 from gateway import __version__
 from gateway.access.issuing import Issuing
 from gateway.access.keys import Authentication
 from gateway.access.services import ServiceKeys
+from gateway.api import compat_errors
 from gateway.api.dispatch import Dispatcher
-from gateway.api.metering import ROOT, operations
+from gateway.api.metering import ROOT, compatible, operations
 from gateway.api.resources import Resources
 from gateway.app.inherited import Inherited
 from gateway.app.stores import Stores
 from gateway.proxy.observation import Observation
 from gateway.stores.base import History
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPlane:
+    """`compatible` answers at exactly `compatible_paths`."""
+
+    metering: Dispatcher
+    compatible: Dispatcher
+    compatible_paths: frozenset[str]
 
 
 def control_plane(
@@ -20,7 +33,7 @@ def control_plane(
     history: History,
     authentication: Authentication,
     observation: Observation,
-) -> Dispatcher:
+) -> ControlPlane:
     settings = inherited.settings
     resources = Resources(
         ledger=stores.ledger,
@@ -34,11 +47,17 @@ def control_plane(
         counter=inherited.counter,
         usd_nanos_per_credit=settings.metering.usd_nanos_per_credit,
     )
-    return Dispatcher(
-        operations(resources, version=__version__),
-        root=ROOT,
+    services = ServiceKeys(settings.services, pepper=inherited.address.pepper)
+    serve = partial(
+        Dispatcher,
         authentication=authentication,
-        services=ServiceKeys(settings.services, pepper=inherited.address.pepper),
+        services=services,
         replays=stores.replays,
         on_fault=observation.fault,
+    )
+    others = compatible(resources)
+    return ControlPlane(
+        metering=serve(operations(resources, version=__version__), root=ROOT),
+        compatible=serve(others, root="", told=compat_errors.response),
+        compatible_paths=frozenset(operation.path for operation in others),
     )

@@ -82,7 +82,7 @@ class Gateway:
             plans=settings.plans,
             pepper=self._inherited.address.pepper,
         )
-        self._metering_api = control_plane(
+        self._control = control_plane(
             self._inherited,
             stores=self.stores,
             history=self.history,
@@ -201,7 +201,7 @@ class Gateway:
             body_timeout_s=listen.body_timeout_s,
         )
         self._server = web.Server(
-            Front(handler, self._metering_api).handle,
+            Front(handler, self._control).handle,
             # A request's bytes are inspected and forwarded as they came, never unpacked.
             auto_decompress=False,
             access_log=None,

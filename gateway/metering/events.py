@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from enum import StrEnum
 
-from gateway.metering.usage import Provenance, Usage
+from gateway.metering.usage import Provenance, TokenClass, Usage
 from gateway.values import call_value
 
 
@@ -50,3 +50,28 @@ class UsageEvent:
     duration_ms: int = 0
     unmapped: Mapping[str, int | float] = field(default_factory=dict, hash=False)
     """Numbers of the provider's usage that no mapping table names, by dotted path; not charged."""
+
+
+def usage_in(event: Mapping[str, object]) -> Usage:
+    """Of an event as it was stored; nothing of what is not as we write it."""
+    content = event.get("usage")
+    told: Mapping[str, object] = content if isinstance(content, dict) else {}
+    tokens = {token_class.value: integer_in(told, token_class) for token_class in TokenClass}
+    pieces = told.get("pieces")
+    return Usage(
+        **tokens,
+        pieces=tuple((str(name), int(count)) for name, count in pieces)
+        if isinstance(pieces, list)
+        else (),
+        service_tier=text_in(told, "service_tier"),
+    )
+
+
+def text_in(event: Mapping[str, object], name: str) -> str:
+    value = event.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def integer_in(event: Mapping[str, object], name: str) -> int:
+    value = event.get(name)
+    return value if isinstance(value, int) else 0

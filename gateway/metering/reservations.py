@@ -199,6 +199,7 @@ def begun(hold_id: str, payer: Payer, line: Line, *, model: str, now_ms: int) ->
         model_requested=model,
         model=line.model,
         rate_version=line.price.version,
+        rate_id=line.price.rate_id,
         started_ms=now_ms,
     )
 
@@ -305,6 +306,7 @@ def settled(
         charge_ucr=charge,
         held_ucr=held_ucr,
         rate_version=price.version,
+        rate_id=price.rate_id,
         duration_ms=0 if now_ms is None else max(0, now_ms - event.started_ms),
     )
     return Settle(

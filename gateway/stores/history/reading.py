@@ -156,10 +156,8 @@ def _record(row: Row) -> Record:
 
 
 def request(connection: sqlite3.Connection, account_id: str, request_id: str) -> Sequence[Movement]:
-    """By way of its records, which know their entries; those of a request are few."""
     found = connection.execute(
-        f"{_ENTRY} WHERE id IN (SELECT id FROM records WHERE account = ? AND request = ?)"
-        " ORDER BY id",
+        f"{_ENTRY} WHERE account = ? AND operation = ? ORDER BY id",
         (account_id, request_id),
     )
     return [_movement(row, number=row[0]) for row in found]

@@ -1,22 +1,19 @@
 """From entries of the journal to rows: records, and what they add to the hours' sums. Pure."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
+from gateway.metering.events import integer_in, text_in
 from gateway.metering.history import HOUR_MS
 from gateway.metering.journal import Entry
 from gateway.metering.pricing import ModelPrice
 from gateway.metering.receipt import Line, receipt_lines
 from gateway.metering.usage import Pieces, TokenClass, Usage
-from gateway.stores.stored_settle import usage_of
 
 Row = tuple[Any, ...]
 """Of SQLite's values."""
-# SQLite's integers; what a caller made up beyond them must not stop the journal.
-INTEGER_MAX = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +26,6 @@ class Counted:
     lost_ucr: int = 0
 
 
-def usage_in(event: Mapping[str, Any]) -> Usage:  # Any: as orjson typed what it read
-    """The event's usage; nothing of one that is not as we write them."""
-    content = event.get("usage")
-    if not isinstance(content, dict):
-        return Usage()
-    try:
-        return usage_of(content)
-    except (TypeError, ValueError):
-        return Usage()
-
-
 def record_row(number: int, entry: Entry, usage: Usage, *, before: Counted | None) -> Row:
     """In the order of `RECORD_COLUMNS`. `before`: what to count no second time."""
     event, charge_ucr = entry.event, entry.amount_ucr
@@ -49,18 +35,18 @@ def record_row(number: int, entry: Entry, usage: Usage, *, before: Counted | Non
         pieces = less(pieces, before.pieces)
         charge_ucr -= before.lost_ucr
     return (
-        *(number, entry.account_id, entry.time_ms, _text(event, "key_id"), entry.operation_id),
-        *(entry.kind, _text(event, "provider"), _text(event, "dialect")),
-        *(_text(event, "model_requested"), _text(event, "model")),
-        *(_text(event, "rate_version"), _text(event, "rate_id")),
-        *(_integer(event, "started_ms"), int(event.get("stream") is True)),
-        *(_text(event, "provenance"), _text(event, "end"), _integer(event, "http_status")),
+        *(number, entry.account_id, entry.time_ms, text_in(event, "key_id"), entry.operation_id),
+        *(entry.kind, text_in(event, "provider"), text_in(event, "dialect")),
+        *(text_in(event, "model_requested"), text_in(event, "model")),
+        *(text_in(event, "rate_version"), text_in(event, "rate_id")),
+        *(integer_in(event, "started_ms"), int(event.get("stream") is True)),
+        *(text_in(event, "provenance"), text_in(event, "end"), integer_in(event, "http_status")),
         int(before is None),
         *tokens,
         orjson.dumps(pieces).decode() if pieces else "",
         usage.service_tier,
-        *(_integer(event, "held_ucr"), charge_ucr, entry.debt_ucr, entry.observed_ucr),
-        *(_integer(event, "ttfb_ms"), _integer(event, "duration_ms")),
+        *(integer_in(event, "held_ucr"), charge_ucr, entry.debt_ucr, entry.observed_ucr),
+        *(integer_in(event, "ttfb_ms"), integer_in(event, "duration_ms")),
     )
 
 
@@ -104,7 +90,7 @@ class Sums:
 
 def hour_key(entry: Entry) -> Row:
     event, at_ms = entry.event, entry.time_ms
-    names = _text(event, "key_id"), _text(event, "model"), _text(event, "dialect")
+    names = text_in(event, "key_id"), text_in(event, "model"), text_in(event, "dialect")
     return entry.account_id, at_ms - at_ms % HOUR_MS, *names
 
 
@@ -123,13 +109,3 @@ def _add(sums: dict[Row, list[int]], key: Row, values: tuple[int, ...]) -> None:
     else:
         for index, value in enumerate(values):
             known[index] += value
-
-
-def _text(event: Mapping[str, Any], name: str) -> str:
-    value = event.get(name, "")
-    return value if isinstance(value, str) else ""
-
-
-def _integer(event: Mapping[str, Any], name: str) -> int:
-    value = event.get(name, 0)
-    return min(value, INTEGER_MAX) if isinstance(value, int) else 0

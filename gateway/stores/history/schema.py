@@ -55,9 +55,9 @@ CREATE TABLE entries (id INTEGER PRIMARY KEY, shard INTEGER NOT NULL, number INT
     balance INTEGER NOT NULL, hash BLOB NOT NULL);
 CREATE UNIQUE INDEX entries_by_shard ON entries (shard, number);
 CREATE INDEX entries_by_account ON entries (account, id);
+CREATE INDEX entries_by_operation ON entries (account, operation);
 CREATE TABLE records (id INTEGER PRIMARY KEY, {_RECORDS});
 CREATE INDEX records_by_account ON records (account, at_ms, id);
-CREATE INDEX records_by_request ON records (account, request);
 CREATE TABLE usage_hours (account TEXT NOT NULL, at_ms INTEGER NOT NULL, key TEXT NOT NULL,
     model TEXT NOT NULL, dialect TEXT NOT NULL, {_INTEGERS},
     PRIMARY KEY (account, at_ms, key, model, dialect)) WITHOUT ROWID;

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from uuid import uuid4
 
 from gateway.errors import Conflict
+from gateway.metering.events import usage_in
 from gateway.metering.journal import SHARDS, Drained, Entry, Position, chained, slices_text
 from gateway.metering.pricing import ModelPrice
 from gateway.metering.usage import added
 from gateway.stores.history import schema
-from gateway.stores.history.rows import Counted, Row, Sums, pieces_of, record_row, usage_in
+from gateway.stores.history.rows import Counted, Row, Sums, pieces_of, record_row
 from gateway.stores.stored_price import price_of, price_text
 
 # Beyond it a table of accounts' balances would not stay small.
@@ -23,7 +24,7 @@ PRUNED_AT_ONCE = 2_000
 
 _BEFORE = (
     f"SELECT {', '.join(schema.CLASSES)}, pieces, charge, kind FROM records "
-    "WHERE account = ? AND request = ?"
+    "WHERE id IN (SELECT id FROM entries WHERE account = ? AND operation = ?)"
 )
 _BEFORE_KIND = len(schema.CLASSES) + 2
 _PIECES_AT = schema.RECORD_COLUMNS.index("pieces")
