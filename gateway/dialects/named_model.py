@@ -7,9 +7,12 @@ Azure OpenAI REST reference, data plane, 2024-10-21 (read 2026-11-26).
 from collections.abc import Mapping
 from urllib.parse import quote
 
+import orjson
+
 from gateway.dialects.base import Prepared, Request
 from gateway.dialects.forms import is_form, read_form
 from gateway.dialects.json_body import model_name, with_model
+from gateway.dialects.json_scan import inserted
 from gateway.metering.call import Call
 
 
@@ -27,6 +30,15 @@ def prepared(call: Call, request: Request, *, upstream_model: str) -> Prepared:
         form = read_form(request.body, request.content_type)
         return Prepared(form.with_value("model", upstream_model.encode()))
     return Prepared(with_model(request.body, upstream_model))
+
+
+def prepared_unnamed(call: Call, request: Request, *, upstream_model: str) -> Prepared:
+    """The same for a format in which the body need not name its model: where it does not, the name
+    is put before all else. `call.document` is the body, decoded."""
+    if "model" in call.document or upstream_model == call.model:
+        return prepared(call, request, upstream_model=upstream_model)
+    named = b'"model":%b,' % orjson.dumps(upstream_model)
+    return Prepared(inserted(request.body, request.body.index(b"{") + 1, named))
 
 
 def renamed_path(request: Request, upstream_model: str) -> str:

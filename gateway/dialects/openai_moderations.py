@@ -6,8 +6,6 @@ whatever the rate card says. Source: OpenAI API reference, "Create moderation" (
 
 from collections.abc import Iterator, Mapping
 
-import orjson
-
 from gateway.dialects import embeddings_usage
 from gateway.dialects.base import (
     AnswerReader,
@@ -23,11 +21,10 @@ from gateway.dialects.json_body import (
     model_name,
     objects,
     read_object,
-    with_model,
     wrong,
 )
 from gateway.dialects.json_ends import EndsReader, JsonEnds
-from gateway.dialects.json_scan import inserted
+from gateway.dialects.named_model import prepared_unnamed
 from gateway.dialects.passing import Passing
 from gateway.metering.call import Call, ImageInput
 from gateway.metering.images import image_tokens
@@ -66,12 +63,7 @@ class OpenAIModerations:
         return min(call.text_bytes + _image_tokens(call), call.prompts * context_tokens)
 
     def prepare(self, call: Call, request: Request, *, upstream_model: str) -> Prepared:
-        if upstream_model == call.model:
-            return Prepared(request.body)
-        if "model" in call.document:
-            return Prepared(with_model(request.body, upstream_model))
-        named = b'"model":%b,' % orjson.dumps(upstream_model)
-        return Prepared(inserted(request.body, request.body.index(b"{") + 1, named))
+        return prepared_unnamed(call, request, upstream_model=upstream_model)
 
     def answer_reader(self, call: Call, *, content_type: str) -> AnswerReader:  # noqa: ARG002 (the protocol's)
         return EndsReader(_reported)

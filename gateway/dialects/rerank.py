@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from gateway.dialects.base import AnswerReader, BodyFilter, Prepared, PromptParts, Request
 from gateway.dialects.json_body import SingleKeys, model_name, read_object, wrong
 from gateway.dialects.json_ends import EndsReader
-from gateway.dialects.named_model import prepared
+from gateway.dialects.named_model import prepared_unnamed
 from gateway.dialects.passing import Passing
 from gateway.dialects.rerank_usage import read_answer
 from gateway.metering.call import ByPiece, Call
@@ -64,9 +64,7 @@ class Rerank:
         return min(bound, call.prompts * context_tokens)
 
     def prepare(self, call: Call, request: Request, *, upstream_model: str) -> Prepared:
-        if call.document.get("model") is None:
-            return Prepared(request.body)
-        return prepared(call, request, upstream_model=upstream_model)
+        return prepared_unnamed(call, request, upstream_model=upstream_model)
 
     def answer_reader(self, call: Call, *, content_type: str) -> AnswerReader:  # noqa: ARG002 (the protocol's)
         return EndsReader(lambda answer: read_answer(answer, call))

@@ -13,6 +13,7 @@ from gateway.dialects import DIALECTS
 from gateway.dialects.base import Request
 from gateway.errors import BadCall
 from gateway.metering.call import Call
+from gateway.simulator.media import wav
 
 JSON = st.recursive(
     st.none()
@@ -105,3 +106,31 @@ def test_no_answer_raises_and_none_depends_on_its_cuts(name, data):
     whole = told(reader(), [answer])
     assert whole == told(reader(), [answer[a:b] for a, b in pairwise(places)])
     assert min((whole["usage"] or {}).values(), default=0) >= 0
+
+
+FORM = b"".join(
+    b'--b\r\nContent-Disposition: form-data; name="%b"%b\r\n\r\n%b\r\n' % part
+    for part in (
+        (b"model", b"", b"alias"),
+        (b"prompt", b"", b"a road"),
+        (b"stream", b"", b"true"),
+        (b"n", b"", b"2"),
+        (b"file", b'; filename="a.wav"', wav(0.01)),
+    )
+)
+
+
+@pytest.mark.parametrize("name", ["openai_images", "openai_transcription"])
+@given(at=st.integers(0, len(FORM)), cut=st.integers(0, 9), junk=st.binary(max_size=9))
+def test_a_damaged_form_is_read_or_refused_and_keeps_its_damage(name, at, cut, junk):
+    body = (FORM[:at] + junk + FORM[at + cut :]) + b"--b--\r\n"
+    request = Request(
+        body=body, path="/v1/images/edits", content_type="multipart/form-data; boundary=b"
+    )
+    dialect = DIALECTS[name]
+    with contextlib.suppress(BadCall):
+        call = dialect.read_call(request)
+        assert 0 <= dialect.prompt_bound_tokens(call, context_tokens=1_000) <= 1_000 * call.prompts
+        assert body == dialect.prepare(call, request, upstream_model=call.model).body
+        renamed = dialect.prepare(call, request, upstream_model="other").body
+        assert len(body) - len(call.model.encode()) + len("other") == len(renamed)

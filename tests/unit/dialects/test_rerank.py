@@ -67,7 +67,9 @@ def test_a_server_of_one_model_is_not_asked_for_it():
 
     assert "rerank" == call.model
     assert ["a road", "tolls"] == DIALECT.prompt_parts(call).texts
-    assert body == DIALECT.prepare(call, Request(body=body), upstream_model="bge").body
+    assert body == DIALECT.prepare(call, Request(body=body), upstream_model="rerank").body
+    named = DIALECT.prepare(call, Request(body=body), upstream_model="bge").body
+    assert b'{"model":"bge","query":"tolls","texts":["a road"]}' == named
 
 
 def test_an_alias_is_spliced():
