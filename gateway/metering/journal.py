@@ -23,11 +23,12 @@ Slices = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One movement. `kind`: settled, expired, late, funded, grant_expired, debt_paid.
+    """One movement. `kind`: settled, expired, late, funded, grant_expired, debt_paid,
+    voided, corrected.
 
-    `amount_ucr` is what this entry charged (or funded, or lapsed); `slices` which grants paid.
-    For settled, expired, late and debt_paid (which charges nothing and carries a negative debt):
-    amount = Σ slices + debt + observed.
+    `amount_ucr` is what this entry charged (or funded, or lapsed, or took back); `slices` which
+    grants paid. For settled, expired, late, voided, corrected and debt_paid (which charges nothing
+    and carries a negative debt): amount = Σ slices + debt + observed.
     `event` is the decoded usage event, empty for movements without one; `event_text` the same as
     it was written. `entry_id`: `<ms of the ledger's clock>-<number within it>`.
     """

@@ -54,6 +54,47 @@ class Granted:
     debt_paid_ucr: int
 
 
+@dataclass(frozen=True, slots=True)
+class VoidGrant:
+    """Take back what is left of a grant. What running calls hold of it may still pay for them; what
+    they give back is void as well."""
+
+    grant_id: str
+    account_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Voided:
+    """`repeated`: it was void already. Otherwise `voided_ucr` was free until now."""
+
+    repeated: bool
+    voided_ucr: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correct:
+    """Take `amount_ucr` back, in burn order; what no credit covers becomes debt.
+
+    `grows`: the amount is the sum so far under this id (as vendors tell refunds). Only what is
+    more than before is taken, so sums may come in any order, and more than once.
+    """
+
+    correction_id: str
+    account_id: str
+    amount_ucr: int
+    note: str = ""
+    grows: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """`repeated`: it was applied before, and nothing changed."""
+
+    repeated: bool
+    taken_ucr: int
+    debt_ucr: int
+
+
 @call_value
 class Reserve:
     """Set aside `full_ucr` if the room is ample, else `least_ucr`, all charges or none.
@@ -276,8 +317,9 @@ class GrantState:
 class Balance:
     """One atomic snapshot. For each grant: amount = remaining + held + consumed + expired + voided.
 
-    `available_ucr`: remaining of grants effective now. `charged_ucr` = Σ consumed + debt +
-    observed = Σ of the account's usage events.
+    `available_ucr`: remaining of grants effective now. `charged_ucr` = Σ of the account's usage
+    events; `corrected_ucr` is the debt that corrections made, ever; and charged + corrected =
+    Σ consumed + debt + observed.
     """
 
     account_id: str
@@ -287,6 +329,7 @@ class Balance:
     debt_ucr: int
     observed_ucr: int
     charged_ucr: int
+    corrected_ucr: int
     granted_ucr: int
     live_holds: int
     now_ms: int

@@ -24,6 +24,8 @@ from gateway.metering.ledger import (
     AlreadyEnded,
     Balance,
     ClockSkewed,
+    Correct,
+    Corrected,
     Extend,
     Extended,
     Grant,
@@ -37,6 +39,8 @@ from gateway.metering.ledger import (
     Settle,
     Settled,
     UnknownHold,
+    Voided,
+    VoidGrant,
 )
 from gateway.metering.pricing import ModelPrice
 from gateway.metering.usage import Pieces
@@ -76,6 +80,14 @@ class Ledger(Protocol):
         ...
 
     async def grant(self, grant: Grant) -> Granted:
+        """Raises Conflict when the id exists with another payload."""
+        ...
+
+    async def void_grant(self, ask: VoidGrant) -> Voided:
+        """Raises NotFound."""
+        ...
+
+    async def correct(self, ask: Correct) -> Corrected:
         """Raises Conflict when the id exists with another payload."""
         ...
 

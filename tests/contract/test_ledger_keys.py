@@ -11,12 +11,12 @@ from support import asks
 from support.audit import audit_account
 from support.redis_server import Server, free_port
 
-from gateway.metering.ledger import Grant, Reserved
+from gateway.metering.ledger import Correct, Grant, Reserved, VoidGrant
 from gateway.stores.redis import encode
 from gateway.stores.redis.client import RedisClient
-from gateway.stores.redis.layout import key_record_key, outbox_key, shard_tag
+from gateway.stores.redis.layout import key_record_key, open_jobs_key, outbox_key, shard_tag
 from gateway.stores.redis.ledger import RedisLedger
-from gateway.stores.redis.lua import SCRIPTS, TRIM
+from gateway.stores.redis.lua import CLAIM, OF_LEDGER, TRIM
 from gateway.tasks import TaskSet
 
 WORD = re.compile(r'"((?:[^"\\]|\\.)*)"')
@@ -42,7 +42,16 @@ async def everything(ledger: RedisLedger) -> None:
     assert 1 == await ledger.expire_holds()
     await ledger.settle(asks.settle("expired", 90, charges=charges, amounts=(40, 0)))
     await ledger.grant(Grant(grant_id="g9", account_id=asks.ACCOUNT, amount_ucr=500))
+    await ledger.reserve(asks.reserve(ledger, "kept", 30, charges=charges))
+    await ledger.keep(asks.keep("kept", 30, charges=charges, amounts=(30, 0)))
+    await ledger.void_grant(VoidGrant("g9", asks.ACCOUNT))
+    await ledger.settle(
+        asks.settle("kept", 9, charges=charges, amounts=(9, 0), job="openai:batch_1")
+    )
+    await ledger.correct(Correct(correction_id="c", account_id=asks.ACCOUNT, amount_ucr=5))
     await audit_account(ledger, asks.ACCOUNT)
+    open_jobs = open_jobs_key(shard_tag(asks.ACCOUNT))
+    await ledger._client.run(CLAIM, encode.claim(open_jobs, limit=1, claim_ms=1), list)
     await ledger._client.run(TRIM, encode.trim(outbox_key(shard_tag(asks.ACCOUNT)), 1), int)
 
 
@@ -81,7 +90,7 @@ async def test_scripts_touch_declared_keys_of_one_shard_only(
                 breaches.append(f"{name} {key}")
 
     assert [] == breaches
-    assert {script.digest for script in SCRIPTS} == digests
+    assert {script.digest for script in (*OF_LEDGER, TRIM)} == digests
     assert checked > 100
 
 

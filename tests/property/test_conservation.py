@@ -23,8 +23,8 @@ from support.audit import audit_account
 from support.oracle import Oracle
 from support.recording_client import RecordingClient
 
-from gateway.errors import Conflict
-from gateway.metering.ledger import Grant, GrantKind
+from gateway.errors import Conflict, NotFound
+from gateway.metering.ledger import Correct, Grant, GrantKind, VoidGrant
 from gateway.metering.limits import Charge, Limit, Need, Unit, Window, charges_for
 from gateway.stores.redis.jobs import RedisJobs
 from gateway.stores.redis.layout import bucket_key, job_key, open_jobs_key, shard_tag
@@ -79,13 +79,13 @@ class LedgerMachine(RuleBasedStateMachine):
 
         try:
             expected = self.runner.run(on_server())
-        except Conflict:
-            expected = Conflict
+        except (Conflict, NotFound) as refused:
+            expected = type(refused)
         self.server_ms = self.client.ran[-1][2]
         try:
             actual = getattr(self.oracle, operation)(ask)
-        except Conflict:
-            actual = Conflict
+        except (Conflict, NotFound) as refused:
+            actual = type(refused)
         # A repeated reserve is answered with the old figures at a new time.
         assert _without_time(expected) == _without_time(actual)
 
@@ -130,6 +130,29 @@ class LedgerMachine(RuleBasedStateMachine):
                 note=note,
             ),
         )
+
+    @rule(pick=picks)
+    def void(self, pick: int) -> None:
+        """Mostly a grant there is."""
+        named = [grant.grant_id for grant in self.grants] + ["g-none"]
+        self._both("void_grant", VoidGrant(named[pick % len(named)], self.account_id))
+
+    @rule(
+        name=st.sampled_from(["c1", "c2", "c3", "g0000"]),
+        amount=amounts,
+        note=st.sampled_from(["", "", "another"]),
+        grows=st.booleans(),
+    )
+    def correct(self, *, name: str, amount: int, note: str, grows: bool) -> None:
+        """Again and again under few names, once under a grant's."""
+        ask = Correct(
+            correction_id=name,
+            account_id=self.account_id,
+            amount_ucr=amount,
+            note=note,
+            grows=grows,
+        )
+        self._both("correct", ask)
 
     @rule(
         limits=limit_sets,

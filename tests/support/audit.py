@@ -8,6 +8,8 @@ from gateway.stores.redis.layout import bucket_key, due_key, shard_tag
 from gateway.stores.redis.ledger import RedisLedger
 
 CHARGING = ("settled", "expired", "late")
+# What a movement's slices become; those of all others are consumed.
+BOOKED = {"grant_expired": "expired", "voided": "voided", "corrected": "voided"}
 
 
 async def audit_account(ledger: RedisLedger, account_id: str) -> Balance:
@@ -31,7 +33,8 @@ def _audit_grants(balance: Balance) -> None:
     consumed = sum(grant.consumed_ucr for grant in balance.grants)
     assert balance.granted_ucr == sum(grant.amount_ucr for grant in balance.grants)
     assert balance.held_ucr == sum(grant.held_ucr for grant in balance.grants)
-    assert balance.charged_ucr == consumed + balance.debt_ucr + balance.observed_ucr
+    spent = consumed + balance.debt_ucr + balance.observed_ucr
+    assert balance.charged_ucr + balance.corrected_ucr == spent
     open_now = [
         grant.remaining_ucr
         for grant in balance.grants
@@ -103,11 +106,15 @@ async def _audit_outbox(ledger: RedisLedger, balance: Balance) -> None:
     assert balance.debt_ucr == sum(entry.debt_ucr for entry in entries)
     assert balance.observed_ucr == sum(entry.observed_ucr for entry in entries)
     for grant in balance.grants:
-        booked = {"consumed": 0, "expired": 0}
+        booked = {"consumed": 0, "expired": 0, "voided": 0}
         for entry in entries:
-            kind = "expired" if entry.kind == "grant_expired" else "consumed"
+            kind = BOOKED.get(entry.kind, "consumed")
             booked[kind] += sum(ucr for name, ucr in entry.slices if name == grant.grant_id)
-        assert booked == {"consumed": grant.consumed_ucr, "expired": grant.expired_ucr}
+        assert booked == {
+            "consumed": grant.consumed_ucr,
+            "expired": grant.expired_ucr,
+            "voided": grant.voided_ucr,
+        }
     # One event per settlement; a hold may have expired first and been settled late.
     ends = [(entry.operation_id, entry.kind) for entry in charging]
     assert len(ends) == len(set(ends))

@@ -193,9 +193,9 @@ class TestGateway:
         ]
         remaining = sum(grant.remaining_ucr for grant in found.grants)
         assert found.charged_ucr == sum(event.amount_ucr for event in events)
-        assert (
-            found.charged_ucr == found.granted_ucr - remaining + found.debt_ucr + found.observed_ucr
-        )
+        voided = sum(grant.voided_ucr for grant in found.grants)
+        spent = found.granted_ucr - remaining - voided + found.debt_ucr + found.observed_ucr
+        assert found.charged_ucr + found.corrected_ucr == spent
         assert 0 == found.held_ucr
         assert all(grant.remaining_ucr >= 0 for grant in found.grants)
         return found

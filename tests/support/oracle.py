@@ -7,7 +7,7 @@ everything anew, and it takes its time from whoever makes it.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gateway.errors import Conflict
+from gateway.errors import Conflict, NotFound
 from gateway.metering.jobs import Keep, Kept
 from gateway.metering.ledger import (
     AMPLE,
@@ -15,6 +15,8 @@ from gateway.metering.ledger import (
     AlreadyEnded,
     Balance,
     ClockSkewed,
+    Correct,
+    Corrected,
     Ending,
     Extend,
     Extended,
@@ -31,6 +33,8 @@ from gateway.metering.ledger import (
     Settle,
     Settled,
     UnknownHold,
+    Voided,
+    VoidGrant,
 )
 from gateway.metering.limits import Charge, Unit
 
@@ -45,6 +49,8 @@ class _Credit:
     held: int = 0
     consumed: int = 0
     expired: int = 0
+    voided: int = 0
+    void: bool = False
 
     def lapsed(self, now_ms: int) -> bool:
         return 0 < self.given.expires_ms <= now_ms
@@ -91,7 +97,8 @@ class Oracle:
         self._owed_at_expiry: dict[str, list[int]] = {}
         self._buckets: dict[str, _Bucket] = {}
         self._jobs: dict[str, set[str]] = {}
-        self._debt = self._observed = self._charged = 0
+        self._corrections: dict[str, Correct] = {}
+        self._debt = self._observed = self._charged = self._corrected = 0
 
     # What there is
 
@@ -158,6 +165,8 @@ class Oracle:
     # Operations
 
     def grant(self, grant: Grant) -> Granted:
+        if grant.grant_id in self._corrections:
+            raise Conflict("a correction")
         if known := self._credits.get(grant.grant_id):
             if known.given != grant:
                 raise Conflict("another payload")
@@ -168,6 +177,40 @@ class Oracle:
         debt = self._debt
         self._catch_up()
         return Granted(repeated=False, debt_paid_ucr=debt - self._debt)
+
+    def void_grant(self, ask: VoidGrant) -> Voided:
+        if ask.grant_id not in self._credits:
+            raise NotFound("no grant")
+        self._catch_up()
+        credit = self._credits[ask.grant_id]
+        left, repeated, credit.void = credit.remaining, credit.void, True
+        if repeated:
+            return Voided(repeated=True, voided_ucr=0)
+        credit.voided += left
+        credit.remaining = 0
+        return Voided(repeated=False, voided_ucr=left)
+
+    def correct(self, ask: Correct) -> Corrected:
+        known = self._corrections.get(ask.correction_id)
+        if ask.correction_id in self._credits:
+            raise Conflict("a grant")
+        before = 0
+        if known:
+            before = known.amount_ucr
+            if not ask.grows and (before, known.note) != (ask.amount_ucr, ask.note):
+                raise Conflict("another payload")
+            if ask.amount_ucr <= before:
+                return Corrected(repeated=True, taken_ucr=0, debt_ucr=0)
+        self._corrections[ask.correction_id] = ask
+        self._catch_up()
+        taken = self._take(ask.amount_ucr - before)
+        for credit, part in taken:
+            credit.voided += part
+        covered = sum(part for _, part in taken)
+        debt = ask.amount_ucr - before - covered
+        self._debt += debt
+        self._corrected += debt
+        return Corrected(repeated=False, taken_ucr=covered, debt_ucr=debt)
 
     def reserve(self, ask: Reserve) -> Reserved | Refused | AlreadyEnded | ClockSkewed:
         if known := self._ended(ask.hold_id) or self._held_answer(ask.hold_id):
@@ -379,7 +422,10 @@ class Oracle:
                 missing -= part
                 credit.held -= amount
                 credit.consumed += part
-                credit.remaining += amount - part
+                if credit.void:
+                    credit.voided += amount - part
+                else:
+                    credit.remaining += amount - part
             for asked, units in zip(hold.charges, hold.units, strict=True):
                 self._buckets[asked.bucket].held -= units
             self._catch_up()
@@ -402,6 +448,7 @@ class Oracle:
             debt_ucr=self._debt,
             observed_ucr=self._observed,
             charged_ucr=self._charged,
+            corrected_ucr=self._corrected,
             granted_ucr=sum(credit.given.amount_ucr for credit in self._credits.values()),
             live_holds=len(self._holds),
             now_ms=self.now_ms(),
@@ -418,7 +465,7 @@ def _state(credit: _Credit) -> GrantState:
         held_ucr=credit.held,
         consumed_ucr=credit.consumed,
         expired_ucr=credit.expired,
-        voided_ucr=0,
+        voided_ucr=credit.voided,
         priority=credit.given.priority,
         effective_ms=credit.given.effective_ms,
         expires_ms=credit.given.expires_ms,

@@ -8,13 +8,14 @@ from typing import Any
 
 import orjson
 
-from gateway.errors import BadCall, Conflict
+from gateway.errors import BadCall, Conflict, NotFound
 from gateway.metering.jobs import Kept
 from gateway.metering.journal import Entry, slices_of
 from gateway.metering.ledger import (
     AlreadyEnded,
     Balance,
     ClockSkewed,
+    Corrected,
     Ending,
     Extended,
     Granted,
@@ -27,6 +28,7 @@ from gateway.metering.ledger import (
     Reserved,
     Settled,
     UnknownHold,
+    Voided,
 )
 from gateway.stores.base import DailyUsage
 from gateway.stores.redis.encode import StoredHold
@@ -71,8 +73,12 @@ def _granted(reply: Reply) -> Granted:
     return Granted(repeated=reply[2] == 1, debt_paid_ucr=reply[3])
 
 
+def _no_grant(_: Reply) -> Voided:
+    raise NotFound("The account has no grant of that id.")
+
+
 def _conflict(_: Reply) -> Granted:
-    raise Conflict("A grant of this id exists with another payload; choose a new id.")
+    raise Conflict("A grant or correction of this id exists with another payload; choose a new id.")
 
 
 def _overflow(_: Reply) -> Granted:
@@ -92,6 +98,11 @@ _ANSWERS: dict[bytes, Callable[[Reply], object]] = {
     b"kept": lambda reply: Kept(late=reply[2] == 1),
     b"released": lambda reply: Released(reply[2]),
     b"granted": _granted,
+    b"voided": lambda reply: Voided(repeated=reply[2] == 1, voided_ucr=reply[3]),
+    b"no_grant": _no_grant,
+    b"corrected": lambda reply: Corrected(
+        repeated=reply[2] == 1, taken_ucr=reply[3], debt_ucr=reply[4]
+    ),
     b"conflict": _conflict,
     b"overflow": _overflow,
 }
@@ -116,6 +127,7 @@ def balance(account_id: str, reply: Reply) -> Balance:
         debt_ucr=total(b"debt"),
         observed_ucr=total(b"observed"),
         charged_ucr=total(b"charged"),
+        corrected_ucr=total(b"corrected"),
         granted_ucr=total(b"granted"),
         live_holds=total(b"live"),
         now_ms=now_ms,

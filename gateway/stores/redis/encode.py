@@ -17,7 +17,16 @@ import orjson
 from gateway.errors import BadCall
 from gateway.metering.events import End
 from gateway.metering.jobs import Keep
-from gateway.metering.ledger import Extend, Grant, GrantKind, Release, Reserve, Settle
+from gateway.metering.ledger import (
+    Correct,
+    Extend,
+    Grant,
+    GrantKind,
+    Release,
+    Reserve,
+    Settle,
+    VoidGrant,
+)
 from gateway.metering.limits import Unit
 from gateway.metering.pricing import AMOUNT_MAX_UCR
 from gateway.metering.usage import by_kind
@@ -75,9 +84,7 @@ def grant(ask: Grant) -> Request:
         raise BadCall(f"A grant's priority lies between 0 and {PRIORITY_MAX}.")
     if not (0 <= ask.effective_ms <= TIME_MAX_MS and 0 <= ask.expires_ms <= TIME_MAX_MS):
         raise BadCall("A grant's times are ms since 1970; 0 means at once, or never.")
-    # Slices are stored as "id amount id amount": an id is one word.
-    if len(ask.grant_id.split()) != 1 or len(ask.grant_id) > GRANT_ID_CHARS_MAX:
-        raise BadCall(f"A grant id is one word of at most {GRANT_ID_CHARS_MAX} characters.")
+    _check_grant_id(ask.grant_id)
     given = orjson.dumps(
         [ask.kind, ask.amount_ucr, ask.priority, ask.effective_ms, ask.expires_ms, ask.note]
     )
@@ -90,6 +97,29 @@ def grant(ask: Grant) -> Request:
         0 if ask.kind in UNPAID else 1,
         ask.effective_ms,
         given,
+    )
+    return request(money_keys(ask.account_id), arguments)
+
+
+def _check_grant_id(name: str) -> None:
+    # Slices are stored as "id amount id amount": an id is one word.
+    if len(name.split()) != 1 or len(name) > GRANT_ID_CHARS_MAX:
+        raise BadCall(f"A grant id is one word of at most {GRANT_ID_CHARS_MAX} characters.")
+
+
+def void_grant(ask: VoidGrant) -> Request:
+    return request(money_keys(ask.account_id), (ask.account_id, ask.grant_id))
+
+
+def correct(ask: Correct) -> Request:
+    check_amounts(ask.amount_ucr)
+    _check_grant_id(ask.correction_id)
+    arguments = (
+        ask.account_id,
+        ask.correction_id,
+        ask.amount_ucr,
+        int(ask.grows),
+        orjson.dumps([ask.amount_ucr, ask.note]),
     )
     return request(money_keys(ask.account_id), arguments)
 

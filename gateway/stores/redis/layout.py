@@ -15,7 +15,7 @@ The number of shards is part of the stored format: never change it.
 | `{sNN}due` | zset | hold id by the ms its lease runs out |
 | `{sNN}a:<account>` | hash | `st` and the account's own fields (`keys.py`), the ledger's totals |
 | `{sNN}a:<account>:gi` | zset | grants with credit left; members sort in burn order, scores are 0 |
-| `{sNN}a:<account>:g` | hash | all grants: `<grant>:i` as given, `:m` index member, `:r` remaining, `:h` held, `:c` consumed, `:x` expired, `:v` voided |
+| `{sNN}a:<account>:g` | hash | all grants: `<grant>:i` as given, `:m` index member, `:r` remaining, `:h` held, `:c` consumed, `:x` expired, `:v` voided, `:z` nothing goes back to it; `<correction>:n` as given |
 | `{sNN}a:<account>:d:<day>` | hash | usage of one UTC day by model; forgotten after 400 days |
 | `{sNN}h:<hold>` | hash | a running call, without TTL; later its tombstone, for a day |
 | `{sNN}k:<key id>` | hash | `st` and the key's own fields (`keys.py`) |
@@ -34,6 +34,7 @@ Channel `keys`: `k <digest>` or `a <account>` for each change, so that caches fo
 
 Totals in the account's hash, in µcr unless named otherwise: `available` (remaining of grants
 effective at the last turn), `granted`, `held`, `debt`, `observed`, `overdraft_held`, `charged`,
+`corrected` (debt made by corrections),
 `live` (running calls), `turn_ms` (when the next grant becomes effective or lapses, so that
 `available` must be counted anew). What was consumed and what lapsed stands with each grant.
 """  # noqa: E501 - a table row is one line

@@ -16,6 +16,8 @@ from gateway.metering.ledger import (
     AlreadyEnded,
     Balance,
     ClockSkewed,
+    Correct,
+    Corrected,
     Extend,
     Extended,
     Grant,
@@ -29,6 +31,8 @@ from gateway.metering.ledger import (
     Settle,
     Settled,
     UnknownHold,
+    Voided,
+    VoidGrant,
 )
 from gateway.stores.base import DailyUsage
 from gateway.stores.redis import decode, encode, lua
@@ -100,6 +104,15 @@ class RedisLedger:
 
     async def grant(self, grant: Grant) -> Granted:
         answer: Granted = await self._client.run(lua.GRANT, encode.grant(grant), self._answer)
+        return answer
+
+    async def void_grant(self, ask: VoidGrant) -> Voided:
+        answer: Voided = await self._client.run(lua.VOID, encode.void_grant(ask), self._answer)
+        return answer
+
+    async def correct(self, ask: Correct) -> Corrected:
+        request = encode.correct(ask)
+        answer: Corrected = await self._client.run(lua.CORRECT, request, self._answer)
         return answer
 
     async def balance(self, account_id: str) -> Balance:

@@ -34,6 +34,8 @@ def _load(name: str, *shared: str) -> Script:
 
 
 GRANT = _load("grant", "common")
+VOID = _load("void", "common")
+CORRECT = _load("correct", "common")
 RESERVE = _load("reserve", "common")
 EXTEND = _load("extend", "common", "holds")
 SETTLE = _load("settle", "common", "holds")
@@ -51,6 +53,6 @@ BACKLOG = _load("backlog")
 SEAL = _load("seal")
 RESOLVE = _load("resolve")
 
-OF_LEDGER = (GRANT, RESERVE, EXTEND, SETTLE, RELEASE, KEEP, EXPIRE, BALANCE, CLAIM)
+OF_LEDGER = (GRANT, VOID, CORRECT, RESERVE, EXTEND, SETTLE, RELEASE, KEEP, EXPIRE, BALANCE, CLAIM)
 OF_OUTBOX = (TRIM, LEAD, LEASE, BURY, REDRIVE, BACKLOG, SEAL, RESOLVE)
 SCRIPTS = (*OF_LEDGER, *OF_OUTBOX)

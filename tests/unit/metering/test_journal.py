@@ -58,6 +58,8 @@ def test_fields_do_not_run_into_each_other(kind, account, other_kind, other_acco
         ("funded", {"amount_ucr": 9, "slices": (), "debt_ucr": 0, "observed_ucr": 0}, 9),
         ("settled", {"amount_ucr": 10}, -8),
         ("grant_expired", {"amount_ucr": 5, "debt_ucr": 0, "observed_ucr": 0}, -5),
+        ("voided", {"amount_ucr": 8, "debt_ucr": 0, "observed_ucr": 0}, -5),
+        ("corrected", {"amount_ucr": 8, "debt_ucr": 3, "observed_ucr": 0}, -8),
         ("debt_paid", {"amount_ucr": 0, "debt_ucr": -5, "observed_ucr": 0}, 0),
     ],
 )

@@ -36,17 +36,18 @@ end
 
 local function count(name, amount) counted[name] = (counted[name] or 0) + amount end
 
--- `left` and `held` as they stand; `consumed` and `expired` are what this script adds to them.
-local function make_grant(id, member, left, held)
+-- `left` and `held` as they stand; `consumed`, `expired` and `voided` are what this script adds.
+-- `void`: nothing goes back to it.
+local function make_grant(id, member, left, held, void)
   return {id = id, member = member, left = left, left_before = left, held = held, consumed = 0,
-          expired = 0, touched = false}
+          expired = 0, voided = 0, void = void, touched = false}
 end
 
 local function grant_of(id)
   local grant = grants[id]
   if not grant then
-    local v = call('HMGET', GRANTS, id .. ':m', id .. ':r', id .. ':h')
-    grant = make_grant(id, v[1], tonumber(v[2] or 0), tonumber(v[3] or 0))
+    local v = call('HMGET', GRANTS, id .. ':m', id .. ':r', id .. ':h', id .. ':z')
+    grant = make_grant(id, v[1], tonumber(v[2] or 0), tonumber(v[3] or 0), v[4] and true)
     grants[id] = grant
   end
   return grant
@@ -85,7 +86,7 @@ local function turn_at(ms)
   if ms < NEVER and (total.turn_ms == 0 or ms < total.turn_ms) then total.turn_ms = ms end
 end
 
--- Take `amount`, which must be available, in burn order; `into` is 'held' or 'consumed'.
+-- Take `amount`, which must be available, in burn order; `into` is 'held', 'consumed' or 'voided'.
 local function take(amount, into)
   local slices, missing = {}, amount
   if amount == 0 then return slices end
@@ -108,6 +109,11 @@ end
 local function lapse(grant, amount)
   grant.expired, grant.touched = grant.expired + amount, true
   record('grant_expired', grant.id, amount, 0, 0, {{id = grant.id, amount = amount}})
+end
+
+local function void(grant, amount)
+  grant.voided, grant.touched = grant.voided + amount, true
+  record('voided', grant.id, amount, 0, 0, {{id = grant.id, amount = amount}})
 end
 
 -- Free credit pays debt before anything else may have it: never are both above zero.
@@ -149,9 +155,11 @@ local function commit_grant(grant)
   call('HSET', GRANTS, grant.id .. ':r', int(grant.left), grant.id .. ':h', int(grant.held))
   if grant.consumed > 0 then call('HINCRBY', GRANTS, grant.id .. ':c', int(grant.consumed)) end
   if grant.expired > 0 then call('HINCRBY', GRANTS, grant.id .. ':x', int(grant.expired)) end
+  if grant.voided > 0 then call('HINCRBY', GRANTS, grant.id .. ':v', int(grant.voided)) end
   if grant.left == 0 and grant.left_before > 0 then call('ZREM', INDEX, grant.member) end
   if grant.left > 0 and grant.left_before == 0 then call('ZADD', INDEX, '0', grant.member) end
-  grant.left_before, grant.consumed, grant.expired, grant.touched = grant.left, 0, 0, false
+  grant.left_before, grant.consumed, grant.expired, grant.voided = grant.left, 0, 0, 0
+  grant.touched = false
 end
 
 -- May run more than once: it writes what changed since it last did.

@@ -5,7 +5,7 @@
 -- Reply {'granted', now, repeated, debt paid} | {'conflict', now} | {'overflow', now}
 local known = call('HGET', GRANTS, OPERATION .. ':i')
 if known == ARGV[8] then return {'granted', NOW, 1, 0} end
-if known then return {'conflict', NOW} end
+if known or call('HEXISTS', GRANTS, OPERATION .. ':n') == 1 then return {'conflict', NOW} end
 local amount, expires_ms, effective_ms = tonumber(ARGV[3]), tonumber(ARGV[5]), tonumber(ARGV[7])
 -- The largest integer a Lua number holds exactly; beyond it sums would lie.
 local granted = tonumber(call('HGET', ACCOUNT, 'granted') or 0)

@@ -52,12 +52,14 @@ local function charge_directly(charge, observe)
   return slices, debt, observed
 end
 
--- One slice back to its grant, less what was consumed of it; with a lapsed grant it lapses.
+-- One slice back to its grant, less what was consumed of it; with a lapsed grant it lapses, and
+-- what comes back to a void one is void.
 local function return_slice(slice, part)
   local grant, back = grant_of(slice.id), slice.amount - part
   grant.held, grant.consumed, grant.touched = grant.held - slice.amount, grant.consumed + part, true
   total.held = total.held - slice.amount
-  if back > 0 and expires(grant) <= NOW then lapse(grant, back)
+  if back > 0 and grant.void then void(grant, back)
+  elseif back > 0 and expires(grant) <= NOW then lapse(grant, back)
   elseif back > 0 then
     grant.left, total.available = grant.left + back, total.available + back
     turn_at(expires(grant))
