@@ -6,6 +6,7 @@ from gateway import __version__
 from gateway.cli.accounts import accounts
 from gateway.cli.check import check_config, schema
 from gateway.cli.demo import demo
+from gateway.cli.export import export
 from gateway.cli.keys import keys
 from gateway.cli.money import balance, grant, usage
 from gateway.cli.prices import prices
@@ -21,6 +22,6 @@ def main() -> None:
 for command in (
     *(serve, demo),
     *(check_config, schema, prices),
-    *(accounts, keys, grant, balance, usage),
+    *(accounts, keys, grant, balance, usage, export),
 ):
     main.add_command(command)

@@ -1,5 +1,6 @@
 """`tollkeeper accounts`: who pays."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,6 +82,12 @@ def list_all(config_path: Path, *, as_json: bool) -> None:
     type=click.Choice([each.value for each in (Status.ACTIVE, Status.SUSPENDED, Status.CLOSED)]),
     help="Only an active account's calls are served.",
 )
+@click.option(
+    "--external",
+    multiple=True,
+    metavar="SYSTEM=ID",
+    help="Who it is at a billing system: stripe=cus_A1b2. SYSTEM= takes the id away.",
+)
 @config_option
 @json_option
 def change(
@@ -88,13 +95,14 @@ def change(
     plan: str | None,
     name: str | None,
     status: str | None,
-    config_path: Path,
     *,
+    external: tuple[str, ...],
+    config_path: Path,
     as_json: bool,
 ) -> None:
     """Change ACCOUNT_ID. A suspended account's calls are refused within a second."""
-    if plan is None and name is None and status is None:
-        raise click.UsageError("Nothing to change: give --plan, --name or --status.")
+    if plan is None and name is None and status is None and not external:
+        raise click.UsageError("Nothing to change: give --plan, --name, --status or --external.")
 
     async def work(session: Session) -> Account:
         account = await existing(session, account_id)
@@ -105,6 +113,7 @@ def change(
             plan=plan or account.plan,
             name=account.name if name is None else display_text(name),
             status=account.status if status is None else Status(status),
+            external=_external(account, external),
         )
         await session.stores.keys.put_account(changed)
         return changed
@@ -121,6 +130,19 @@ async def existing(session: Session, account_id: str) -> Account:
     return account
 
 
+def _external(account: Account, changes: tuple[str, ...]) -> dict[str, str]:
+    """The account's ids with the changes, each `system=id`; an empty id goes."""
+    ids = dict(account.external)
+    for change in changes:
+        system, equals, external_id = change.partition("=")
+        if not equals or not valid_name(system):
+            raise BadCall(f"{change!r} is no SYSTEM=ID, such as stripe=cus_A1b2.")
+        if not re.fullmatch(r"[!-~]{0,255}", external_id):
+            raise BadCall("An external id has at most 255 visible ASCII characters and no blanks.")
+        ids[system] = external_id
+    return {system: external_id for system, external_id in sorted(ids.items()) if external_id}
+
+
 def _known_plan(session: Session, plan: str) -> None:
     if plan not in session.settings.plans:
         known = ", ".join(sorted(session.settings.plans))
@@ -133,5 +155,6 @@ def _facts(account: Account) -> dict[str, object]:
         "name": account.name,
         "plan": account.plan,
         "status": account.status.value,
+        "external": dict(account.external),
         "created": moment(account.created_ms),
     }

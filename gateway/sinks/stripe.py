@@ -139,10 +139,10 @@ class StripeSink:
             return page
         return sum(int(summary["aggregated_value"]) for summary in page["data"])
 
-    async def cancel(self, identifier: str) -> Outcome:
+    async def cancel(self, identifier: str, *, event_name: str) -> Outcome:
         """Take a meter event back; Stripe allows it for 24 hours."""
         form = {
-            "event_name": self._options.event_name,
+            "event_name": event_name,
             "type": "cancel",
             "cancel[identifier]": identifier,
         }

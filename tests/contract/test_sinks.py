@@ -4,33 +4,23 @@ Every sink that speaks to a server meets a server that keeps its vendor's rules,
 request can fail, before and after it had its effect.
 """
 
-import base64
-import ipaddress
 from collections.abc import AsyncIterator
 
 import pytest
 from support.contract_servers import base
-from support.contract_servers.clickhouse import PASSWORD, ClickHouseServer
-from support.contract_servers.lago import KEY as LAGO_KEY
+from support.contract_servers.clickhouse import ClickHouseServer
 from support.contract_servers.lago import LagoServer
-from support.contract_servers.openmeter import TOKEN, OpenMeterServer
-from support.contract_servers.stripe import KEY as STRIPE_KEY
+from support.contract_servers.openmeter import OpenMeterServer
 from support.contract_servers.stripe import StripeServer
 from support.contract_servers.webhook import WebhookServer
-from support.exports import LIMITS, exporting, known_accounts, settled
+from support.exports import exporting, known_accounts, settled
+from support.sinks import SECRET, clickhouse, lago, openmeter, stripe, webhook
 
-from gateway.sinks.clickhouse import ClickHouseOptions, ClickHouseSink
-from gateway.sinks.lago import LagoOptions, LagoSink
-from gateway.sinks.openmeter import OpenMeterOptions, OpenMeterSink
-from gateway.sinks.stripe import StripeOptions, StripeSink
-from gateway.sinks.webhook import WebhookOptions, WebhookSink, secret_of
 from gateway.stores.redis.client import RedisClient
 from gateway.stores.redis.keys import RedisKeyStore
 from gateway.stores.redis.ledger import RedisLedger
 
-TIMEOUT_S = 0.4
 CALLS = 60
-SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
 EXTERNAL = {"stripe": "cus_", "lago": "sub_"}
 
 
@@ -40,55 +30,6 @@ async def keys(store_url: str) -> AsyncIterator[RedisKeyStore]:
     await known_accounts(store, external=EXTERNAL)
     yield store
     await store.close()
-
-
-def lago(url: str) -> LagoSink:
-    options = LagoOptions(
-        url=url,
-        api_key=LAGO_KEY,
-        metric="llm_{class}",
-        charge_metric="llm_charge",
-        timeout_s=TIMEOUT_S,
-    )
-    return LagoSink("lago", options, LIMITS)
-
-
-def openmeter(url: str) -> OpenMeterSink:
-    options = OpenMeterOptions(url=url, api_key=TOKEN, timeout_s=TIMEOUT_S)
-    return OpenMeterSink("openmeter", options, LIMITS)
-
-
-def stripe(url: str) -> StripeSink:
-    options = StripeOptions(
-        url=url,
-        api_key=STRIPE_KEY,
-        event_name="tokens",
-        charge_event_name="charges",
-        skip_unknown=False,
-        timeout_s=TIMEOUT_S,
-    )
-    return StripeSink("stripe", options, LIMITS)
-
-
-def clickhouse(url: str) -> ClickHouseSink:
-    options = ClickHouseOptions(
-        url=url,
-        table="tollkeeper_usage",
-        user="default",
-        password=PASSWORD,
-        timeout_s=TIMEOUT_S,
-    )
-    return ClickHouseSink("clickhouse", options, LIMITS)
-
-
-def webhook(url: str, ledger: RedisLedger) -> WebhookSink:
-    options = WebhookOptions(
-        url=url,
-        secrets=(secret_of(SECRET),),
-        allow=(ipaddress.ip_network("127.0.0.0/8"),),
-        timeout_s=TIMEOUT_S,
-    )
-    return WebhookSink("webhook", options, LIMITS, now_ms=ledger.now_ms)
 
 
 # Each: the vendor's server, our sink in front of it, and how its sum is asked for.

@@ -34,10 +34,12 @@ HANG_S = 30.0
 
 
 class ContractServer:
-    """Subclasses say what a request does. `faults` are played in order, then all is well."""
+    """Subclasses say what a request does. `faults` are played in order, then `always`, then all
+    is well."""
 
     def __init__(self) -> None:
         self.faults: deque[Fault] = deque()
+        self.always: Fault | None = None
         self.requests: list[web.Request] = []
         self.bodies: list[bytes] = []
         self.url = ""
@@ -50,7 +52,7 @@ class ContractServer:
         body = await request.read()
         self.requests.append(request)
         self.bodies.append(body)
-        fault = self.faults.popleft() if self.faults else None
+        fault = self.faults.popleft() if self.faults else self.always
         if fault is None:
             return await self.answer(request, body)
         if fault.when == AFTER:
