@@ -13,6 +13,7 @@ PIECE_KINDS: Mapping[str, tuple[str, ...]] = {
     "gemini_generate": ("grounding", "grounding_query", "maps"),
     "gemini_predict": ("image",),
     "gemini_videos": ("video_second",),
+    "openai_chat": ("web_search",),
     "openai_containers": ("container",),
     "openai_fine_tuning": ("trained_token",),
     "openai_responses": (

@@ -27,6 +27,10 @@ NEVER_ANSWERED = {
     "idempotency_in_flight",
     "changed_meanwhile",
     "unprocessable",
+    "event_ahead_of_time",
+    "event_too_old",
+    "key_inactive",
+    "reservation_ended",
 }
 
 LABELS = MetricLabels(dialects=("openai_chat",), providers=("openai", "vllm"), models=("gpt-5",))
