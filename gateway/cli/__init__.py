@@ -4,6 +4,7 @@ import click
 
 from gateway import __version__
 from gateway.cli.accounts import accounts
+from gateway.cli.audit import audit
 from gateway.cli.check import check_config, schema
 from gateway.cli.demo import demo
 from gateway.cli.export import export
@@ -22,6 +23,6 @@ def main() -> None:
 for command in (
     *(serve, demo),
     *(check_config, schema, prices),
-    *(accounts, keys, grant, balance, usage, export),
+    *(accounts, keys, grant, balance, usage, export, audit),
 ):
     main.add_command(command)

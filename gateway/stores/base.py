@@ -186,6 +186,10 @@ class Outbox(Protocol):
         """Be the one that drains for that long, or go on being it."""
         ...
 
+    async def history_id(self) -> str:
+        """Of the history that the outboxes are drained into; empty before the first."""
+        ...
+
     async def read(self, positions: Mapping[int, Position], *, limit: int) -> Sequence[Drained]:
         """What stands behind the positions of these shards, at most `limit` entries of each."""
         ...
@@ -252,6 +256,10 @@ class History(Protocol):
 
     async def journal(self, account_id: str, *, after: int, limit: int) -> Sequence[Movement]:
         """The account's entries, oldest first, behind that number."""
+        ...
+
+    async def ended_twice(self, account_id: str) -> Sequence[str]:
+        """The account's calls with more than one end in the journal."""
         ...
 
     async def account_ids(self) -> Sequence[str]:

@@ -214,6 +214,15 @@ def price(connection: sqlite3.Connection, rate_id: str) -> ModelPrice | None:
     return price_of(found[0]) if found else None
 
 
+def ended_twice(connection: sqlite3.Connection, account_id: str) -> Sequence[str]:
+    found = connection.execute(
+        "SELECT operation FROM entries WHERE account = ? AND kind IN ('settled', 'expired', 'late')"
+        " GROUP BY operation HAVING count(*) > 1",
+        (account_id,),
+    )
+    return [row[0] for row in found]
+
+
 def account_ids(connection: sqlite3.Connection) -> Sequence[str]:
     return [row[0] for row in connection.execute("SELECT account FROM balances ORDER BY account")]
 

@@ -131,6 +131,9 @@ class SqliteHistory:
     async def journal(self, account_id: str, *, after: int, limit: int) -> Sequence[Movement]:
         return await self._read(reading.journal, account_id, after=after, limit=limit)
 
+    async def ended_twice(self, account_id: str) -> Sequence[str]:
+        return await self._read(reading.ended_twice, account_id)
+
     async def account_ids(self) -> Sequence[str]:
         return await self._read(reading.account_ids)
 

@@ -36,6 +36,10 @@ class RedisOutbox:
         )
         return await self._client.run(lua.LEAD, request, _turn)
 
+    async def history_id(self) -> str:
+        found = await self._client.command("HGET", JOURNAL, "history")
+        return found.decode() if found else ""
+
     async def read(self, positions: Mapping[int, Position], *, limit: int) -> Sequence[Drained]:
         pages = await asyncio.gather(
             *(
