@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from support import operations_page
 from support.error_codes import error_codes
 
 from gateway.metering.events import End
@@ -107,3 +108,9 @@ def test_every_option_of_the_simulator_is_explained() -> None:
     names = {name for pair in explained for name in pair if name}
 
     assert names == script.NUMBERS | script.SWITCHES | {"fail", "end"}
+
+
+def test_every_operation_of_the_metering_api_is_listed() -> None:
+    page = operations_page.PAGE.read_text("utf-8")
+
+    assert operations_page.page_with_list(page) == page
