@@ -25,6 +25,7 @@ from gateway.proxy.running import RunningCalls
 from gateway.proxy.sessions import Sessions
 from gateway.proxy.settlements import Settlements
 from gateway.proxy.stored import StoredObjects
+from gateway.proxy.watching import Watches
 from gateway.settings import Settings
 from gateway.settings.values import UnknownEndpoints
 from gateway.tasks import TaskSet
@@ -78,8 +79,7 @@ def data_plane(
     stored = StoredObjects(stores.objects, memos=MEMOS, tasks=tasks, observation=observation)
     passes = Passes(
         rules,
-        following=following,
-        stored=stored,
+        watches=Watches(following, stored, jobs=JOBS, dialects=rules.dialects),
         now_ms=ledger.now_ms,
         running=running,
         observation=observation,

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from gateway.dialects.anthropic import AnthropicApi
 from gateway.dialects.anthropic_complete import AnthropicComplete
+from gateway.dialects.anthropic_message_batches import AnthropicMessageBatches
 from gateway.dialects.anthropic_messages import AnthropicMessages
 from gateway.dialects.anthropic_vertex import AnthropicVertex
 from gateway.dialects.base import Api, Dialect
@@ -76,17 +77,20 @@ _CALLS: Mapping[str, Dialect] = {
 _FORMATS_BY_URL = formats_by_url(_CALLS)
 _BATCHES = OpenAIBatches()
 _FINE_TUNING = OpenAIFineTuning()
+_MESSAGE_BATCHES = AnthropicMessageBatches()
 
 DIALECTS: Mapping[str, Dialect] = {
     **_CALLS,
     "openai_batches": _BATCHES,
     "openai_fine_tuning": _FINE_TUNING,
+    "anthropic_batches": _MESSAGE_BATCHES,
 }
 
 JOBS: Mapping[str, Jobs] = {
     "openai_responses": BackgroundResponses(),
     "openai_batches": _BATCHES,
     "openai_fine_tuning": _FINE_TUNING,
+    "anthropic_batches": _MESSAGE_BATCHES,
 }
 """What the dialects say of the jobs that their calls begin."""
 

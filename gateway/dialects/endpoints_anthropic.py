@@ -49,7 +49,7 @@ ANTHROPIC_TABLES = (
     anthropic_table(
         "message batches",
         metered("POST", "/v1/messages/batches", "anthropic_batches"),
-        free("GET", "/v1/messages/batches"),
+        reports("GET", "/v1/messages/batches", "anthropic_batches"),
         # The batch tells how many requests succeeded, its results what each of them used.
         reports("GET", "/v1/messages/batches/{message_batch_id}", "anthropic_batches"),
         reports("GET", "/v1/messages/batches/{message_batch_id}/results", "anthropic_batches"),

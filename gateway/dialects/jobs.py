@@ -13,8 +13,10 @@ import orjson
 from gateway.dialects.base import Reported, Request
 from gateway.dialects.sse import BOM, EventBuffer
 from gateway.metering.jobs import JobStatus, Told
+from gateway.metering.usage import NOTHING
 
 EVENT_STREAM = "text/event-stream"
+JSON = "application/json"
 # A finished response brings all of its output along, made pictures included.
 JSON_BYTES_MAX = 64 * 1024 * 1024
 # One line of a batch's results: a whole answer. Longer ones cannot be read.
@@ -47,6 +49,11 @@ class Jobs(Protocol):
         ...
 
     @property
+    def links(self) -> Sequence[str]:
+        """Members of its answers that hold URLs of the provider's, by which clients go on."""
+        ...
+
+    @property
     def results(self) -> "Results | None":
         """For jobs that name results (`JobStatus.results`)."""
         ...
@@ -55,26 +62,30 @@ class Jobs(Protocol):
 class Results(Protocol):
     """What tells call by call, line by line, what a job used. Never raises either."""
 
+    def job_of(self, path: str, segments: Mapping[str, str]) -> str:
+        """The id of the job whose results stand at that path; empty where it does not tell."""
+        ...
+
     def path(self, asked: str, result: str) -> str:
         """Where one of `JobStatus.results` is, of the job that is asked for at the path `asked`."""
         ...
 
     def read(self, line: bytes) -> Told | None:
-        """None for a call that was not served."""
+        """Of a call that was not served: nothing, and no call. None for what is no result."""
         ...
 
 
 class StatusReader:
     """The latest of each job that one answer tells of. `feed` it, `close` it, read `statuses`."""
 
-    __slots__ = ("_bytes", "_events", "_jobs", "_pieces", "statuses")
+    __slots__ = ("_bytes", "_events", "_jobs", "_json", "_pieces", "statuses")
 
     def __init__(self, jobs: Jobs, *, content_type: str) -> None:
         """`content_type` of the answer: lower case, without parameters."""
+        streamed = content_type == EVENT_STREAM
         self._jobs = jobs
-        self._events = (
-            EventBuffer(event_bytes_max=JSON_BYTES_MAX) if content_type == EVENT_STREAM else None
-        )
+        self._json = content_type == JSON or content_type.endswith("+json")
+        self._events = EventBuffer(event_bytes_max=JSON_BYTES_MAX) if streamed else None
         self._pieces: list[bytes] = []
         self._bytes = 0
         self.statuses: dict[str, JobStatus] = {}
@@ -85,7 +96,7 @@ class StatusReader:
             self._note_events(self._events.take())
             return
         self._bytes += len(data)
-        if self._bytes <= JSON_BYTES_MAX:
+        if self._json and self._bytes <= JSON_BYTES_MAX:
             self._pieces.append(data)
         else:
             self._pieces.clear()
@@ -152,6 +163,9 @@ class LineReader:
             self._open.append(piece)
         else:
             self._open.clear()
+
+
+NOT_SERVED = Told(usage=NOTHING, calls=0)
 
 
 def told(reported: Reported, *, calls: int = 1) -> Told:

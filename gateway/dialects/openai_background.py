@@ -33,6 +33,7 @@ class BackgroundResponses:
 
     # The longest of them, research with tools, take an hour or two.
     lifetime_s = 24 * 3600
+    links = ()
     results: Results | None = None
 
     def named(self, request: Request) -> Sequence[str]:  # noqa: ARG002 (the protocol's)

@@ -20,7 +20,7 @@ from dataclasses import replace
 
 from gateway.dialects import embeddings_usage, openai_usage
 from gateway.dialects.base import Reported
-from gateway.dialects.jobs import decoded, text_of
+from gateway.dialects.jobs import NOT_SERVED, decoded, text_of
 from gateway.dialects.openai_usage import TOKENS_MAX, UnbelievableError, details, part
 from gateway.dialects.unmapped import Known, unmapped
 from gateway.metering.jobs import Told
@@ -49,11 +49,13 @@ def read_usage(reported: object) -> Reported | None:
 
 
 def read_result(line: bytes) -> Told | None:
-    """One request that was served; None for one that was not."""
+    """One request of a batch; None for what is none."""
     document = decoded(line)
-    response = document.get("response") if isinstance(document, dict) else None
-    if not isinstance(response, dict) or response.get("status_code") not in SERVED:
+    if not isinstance(document, dict) or "custom_id" not in document:
         return None
+    response = document.get("response")
+    if not isinstance(response, dict) or response.get("status_code") not in SERVED:
+        return NOT_SERVED
     body = response.get("body")
     reported = _of_answer(body) if isinstance(body, dict) else None
     if reported is None:

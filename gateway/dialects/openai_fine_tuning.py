@@ -53,6 +53,7 @@ class OpenAIFineTuning(BeginsJobs):
     name = "openai_fine_tuning"
     # Queues are long when machines are short.
     lifetime_s = 7 * 24 * 3600
+    links = ()
     results: Results | None = None
 
     def named(self, request: Request) -> Sequence[str]:

@@ -109,6 +109,8 @@ class Call:
     deferred: bool = False
     """What is answered may be the beginning only: a job whose usage is known later. While its
     answer is on the way nobody knows what was begun, so it is waited for."""
+    others: tuple["Call", ...] = ()
+    """What the same request asks of other models: each is held and charged by itself."""
     document: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
     """The decoded body, for an exact count later. Never logged."""
 

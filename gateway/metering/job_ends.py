@@ -23,6 +23,9 @@ from gateway.metering.sanity import SLACK
 from gateway.metering.tally import Tally, one_price
 from gateway.metering.usage import NOTHING, Provenance
 
+# An alias of the vendor's own: an answer names the model that it stands for.
+LATEST = "-latest"
+
 PriceOf = Callable[[Job], ModelPrice | None]
 
 
@@ -84,7 +87,7 @@ class Sums:
 def share_of(shares: Sequence[Job], model: str) -> Job:
     """The hold that pays for what a model used. Models report themselves by their dated names; one
     that nobody held for is paid by the first."""
-    named = [job for job in shares if f"{model}-".startswith(f"{job.model}-")]
+    named = [job for job in shares if f"{model}-".startswith(f"{job.model.removesuffix(LATEST)}-")]
     return max(named, key=lambda job: len(job.model), default=shares[0])
 
 

@@ -8,11 +8,11 @@ in several processes: the ledger ends a hold once.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from gateway.dialects.jobs import Jobs, LineReader, StatusReader
+from gateway.dialects.jobs import Jobs, LineReader, Results, StatusReader
 from gateway.errors import GatewayError, UpstreamFailed
 from gateway.metering.accounts import Caller
 from gateway.metering.job_ends import Sums
-from gateway.metering.jobs import GRACE_MS, Job, JobStatus, Keep, Phase, job_name
+from gateway.metering.jobs import GRACE_MS, Job, JobStatus, Keep, Phase, Told, job_name
 from gateway.metering.ledger import Settle
 from gateway.metering.pricing import ModelPrice, RateCard
 from gateway.proxy.asking import Asking, Question, Sink
@@ -78,6 +78,28 @@ class Following:
                     await self._end(sums, status.phase)
         except GatewayError as error:
             # The job stays open, and is asked for later.
+            self._observation.job_not_asked(error)
+
+    async def results_of(self, caller: Caller, api: str, job_id: str) -> "ResultsHeard | None":
+        """For results that are about to pass to this caller; None if nobody waits for them."""
+        try:
+            shares = await self._store.find(caller.account.account_id, job_name(api, job_id))
+        except GatewayError:
+            return None
+        jobs = self._dialects.get(shares[0].owed.event.dialect) if shares else None
+        if jobs is None or jobs.results is None:
+            return None
+        return ResultsHeard(Sums(shares, self._price), jobs.results)
+
+    def results_passed(self, results: "ResultsHeard") -> None:
+        """All of them have."""
+        results.close()
+        self._tasks.start(self._results_passed(results.sums), name="settle a job by its results")
+
+    async def _results_passed(self, sums: Sums) -> None:
+        try:
+            await self._end(sums, Phase.DONE)
+        except GatewayError as error:
             self._observation.job_not_asked(error)
 
     def heard(self, caller: Caller, api: str, job_id: str, heard: Heard) -> None:
@@ -172,23 +194,17 @@ class Following:
         assert results is not None, "it named some"
         sums, first = Sums(shares, self._price), shares[0]
         path, question, query = first.path.partition("?")
-
-        def add(line: bytes) -> None:
-            told = results.read(line)
-            if told is not None:
-                sums.add(told)
-
         for result in status.results:
-            lines = LineReader(add)
+            heard = ResultsHeard(sums, results)
 
-            def begin(answer: Answer, lines: LineReader = lines) -> Sink | None:
+            def begin(answer: Answer, heard: ResultsHeard = heard) -> Sink | None:
                 if answer.status != OK:
                     raise UpstreamFailed(f"A provider answered {answer.status} for results.")
-                return lines.feed
+                return heard.feed
 
             target = results.path(path, result) + question + query
             await self._asking.get(_question(first, target), provider=first.provider, begin=begin)
-            lines.close()
+            heard.close()
         return sums
 
     async def _end(self, sums: Sums, phase: Phase) -> None:
@@ -203,6 +219,20 @@ class Following:
 
     def _price(self, job: Job) -> ModelPrice | None:
         return self._rate_card.price(job.priced_as, provider=job.provider)
+
+
+class ResultsHeard:
+    """Adds up a job's results as they come: never are all of them kept."""
+
+    def __init__(self, sums: Sums, results: Results) -> None:
+        self.sums = sums
+        self._results = results
+        self._lines = LineReader(self._add)
+        self.feed, self.close = self._lines.feed, self._lines.close
+
+    def _add(self, line: bytes) -> None:
+        # What cannot be read may have been served.
+        self.sums.add(self._results.read(line) or Told(usage=None))
 
 
 def _question(job: Job, target: str) -> Question:

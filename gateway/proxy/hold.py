@@ -76,6 +76,7 @@ class Hold:
         self.renew_s = lease_ms / RENEWALS_PER_LEASE / 1000
         self._bill: Bill | None = None
         self.begun: Begun | None = None
+        self._others: list[Hold] = []
         self._sequence = 0
 
     def __enter__(self) -> Self:
@@ -88,12 +89,20 @@ class Hold:
     def owes(self, bill: Bill | None) -> None:
         """What leaving the block will charge from now on; None: nothing, the hold is released."""
         self._bill = bill
+        for other in self._others:
+            other.owes(bill)
+
+    def accompany(self, other: "Hold") -> None:
+        """Another hold for the same call, which begins and ends as this one does."""
+        self._others.append(other)
 
     async def may_outlive(self, begun: Begun) -> None:
         """The call may begin a job: until its answer tells, all of the hold is owed. Returns when
         that is booked, so that the call may be forwarded. Raises StoreUnavailable."""
         self.begun = begun
         await self._send(self._nothing_more(), ALL_OF_IT)
+        for other in self._others:
+            await other.may_outlive(begun)
 
     def __exit__(
         self,
@@ -104,6 +113,13 @@ class Hold:
         if kind is not None and self.end is End.COMPLETED:
             cut = isinstance(error, asyncio.CancelledError)
             self.end = End.CUT_BY_SHUTDOWN if cut else End.UPSTREAM_FAILED
+        self.finish()
+        for other in self._others:
+            other.end, other.http_status = self.end, self.http_status
+            other.finish()
+
+    def finish(self) -> None:
+        """What leaving the block does."""
         bill = self._bill
         if bill is None:
             self._settlements.release(self.ticket.release())
@@ -229,6 +245,8 @@ class Hold:
     def checkpoint(self, report: UsageReport) -> None:
         """Renew the lease and book what is owed so far, without waiting for the answer."""
         self._send(self._nothing_more(), report).add_done_callback(_ignore_failure)
+        for other in self._others:
+            other.checkpoint(report)
 
     def _nothing_more(self) -> Slice:
         return Slice(tokens=0, add_ucr=0, adds=(0,) * len(self.ticket.charges))

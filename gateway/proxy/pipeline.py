@@ -14,7 +14,7 @@ from gateway.dialects.base import Dialect, Prepared, Request
 from gateway.dialects.endpoint import NOT_METERED, Endpoint, EndpointKind
 from gateway.dialects.endpoints import Match, match, spoken_api
 from gateway.dialects.unknown_endpoint import UNKNOWN_ENDPOINT
-from gateway.errors import ClientLeft, Draining, Forbidden, UnknownEndpoint, UpstreamFailed
+from gateway.errors import BadCall, ClientLeft, Draining, Forbidden, UnknownEndpoint, UpstreamFailed
 from gateway.metering.events import End
 from gateway.metering.usage import Provenance, UsageReport
 from gateway.proxy.admit import Admission
@@ -132,6 +132,8 @@ class Pipeline:
         trace.provider = ticket.provider
         with self._open_hold(ticket, trace=trace) as hold:
             prepared = dialect.prepare(call, asked, upstream_model=ticket.model)
+            if call.others:
+                await self._hold_others(hold, asked, dialect, trace=trace)
             watched = RunningCall(exchange.downstream, hold, checkpoint_s=self._rules.checkpoint_s)
             self._running.add(watched)
             try:
@@ -144,6 +146,28 @@ class Pipeline:
                     await self._pass_on(answer, exchange, hold=hold, watched=watched)
             finally:
                 self._running.discard(watched)
+
+    async def _hold_others(
+        self, hold: Hold, asked: Request, dialect: Dialect, *, trace: Trace
+    ) -> None:
+        """One hold more for each other model that the same request asks."""
+        first = hold.ticket
+        for number, call in enumerate(first.call.others, 1):
+            ticket = await self._admission.admit(
+                call,
+                caller=first.caller,
+                api=first.api,
+                dialect=dialect,
+                request_id=f"{first.request_id}.{number}",
+            )
+            hold.accompany(self._open_hold(ticket, trace=trace))
+            if ticket.provider != first.provider:
+                raise BadCall(
+                    f"{call.model!r} and {first.call.model!r} are served by different providers; "
+                    "ask them in different requests."
+                )
+            # Looks at the model's name as it does for the first.
+            dialect.prepare(call, asked, upstream_model=ticket.model)
 
     def _match(self, request: Incoming, trace: Trace, *, query: Mapping[str, str]) -> Match:
         # Until a row says whose path it is: in what form an error is told.

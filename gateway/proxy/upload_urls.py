@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from gateway.dialects.keys import presented_key
+from gateway.proxy.links import origin
 from gateway.proxy.seams import RawHeaders
 
 UPLOAD_URLS = frozenset({b"x-goog-upload-url", b"x-goog-upload-control-url"})
-_SCHEMES = ("http", "https")
 
 
 def through_here(
@@ -30,21 +30,18 @@ def through_here(
     """An answer's fields with its upload URLs leading to us; those that lead to another host than
     the provider's are left alone.
 
-    `headers` and `query` of the request. TLS ends before us: what the caller spoke is what its
-    proxy says (X-Forwarded-Proto), else plain HTTP.
+    `headers` and `query` of the request.
     """
-    forwarded = headers.get("X-Forwarded-Proto", "").strip().lower()
-    scheme = forwarded if forwarded in _SCHEMES else "http"
-    here, key = headers.get("Host", ""), presented_key(headers, query) or ""
+    here, key = origin(headers), presented_key(headers, query) or ""
     return [
-        (name, _moved(value, provider_host, scheme=scheme, here=here, key=key))
+        (name, _moved(value, provider_host, here=here, key=key))
         if name.lower() in UPLOAD_URLS and here
         else (name, value)
         for name, value in answer
     ]
 
 
-def _moved(url: bytes, provider_host: bytes, *, scheme: str, here: str, key: str) -> bytes:
+def _moved(url: bytes, provider_host: bytes, *, here: str, key: str) -> bytes:
     try:
         parts = urlsplit(url.decode("latin-1"))
     except ValueError:
@@ -52,4 +49,5 @@ def _moved(url: bytes, provider_host: bytes, *, scheme: str, here: str, key: str
     if parts.netloc.lower() != provider_host.decode("latin-1").lower():
         return url
     query = "&".join(filter(None, [parts.query, f"key={quote(key, safe='')}"]))
-    return urlunsplit((scheme, here, parts.path, query, "")).encode("latin-1", "replace")
+    scheme, _, host = here.partition("://")
+    return urlunsplit((scheme, host, parts.path, query, "")).encode("latin-1", "replace")

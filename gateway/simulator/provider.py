@@ -14,6 +14,7 @@ from aiohttp import web
 
 from gateway.simulator import (
     anthropic,
+    anthropic_batches,
     audio,
     batches,
     bedrock,
@@ -220,6 +221,7 @@ ROUTES = (
     *gemini_more.ROUTES,
     *responses.ROUTES,
     *batches.ROUTES,
+    *anthropic_batches.ROUTES,
     *fine_tuning.ROUTES,
 )
 

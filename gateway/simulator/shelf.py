@@ -29,6 +29,8 @@ class KeptJob:
     finish: Callable[["KeptJob"], None]
     events: Callable[[], Iterable[Chunk]] = tuple
     """For a job that can be listened to."""
+    content: bytes = field(default=b"", repr=False)
+    """Results that are apart from it."""
     over: bool = False
 
     def look(self) -> Document:

@@ -201,9 +201,14 @@ def test_a_result_tells_its_usage_as_its_own_api_does(line, usage):
 
 @pytest.mark.parametrize(
     "line",
-    [result({"error": {}}, status_code=400), b'{"response":null,"error":{"code":"x"}}', b"{", b"7"],
+    [result({"error": {}}, status_code=400), b'{"custom_id":"1","response":null,"error":{}}'],
 )
 def test_a_request_that_was_not_served_used_nothing(line):
+    assert Told(usage=Usage(), calls=0) == read_result(line)
+
+
+@pytest.mark.parametrize("line", [b"{", b"7", b"{}", b"<html>"])
+def test_what_is_no_result_tells_nothing(line):
     assert read_result(line) is None
 
 
