@@ -52,11 +52,14 @@ class UsageEvent:
     """Numbers of the provider's usage that no mapping table names, by dotted path; not charged."""
 
 
+_CLASSES = tuple(token_class.value for token_class in TokenClass)
+
+
 def usage_in(event: Mapping[str, object]) -> Usage:
     """Of an event as it was stored; nothing of what is not as we write it."""
     content = event.get("usage")
     told: Mapping[str, object] = content if isinstance(content, dict) else {}
-    tokens = {token_class.value: integer_in(told, token_class) for token_class in TokenClass}
+    tokens = {name: integer_in(told, name) for name in _CLASSES}
     pieces = told.get("pieces")
     return Usage(
         **tokens,

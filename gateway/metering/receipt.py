@@ -12,6 +12,10 @@ from gateway.metering.pricing import PERCENT, TOKENS_PER_RATE, ModelPrice
 from gateway.metering.usage import TokenClass, Usage
 from gateway.values import call_value
 
+# An enum's members are named slowly, and these for each line of each call.
+_CLASSES = tuple(token_class.value for token_class in TokenClass)
+_NO_RATES: Sequence[int | None] = (None,) * len(_CLASSES)
+
 
 class LineKind(StrEnum):
     TOKENS = "tokens"
@@ -54,25 +58,24 @@ def receipt_lines(price: ModelPrice | None, usage: Usage, *, charge_ucr: int) ->
 
 
 def _used(price: ModelPrice | None, usage: Usage) -> Iterator[Line]:
-    rates = None if price is None else price.rates_for(usage.input_tokens).by_class
+    rates = _NO_RATES if price is None else price.rates_for(usage.input_tokens).in_order
     percent = PERCENT if price is None else price.percent(usage.service_tier)
-    for token_class, tokens in zip(TokenClass, usage.in_order(), strict=True):
+    for name, tokens, rate in zip(_CLASSES, usage.in_order(), rates, strict=True):
         if tokens:
-            rate = None if rates is None else rates[token_class]
             yield Line(
                 kind=LineKind.TOKENS,
-                name=token_class.value,
+                name=name,
                 quantity=tokens,
                 rate_ucr=rate,
                 percent=percent,
                 amount_ucr=tokens * (rate or 0) * percent // (TOKENS_PER_RATE * PERCENT),
             )
     for name, count in usage.pieces:
-        rate = None if price is None else price.piece_rate(name)
+        each = None if price is None else price.piece_rate(name)
         yield Line(
             kind=LineKind.PIECES,
             name=name,
             quantity=count,
-            rate_ucr=rate,
-            amount_ucr=count * (rate or 0) // TOKENS_PER_RATE,
+            rate_ucr=each,
+            amount_ucr=count * (each or 0) // TOKENS_PER_RATE,
         )

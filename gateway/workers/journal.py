@@ -68,13 +68,19 @@ class Journal:
             try:
                 pause_s = await self._step()
             except GatewayError as error:
-                # Whatever was written, the history says where it stands.
-                self._positions = None
-                self._prices.clear()
-                self._renew_at_s = 0.0
-                self._observer.drain_failed(error, lag_ms=self._now_ms() - self._caught_up_ms)
-                pause_s = STANDBY_S
+                pause_s = self._failed(error)
+            except Exception as fault:  # noqa: BLE001  an entry nobody foresaw must not end this unseen
+                kind = type(fault).__name__
+                pause_s = self._failed(GatewayError(f"The journal met an unexpected {kind}."))
             await asyncio.sleep(pause_s)
+
+    def _failed(self, error: GatewayError) -> float:
+        """Whatever was written, the history says where it stands."""
+        self._positions = None
+        self._prices.clear()
+        self._renew_at_s = 0.0
+        self._observer.drain_failed(error, lag_ms=self._now_ms() - self._caught_up_ms)
+        return STANDBY_S
 
     async def _step(self) -> float:
         """Drain what there is, if it is our turn; answer how long to wait before the next."""
