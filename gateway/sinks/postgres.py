@@ -5,6 +5,7 @@ The columns people filter and add up stand by themselves, the whole record besid
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import orjson
@@ -108,7 +109,9 @@ class PostgresSink:
     async def _prepare(self) -> None:
         if not self._ready:
             await self._pool
-            await self._pool.execute(TABLE.format(table=self._options.table))
+            # Two that make it at once: one is told that its name is taken, which is all we want.
+            with suppress(asyncpg.UniqueViolationError, asyncpg.DuplicateTableError):
+                await self._pool.execute(TABLE.format(table=self._options.table))
             self._ready = True
 
 

@@ -41,6 +41,17 @@ async def here(*words: str, config: Path) -> Ran:
     return Ran(result.exit_code, result.stdout, result.stderr)
 
 
+async def test_an_account_is_known_to_billing_systems_by_other_names(run) -> None:
+    await run("accounts", "create", "acme", "--plan", "test")
+    await run("accounts", "set", "acme", "--external", "stripe=cus_1", "--external", "lago=sub_1")
+
+    changed = await run("accounts", "set", "acme", "--external", "lago=", "--json")
+    malformed = await run("accounts", "set", "acme", "--external", "stripe")
+
+    assert {"stripe": "cus_1"} == changed.json()["external"]
+    assert "'stripe' is no SYSTEM=ID" in malformed.err
+
+
 async def test_an_account_from_its_creation_to_its_suspension(run) -> None:
     empty = await run("accounts", "list")
     made = await run("accounts", "create", "acme", "--plan", "test", "--name", "Ключ 漢字")
@@ -48,8 +59,8 @@ async def test_an_account_from_its_creation_to_its_suspension(run) -> None:
     listed = await run("accounts", "list", "--json")
 
     assert "No accounts yet: `accounts create` makes one.\n" == empty.out
-    assert "account  acme" == made.out.splitlines()[0], made.err
-    assert "name     Ключ 漢字" == made.out.splitlines()[1]
+    assert "account   acme" == made.out.splitlines()[0], made.err
+    assert "name      Ключ 漢字" == made.out.splitlines()[1]
     assert "suspended" == changed.json()["status"]
     [account] = listed.json()
     assert ("acme", "Ключ 漢字", "test", "suspended") == tuple(
