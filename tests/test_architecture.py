@@ -19,7 +19,7 @@ LAYERS = (
     ("settings",),
     ("proxy", "api", "workers", "simulator"),
     ("access",),
-    ("stores", "sinks", "tokens", "telemetry"),
+    ("stores", "sinks", "tokens", "telemetry", "incoming"),
     ("dialects",),
     ("metering",),
     ("tasks",),

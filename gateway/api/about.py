@@ -106,7 +106,10 @@ def _section(
 def _fields(body: Any, document: Mapping[str, Any]) -> list[str]:  # noqa: ANN401  Any: JSON
     if body is None:
         return []
-    reference = next(iter(body["content"].values()))["schema"]["$ref"]
+    schema = next(iter(body["content"].values()))["schema"]
+    if "$ref" not in schema:
+        return []
+    reference = schema["$ref"]
     shape = document["components"]["schemas"][reference.rpartition("/")[2]]
     return [
         f"<tr><td><code>{html.escape(name)}</code></td><td>body</td>"

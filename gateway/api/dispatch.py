@@ -109,7 +109,11 @@ class Dispatcher:
         asked: Asked[Query] = Asked(
             query=read_query(operation.query, query),
             segments=segments,
-            body=read_body(operation.shapes, body, content_type=request.content_type),
+            body=None
+            if operation.raw
+            else read_body(operation.shapes, body, content_type=request.content_type),
+            content=body,
+            headers=_lower(request.headers) if operation.raw else {},
             caller=caller,
             service=service,
             idempotency_key=_idempotency_key(operation, request),
@@ -200,6 +204,10 @@ def _parameters(query_string: str) -> dict[str, str]:
         plain = name.removesuffix("[]")
         query[plain] = f"{query[plain]},{value}" if plain in query else value
     return query
+
+
+def _lower(headers: Mapping[str, str]) -> Mapping[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def _named(segments: Sequence[str], asked: Sequence[str]) -> Mapping[str, str] | None:

@@ -106,7 +106,10 @@ def _operation(operation: Operation, references: References) -> dict[str, Any]:
     if operation.scope:
         whose = "A service key needs" if operation.audience is Audience.KEY_OR_SERVICE else "Needs"
         described["description"] = f"{whose} the scope `{operation.scope}`."
-    if operation.shapes:
+    if operation.raw:
+        anything = {"application/json": {"schema": {"type": "object"}}}
+        described["requestBody"] = {"required": True, "content": anything}
+    elif operation.shapes:
         content = {
             media: {"schema": references[shape, "validation"]}
             for media, shape in operation.shapes.items()
@@ -188,7 +191,7 @@ def _errors(operation: Operation) -> Sequence[type[GatewayError]]:
         common += [Unauthenticated, QuotaExceeded]
     if operation.audience in (Audience.SERVICE, Audience.KEY_OR_SERVICE):
         common.append(ScopeMissing)
-    if operation.shapes:
+    if operation.shapes or operation.raw:
         common.append(BodyTooLarge)
     if operation.idempotent:
         common += [Conflict, Unprocessable]

@@ -43,6 +43,10 @@ class Asked(Generic[Q_co]):
     """Of the virtual key, if one was presented."""
     service: Service | None = None
     idempotency_key: str = ""
+    content: bytes = b""
+    """The body as it came, and below the headers by their names in lower case: for an operation
+    that is `raw`."""
+    headers: Mapping[str, str] = field(default_factory=dict)
     if_match: str = ""
 
     @property
@@ -85,6 +89,8 @@ class Operation:
     """As application/json."""
     bodies: Mapping[str, type[BaseModel]] = field(default_factory=dict)
     """In its place, where a standard wants other media types: the shape of each."""
+    raw: bool = False
+    """The body is taken as it comes: a signature is that of its bytes."""
     scope: ServiceScope | None = None
     """What the service must be allowed to do."""
     status: int = 200

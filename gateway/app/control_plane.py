@@ -45,6 +45,8 @@ def control_plane(
         rate_card=settings.rate_card,
         routes=settings.routes,
         counter=inherited.counter,
+        incoming=settings.incoming,
+        on_incoming=inherited.metrics.received,
         usd_nanos_per_credit=settings.metering.usd_nanos_per_credit,
     )
     services = ServiceKeys(settings.services, pepper=inherited.address.pepper)

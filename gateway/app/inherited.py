@@ -27,6 +27,7 @@ class Inherited:
             providers=tuple(settings.providers),
             models=settings.rate_card.model_names,
             sinks=tuple(sink.name for sink in settings.sinks),
+            sources=tuple(settings.incoming),
         )
         metrics = Metrics.create(labels, workers=settings.listen.workers)
         return cls(settings, address, metrics, counter)

@@ -17,6 +17,7 @@ from gateway.metering.plans import Enforcement, OnDisconnect, Plan
 from gateway.metering.pricing import UCR_PER_CREDIT
 from gateway.metering.routes import Route
 from gateway.settings.documents import Node
+from gateway.settings.incoming import build_incoming
 from gateway.settings.problems import Problems
 from gateway.settings.rate_card import DEFAULT_NAME, Part, build_rate_card
 from gateway.settings.reading import Files
@@ -83,6 +84,7 @@ def build(files: Files, sources: Sources, problems: Problems) -> Settings:
         services=build_services(files, sources, problems),
         export=Export(**main.export.model_dump()),
         sinks=build_sinks(files, sources, problems),
+        incoming=build_incoming(files, sources, problems),
         accounts=accounts,
         digest=sources.digest,
         files=tuple(sources.files),

@@ -25,6 +25,7 @@ from gateway.settings.fields import (
     StoreUrl,
     UsdPerPiece,
 )
+from gateway.settings.schema_incoming import NO_INCOMING, IncomingBlock
 from gateway.settings.schema_plans import KeyLimitBlock, PlanBlock
 from gateway.settings.schema_prices import PriceBlock
 from gateway.settings.schema_providers import ProviderBlock
@@ -294,5 +295,8 @@ class GatewayFile(Block):
     sinks: dict[Name, SinkBlock] = NO_SINKS
     """Billing and analytics systems that receive what is settled, by name. A name stays: under
     another one a sink is a new one."""
+    incoming: dict[Name, IncomingBlock] = NO_INCOMING
+    """Payment systems whose events become credit, by name: POST /metering/v1/incoming/<name>. A
+    name stays: under another one a payment would count again."""
     accounts: tuple[AccountBlock, ...] = ()
     """Accounts, keys and grants kept by configuration; others are made by command."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gateway.access.services import ServiceKey
 from gateway.dialects.aws_signing import AwsIdentity
+from gateway.incoming.base import Source
 from gateway.metering.accounts import Account, VirtualKey, digest
 from gateway.metering.ledger import Grant
 from gateway.metering.limits import Limit
@@ -181,6 +182,7 @@ class Settings:
     services: tuple[ServiceKey, ...]
     export: Export
     sinks: tuple[SinkSettings, ...]
+    incoming: Mapping[str, Source]
     accounts: tuple[DeclaredAccount, ...]
     digest: str
     files: tuple[Path, ...]

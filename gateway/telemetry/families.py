@@ -311,6 +311,12 @@ EXPORT_BROKEN = Family(
     labels=("sink",),
     merge=Merge.MOST,
 )
+INCOMING = Family(
+    name="tollkeeper_incoming_events_total",
+    kind=Kind.COUNTER,
+    help="Events of payment systems, by what became of them.",
+    labels=("source", "received"),
+)
 LOG_LINES_DROPPED = Family(
     name="tollkeeper_log_lines_dropped_total",
     kind=Kind.COUNTER,
@@ -357,6 +363,7 @@ FAMILIES = (
     EXPORT_WAITING,
     EXPORT_DEAD,
     EXPORT_BROKEN,
+    INCOMING,
     LOG_LINES_DROPPED,
 )
 

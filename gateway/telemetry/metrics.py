@@ -27,6 +27,10 @@ RARE_CLASSES = tuple(
 )
 
 
+# What becomes of an event of a payment system.
+RECEIVED = ("granted", "corrected", "repeated", "ignored", "refused")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricLabels:
     """The label values of this installation: dialects and providers in use, priced models."""
@@ -35,6 +39,7 @@ class MetricLabels:
     providers: tuple[str, ...]
     models: tuple[str, ...]
     sinks: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
     def values(self) -> Mapping[str, tuple[str, ...]]:
         return {
@@ -48,6 +53,8 @@ class MetricLabels:
             "status": families.PROVIDER_STATUSES,
             "handled": tuple(UnknownHandling),
             "sink": self.sinks,
+            "source": self.sources,
+            "received": RECEIVED,
             "outcome": families.EXPORT_OUTCOMES,
             "piece": (*PIECES, OTHER),
             "unpriced": (*PIECES, SERVICE_TIER),
@@ -278,6 +285,9 @@ class Metrics:
 
     def exported(self, sink: str, outcome: str, count: int) -> None:
         self._cells[self.layout.cell(families.EXPORTED, sink, outcome)] += count
+
+    def received(self, source: str, received: str) -> None:
+        self._cells[self.layout.cell(families.INCOMING, source, received)] += 1
 
     def set_export(self, sink: str, *, waiting: int, dead: int, lag_ms: int) -> None:
         """Of the shards this worker delivers to the sink from: the workers' are put together."""

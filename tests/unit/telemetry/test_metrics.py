@@ -31,6 +31,9 @@ NEVER_ANSWERED = {
     "event_too_old",
     "key_inactive",
     "reservation_ended",
+    "signature_invalid",
+    "payer_unknown",
+    "currency_unknown",
 }
 
 LABELS = MetricLabels(dialects=("openai_chat",), providers=("openai", "vllm"), models=("gpt-5",))
