@@ -53,6 +53,11 @@ class ExportObservation:
         waiting = backlog.waiting + backlog.repeats + backlog.sums
         self._metrics.set_export(sink, waiting=waiting, dead=backlog.dead, lag_ms=lag_ms)
 
+    def export_fault(self, sink: str, fault: Exception) -> None:
+        """The type is told, the text is not: it might quote what it choked on."""
+        kind, where = type(fault).__name__, f"export {sink}"
+        self._log.state("fault", level=Level.ERROR, where=where, kind=kind)
+
     def export_failed(self, sink: str, error: GatewayError) -> None:
         # A store that is away is told once, by whoever watches it.
         if not isinstance(error, StoreUnavailable):

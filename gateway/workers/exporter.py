@@ -9,10 +9,11 @@ import asyncio
 import random
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, StoreUnavailable
 from gateway.sinks.base import Sink
 from gateway.stores.delivering import LANES, Backlog, Deliveries, OutboxEntry
 from gateway.tasks import TaskSet
@@ -24,7 +25,7 @@ POLL_S = 0.5
 # Who waits for a lane tries again after so long; whoever has many lets others go first.
 TRY_S = 1.0
 COURTESY_S = 0.3
-BACKLOG_EVERY_S = 5.0
+BACKLOG_EVERY_S = 2.0
 
 
 class Observer(Protocol):
@@ -43,6 +44,10 @@ class Observer(Protocol):
     def backlog(self, sink: str, backlog: Backlog, *, lag_ms: int) -> None: ...
 
     def export_failed(self, sink: str, error: GatewayError) -> None: ...
+
+    def export_fault(self, sink: str, fault: Exception) -> None:
+        """A bug of ours, in a sink or before it."""
+        ...
 
 
 class Courier(Protocol):
@@ -86,13 +91,11 @@ class Lane:
     ) -> None:
         self.sink, self.number = export.sink.name, number
         self.outbox, self.observer, self.stopping = outbox, observer, stopping
-        self.backlog = Backlog()
         self.held = False
         self._export = export
         self._holder = holder
         self._lease_ms = lease_ms
         self._kept_at_s = 0.0
-        self._looked_at_s = 0.0
 
     async def run(self, *, others_held: Callable[[], int]) -> None:
         """Until stopped. What the store does not answer is asked again."""
@@ -105,6 +108,8 @@ class Lane:
                 pass
             except GatewayError as error:
                 self.observer.export_failed(self.sink, error)
+            except Exception as fault:  # noqa: BLE001 - a bug must not end a lane for good
+                self.observer.export_fault(self.sink, fault)
             self.held = False
             pause_s = TRY_S * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
             await self.pause(pause_s + COURTESY_S * others_held())
@@ -126,7 +131,6 @@ class Lane:
                 await export.courier.ship(again, self)
             if entries := await self._gather(linger_s=0 if last else export.sink.limits.linger_s):
                 await export.courier.ship(entries, self)
-            await self._look()
         await self._lease(0)
 
     async def _gather(self, *, linger_s: float) -> list[OutboxEntry]:
@@ -162,12 +166,6 @@ class Lane:
 
     async def _lease(self, ttl_ms: int) -> bool:
         return await self.outbox.lease(self.sink, self.number, holder=self._holder, ttl_ms=ttl_ms)
-
-    async def _look(self) -> None:
-        now_s = asyncio.get_running_loop().time()
-        if now_s - self._looked_at_s > BACKLOG_EVERY_S:
-            self._looked_at_s = now_s
-            self.backlog = await self.outbox.backlog(self.sink, self.number)
 
 
 class Exporter:
@@ -218,27 +216,26 @@ class Exporter:
         self._tasks.start(self._report(), name="export backlog")
 
     async def _report(self) -> None:
+        """Also while deliveries fail: then above all."""
         while not self._stopping.is_set():
-            now_ms = self._outbox.now_ms()
             for name, lanes in self._lanes.items():
-                held = [lane.backlog for lane in lanes if lane.held]
-                whole = Backlog(
-                    waiting=sum(each.waiting for each in held),
-                    oldest_ms=min((each.oldest_ms for each in held if each.oldest_ms), default=0),
-                    repeats=sum(each.repeats for each in held),
-                    dead=sum(each.dead for each in held),
-                    sums=sum(each.sums for each in held),
-                )
-                lag_ms = max(0, now_ms - whole.oldest_ms) if whole.oldest_ms else 0
-                self._observer.backlog(name, whole, lag_ms=lag_ms)
-            await self._lanes_pause()
+                with suppress(StoreUnavailable):
+                    await self._report_on(name, [lane.number for lane in lanes if lane.held])
+            with suppress(TimeoutError):
+                async with asyncio.timeout(BACKLOG_EVERY_S):
+                    await self._stopping.wait()
 
-    async def _lanes_pause(self) -> None:
-        try:
-            async with asyncio.timeout(1.0):
-                await self._stopping.wait()
-        except TimeoutError:
-            return
+    async def _report_on(self, sink: str, lanes: Sequence[int]) -> None:
+        held = [await self._outbox.backlog(sink, number) for number in lanes]
+        whole = Backlog(
+            waiting=sum(each.waiting for each in held),
+            oldest_ms=min((each.oldest_ms for each in held if each.oldest_ms), default=0),
+            repeats=sum(each.repeats for each in held),
+            dead=sum(each.dead for each in held),
+            sums=sum(each.sums for each in held),
+        )
+        lag_ms = max(0, self._outbox.now_ms() - whole.oldest_ms) if whole.oldest_ms else 0
+        self._observer.backlog(sink, whole, lag_ms=lag_ms)
 
     async def stop(self, *, timeout_s: float) -> None:
         """Deliver what is there, up to the deadline; the rest is the next process's."""

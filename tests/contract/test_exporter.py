@@ -290,6 +290,39 @@ async def test_the_circuit_opens_and_closes_again(
     assert total == server.total()
 
 
+async def test_lag_is_told_while_a_sink_takes_nothing(
+    store_client: RedisClient, ledger: RedisLedger, keys: RedisKeyStore
+) -> None:
+    sink = Memory()
+    sink.gate.clear()
+    await settled(ledger, 5, [asks.ACCOUNT])
+    async with exporting(store_client, ledger, keys, sink) as export:
+        async with asyncio.timeout(10):
+            while max(export.watcher.lags_ms, default=0) < 1000:
+                await asyncio.sleep(0.05)
+        sink.gate.set()
+        await export.caught_up()
+
+
+async def test_a_bug_in_a_sink_is_told_and_ends_nothing(
+    store_client: RedisClient, ledger: RedisLedger, keys: RedisKeyStore
+) -> None:
+    class Buggy(Memory):
+        async def deliver(self, shipments: list[Shipment]) -> list[Outcome]:
+            if not self.records:
+                self.records.append(shipments[0].record)
+                raise KeyError("a bug")
+            return await super().deliver(shipments)
+
+    sink = Buggy()
+    total = await settled(ledger, 5, [asks.ACCOUNT])
+    async with exporting(store_client, ledger, keys, sink) as export:
+        await export.caught_up()
+
+    assert ["KeyError"] == export.watcher.errors
+    assert total == sink.total
+
+
 async def test_a_late_settlement_after_an_expiry_adds_up_to_the_call(
     store_client: RedisClient, ledger: RedisLedger, keys: RedisKeyStore
 ) -> None:

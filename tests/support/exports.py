@@ -59,6 +59,9 @@ class Watcher:
     def backlog(self, _sink: str, _backlog: Backlog, *, lag_ms: int) -> None:
         self.lags_ms.append(lag_ms)
 
+    def export_fault(self, _sink: str, fault: Exception) -> None:
+        self.errors.append(type(fault).__name__)
+
     def export_failed(self, _sink: str, error: GatewayError) -> None:
         self.errors.append(error.message)
 

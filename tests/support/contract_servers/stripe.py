@@ -13,7 +13,6 @@ from support.contract_servers.base import ContractServer, json_error
 KEY = "sk_test_metering"
 DAY_S = 86_400
 PAST_S, FUTURE_S = 35 * DAY_S, 5 * 60
-METER = "mtr_tokens"
 
 
 class StripeServer(ContractServer):
