@@ -17,7 +17,7 @@ LAYERS = (
     ("cli",),
     ("app",),
     ("settings",),
-    ("proxy", "api", "workers", "simulator"),
+    ("proxy", "api", "workers", "simulator", "client"),
     ("access",),
     ("stores", "sinks", "tokens", "telemetry", "incoming"),
     ("dialects",),
@@ -49,6 +49,7 @@ CONFINED = {
         "gateway.simulator",
         "gateway.app",
         "gateway.sinks",
+        "gateway.client",
     ),
     "asyncpg": ("gateway.sinks.postgres",),
     "httptools": ("gateway.proxy.connection",),
@@ -188,6 +189,18 @@ def test_planes_see_the_contracts_of_stores_sinks_and_tokens_only() -> None:
         for target, line in module.imports()
         if within(target, tuple(f"gateway.{name}" for name in CONTRACTS))
         and target not in contracts
+    ]
+
+    report(breaches)
+
+
+def test_the_client_needs_nothing_else_of_the_package() -> None:
+    breaches = [
+        f"{module.at(line)} imports {target}"
+        for module in modules()
+        if module.home == "client"
+        for target, line in module.imports()
+        if target.startswith("gateway.") and not within(target, ("gateway.client",))
     ]
 
     report(breaches)
