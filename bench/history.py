@@ -2,8 +2,8 @@
 
     python -m bench.history [--records 10000000] [--folder build/history]
 
-Every tenth call is one of the large account, half of the others' are those of ten more, and two
-thousand small ones have the rest. Journal entries are written through the whole path, for
+Every tenth call is one of the large account's, half are those of ten middling ones, and eight
+hundred small ones have the rest. Journal entries are written through the whole path, for
 `--entries` of them, to be timed. A folder that is filled already is asked again.
 """
 
@@ -54,6 +54,14 @@ _SUMS = ", ".join(f"sum({name})" for name in schema.SUMMED)
 USAGE_HOURS = f"""
 INSERT INTO usage_hours SELECT account, at_ms - at_ms % {HOUR_MS}, key, model, dialect, {_SUMS}
 FROM records GROUP BY 1, 2, 3, 4, 5
+"""
+USAGE_DAYS = f"""
+INSERT INTO usage_days SELECT account, at_ms - at_ms % {DAY_MS}, key, model, dialect, {_SUMS}
+FROM usage_hours GROUP BY 1, 2, 3, 4, 5
+"""
+COST_DAYS = f"""
+INSERT INTO cost_days SELECT account, at_ms - at_ms % {DAY_MS}, key, model, dialect, kind, name,
+       sum(quantity), sum(amount) FROM cost_hours GROUP BY 1, 2, 3, 4, 5, 6, 7
 """
 COST_HOURS = """
 INSERT INTO cost_hours
@@ -117,10 +125,10 @@ def fill(path: Path, records: int) -> None:
         last = min(records, first + RECORDS_PER_COMMIT)
         connection.execute(RECORDS, {"first": first, "last": last, "all": records})
         first = last
-    connection.execute("DELETE FROM usage_hours")
-    connection.execute("DELETE FROM cost_hours")
-    connection.execute(USAGE_HOURS)
-    connection.execute(COST_HOURS)
+    for table in ("usage_hours", "usage_days", "cost_hours", "cost_days"):
+        connection.execute(f"DELETE FROM {table}")
+    for statement in (USAGE_HOURS, COST_HOURS, USAGE_DAYS, COST_DAYS):
+        connection.execute(statement)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
 

@@ -1,7 +1,7 @@
 """Questions to the SQLite history. Blocking: the reader threads run these.
 
-Sums come from the hours' tables, but for minutes, which are counted from the records. Whatever is
-put into a statement's text stands in a table here; values go in as parameters.
+Sums come from the tables of hours and days, but for minutes, which are counted from the records.
+Whatever is put into a statement's text stands in a table here; values go in as parameters.
 """
 
 import sqlite3
@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import orjson
 
 from gateway.metering.history import (
+    DAY_MS,
     HOUR_MS,
     CostSum,
     Dimension,
@@ -34,7 +35,7 @@ _CLASSES_AT = schema.RECORD_COLUMNS.index(schema.CLASSES[0])
 
 
 def usage(connection: sqlite3.Connection, asked: Question) -> Sequence[UsageSum]:
-    table = "usage_hours" if asked.width_ms >= HOUR_MS else "records"
+    table = "records" if asked.width_ms < HOUR_MS else f"usage_{_span(asked)}"
     sums = ", ".join(f"sum({name})" for name in schema.SUMMED)
     found = connection.execute(*_grouped(asked, sums, table))
     pieces = _pieces(connection, asked)
@@ -54,7 +55,7 @@ def usage(connection: sqlite3.Connection, asked: Question) -> Sequence[UsageSum]
 
 def _pieces(connection: sqlite3.Connection, asked: Question) -> dict[Row, list[tuple[str, int]]]:
     if asked.width_ms >= HOUR_MS:
-        name, sums, table = "name", "sum(quantity)", "cost_hours"
+        name, sums, table = "name", "sum(quantity)", f"cost_{_span(asked)}"
         where = " AND kind = 'pieces'"
     else:
         name = "json_extract(each.value, '$[0]')"
@@ -68,7 +69,9 @@ def _pieces(connection: sqlite3.Connection, asked: Question) -> dict[Row, list[t
 
 def costs(connection: sqlite3.Connection, asked: Question) -> Sequence[CostSum]:
     found = connection.execute(
-        *_grouped(asked, "sum(quantity), sum(amount)", "cost_hours", also=("kind", "name"))
+        *_grouped(
+            asked, "sum(quantity), sum(amount)", f"cost_{_span(asked)}", also=("kind", "name")
+        )
     )
     width = len(asked.by)
     return [
@@ -82,6 +85,11 @@ def costs(connection: sqlite3.Connection, asked: Question) -> Sequence[CostSum]:
         )
         for row in found
     ]
+
+
+def _span(asked: Question) -> str:
+    """Whose sums add up to the buckets asked for."""
+    return "hours" if asked.width_ms % DAY_MS else "days"
 
 
 def _grouped(

@@ -1,5 +1,6 @@
 """From entries of the journal to rows: records, and what they add to the hours' sums. Pure."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,7 +103,15 @@ def _added_lines(tokens: tuple[int, ...], pieces: Pieces, charge_ucr: int) -> li
     return list(receipt_lines(None, usage, charge_ucr=charge_ucr))
 
 
-def _add(sums: dict[Row, list[int]], key: Row, values: tuple[int, ...]) -> None:
+def summed_over(length_ms: int, hours: Mapping[Row, Sequence[int]]) -> Sequence[Row]:
+    """Rows to add: those of the hours, put together in spans of that length, whole hours."""
+    found: dict[Row, list[int]] = {}
+    for (account, at_ms, *rest), values in hours.items():
+        _add(found, (account, at_ms - at_ms % length_ms, *rest), values)
+    return [(*key, *values) for key, values in found.items()]
+
+
+def _add(sums: dict[Row, list[int]], key: Row, values: Sequence[int]) -> None:
     known = sums.get(key)
     if known is None:
         sums[key] = list(values)

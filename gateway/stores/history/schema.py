@@ -4,8 +4,8 @@
 |---|---|---|
 | `entries` | the journal: each movement as the ledger wrote it, chained by hash | for ever |
 | `records` | a usage event each, in columns; `id` is its entry's | `history.keep_days` |
-| `usage_hours` | requests, tokens and charges by hour, account, key, model and dialect | for ever |
-| `cost_hours` | the same charges by the lines of their receipts | for ever |
+| `usage_hours`, `usage_days` | requests, tokens, charges by account, key, model, … | for ever |
+| `cost_hours`, `cost_days` | the same charges by the lines of their receipts | for ever |
 | `prices` | the lines of rate cards that priced anything, by their digest | for ever |
 | `balances` | what each account is worth after its last entry | |
 | `positions` | how far each shard's outbox was drained, and the last hash of its chain | |
@@ -44,6 +44,23 @@ _RECORDS = ", ".join(
     for name in RECORD_COLUMNS[1:]
 )
 
+_USAGE_KEY = ("account", "at_ms", "key", "model", "dialect")
+_COST_KEY = (*_USAGE_KEY, "kind", "name")
+
+
+def _sums(span: str) -> str:
+    names = "account TEXT NOT NULL, at_ms INTEGER NOT NULL, key TEXT NOT NULL, "
+    names += "model TEXT NOT NULL, dialect TEXT NOT NULL"
+    return f"""
+CREATE TABLE usage_{span} ({names}, {_INTEGERS},
+    PRIMARY KEY ({", ".join(_USAGE_KEY)})) WITHOUT ROWID;
+CREATE TABLE cost_{span} ({names}, kind TEXT NOT NULL, name TEXT NOT NULL,
+    quantity INTEGER NOT NULL, amount INTEGER NOT NULL,
+    PRIMARY KEY ({", ".join(_COST_KEY)})) WITHOUT ROWID;"""
+
+
+_SUMS = _sums("hours") + _sums("days")
+
 TABLES = f"""
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE positions (shard INTEGER PRIMARY KEY, entry_id TEXT NOT NULL,
@@ -58,13 +75,7 @@ CREATE INDEX entries_by_account ON entries (account, id);
 CREATE INDEX entries_by_operation ON entries (account, operation);
 CREATE TABLE records (id INTEGER PRIMARY KEY, {_RECORDS});
 CREATE INDEX records_by_account ON records (account, at_ms, id);
-CREATE TABLE usage_hours (account TEXT NOT NULL, at_ms INTEGER NOT NULL, key TEXT NOT NULL,
-    model TEXT NOT NULL, dialect TEXT NOT NULL, {_INTEGERS},
-    PRIMARY KEY (account, at_ms, key, model, dialect)) WITHOUT ROWID;
-CREATE TABLE cost_hours (account TEXT NOT NULL, at_ms INTEGER NOT NULL, key TEXT NOT NULL,
-    model TEXT NOT NULL, dialect TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
-    quantity INTEGER NOT NULL, amount INTEGER NOT NULL,
-    PRIMARY KEY (account, at_ms, key, model, dialect, kind, name)) WITHOUT ROWID;
+{_SUMS}
 CREATE TABLE prices (id TEXT PRIMARY KEY, line TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE balances (account TEXT PRIMARY KEY, balance INTEGER NOT NULL) WITHOUT ROWID;
 """
@@ -76,8 +87,6 @@ def _insert(table: str, columns: tuple[str, ...]) -> str:
 
 INSERT_ENTRY = _insert("entries", ENTRY_COLUMNS)
 INSERT_RECORD = _insert("records", RECORD_COLUMNS)
-_USAGE_KEY = ("account", "at_ms", "key", "model", "dialect")
-_COST_KEY = (*_USAGE_KEY, "kind", "name")
 
 
 def _add(table: str, key: tuple[str, ...], summed: tuple[str, ...]) -> str:
@@ -85,5 +94,7 @@ def _add(table: str, key: tuple[str, ...], summed: tuple[str, ...]) -> str:
     return f"{_insert(table, (*key, *summed))} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {added}"
 
 
-ADD_USAGE = _add("usage_hours", _USAGE_KEY, SUMMED)
-ADD_COST = _add("cost_hours", _COST_KEY, ("quantity", "amount"))
+ADD_USAGE = {span: _add(f"usage_{span}", _USAGE_KEY, SUMMED) for span in ("hours", "days")}
+ADD_COST = {
+    span: _add(f"cost_{span}", _COST_KEY, ("quantity", "amount")) for span in ("hours", "days")
+}

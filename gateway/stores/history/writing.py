@@ -10,13 +10,15 @@ from uuid import uuid4
 
 from gateway.errors import Conflict
 from gateway.metering.events import usage_in
+from gateway.metering.history import DAY_MS, HOUR_MS
 from gateway.metering.journal import SHARDS, Drained, Entry, Position, chained, slices_text
 from gateway.metering.pricing import ModelPrice
 from gateway.metering.usage import added
 from gateway.stores.history import schema
-from gateway.stores.history.rows import Counted, Row, Sums, pieces_of, record_row
+from gateway.stores.history.rows import Counted, Row, Sums, pieces_of, record_row, summed_over
 from gateway.stores.stored_price import price_of, price_text
 
+SPANS = {"hours": HOUR_MS, "days": DAY_MS}
 # Beyond it a table of accounts' balances would not stay small.
 BALANCES_MAX = 100_000
 # Rows forgotten in one transaction: the journal does not wait for long.
@@ -207,8 +209,9 @@ class _Batch:
         many = self._connection.executemany
         many(schema.INSERT_ENTRY, self.rows)
         many(schema.INSERT_RECORD, self._records)
-        many(schema.ADD_USAGE, [(*key, *values) for key, values in self._sums.usage.items()])
-        many(schema.ADD_COST, [(*key, *values) for key, values in self._sums.costs.items()])
+        for span, length_ms in SPANS.items():
+            many(schema.ADD_USAGE[span], summed_over(length_ms, self._sums.usage))
+            many(schema.ADD_COST[span], summed_over(length_ms, self._sums.costs))
 
 
 def position_of(row: Row) -> Position:
