@@ -17,10 +17,12 @@ from gateway.dialects.bedrock import BedrockApi
 from gateway.dialects.bedrock_messages import BedrockMessages
 from gateway.dialects.flat_fee import FlatFee, container, file_search
 from gateway.dialects.gemini import GeminiApi
+from gateway.dialects.gemini_batches import GeminiBatches
 from gateway.dialects.gemini_cache import GeminiCache
 from gateway.dialects.gemini_embed import GeminiEmbed
 from gateway.dialects.gemini_generate import GeminiGenerate
 from gateway.dialects.gemini_predict import GeminiPredict
+from gateway.dialects.gemini_videos import GeminiVideos
 from gateway.dialects.jobs import Jobs
 from gateway.dialects.memos import Memo, UploadedFile
 from gateway.dialects.openai import OpenAIApi
@@ -78,12 +80,16 @@ _FORMATS_BY_URL = formats_by_url(_CALLS)
 _BATCHES = OpenAIBatches()
 _FINE_TUNING = OpenAIFineTuning()
 _MESSAGE_BATCHES = AnthropicMessageBatches()
+_GEMINI_BATCHES = GeminiBatches()
+_GEMINI_VIDEOS = GeminiVideos()
 
 DIALECTS: Mapping[str, Dialect] = {
     **_CALLS,
     "openai_batches": _BATCHES,
     "openai_fine_tuning": _FINE_TUNING,
     "anthropic_batches": _MESSAGE_BATCHES,
+    "gemini_batches": _GEMINI_BATCHES,
+    "gemini_videos": _GEMINI_VIDEOS,
 }
 
 JOBS: Mapping[str, Jobs] = {
@@ -91,6 +97,8 @@ JOBS: Mapping[str, Jobs] = {
     "openai_batches": _BATCHES,
     "openai_fine_tuning": _FINE_TUNING,
     "anthropic_batches": _MESSAGE_BATCHES,
+    "gemini_batches": _GEMINI_BATCHES,
+    "gemini_videos": _GEMINI_VIDEOS,
 }
 """What the dialects say of the jobs that their calls begin."""
 

@@ -23,12 +23,11 @@ from gateway.dialects.gemini_call import check_query, path_model
 from gateway.dialects.gemini_fields import objects, refuse_two_spellings, single_keys, text
 from gateway.dialects.gemini_media import image_tokens
 from gateway.dialects.gemini_parts import Media, add_media, parts_of, texts_of
-from gateway.dialects.gemini_path import bare_model, with_model
+from gateway.dialects.gemini_path import bare_model, resource_name, with_model
 from gateway.dialects.gemini_usage import read_usage
-from gateway.dialects.json_array import Place, step
 from gateway.dialects.json_body import read_object
 from gateway.dialects.json_ends import EndsReader, JsonEnds
-from gateway.dialects.json_scan import Member, members, replaced
+from gateway.dialects.json_scan import Member, elements, members, replaced_each
 from gateway.dialects.passing import Passing
 from gateway.errors import BadCall
 from gateway.metering.call import TEXT_ONLY, Call, Terms
@@ -132,18 +131,19 @@ def _renamed(body: bytes, upstream_model: str) -> bytes:
             named.append(found)
         elif found.key == "requests":
             named += _models_in(body, found)
-    model = upstream_model if "/" in upstream_model else f"models/{upstream_model}"
-    for place in reversed(named):
-        body = replaced(body, place, orjson.dumps(model))
-    return body
+    return replaced_each(body, named, orjson.dumps(resource_name(upstream_model)))
 
 
 def _models_in(body: bytes, listed: Member) -> list[Member]:
-    text_of_list = body[: listed.end]
-    named: list[Member] = []
-    found = step(text_of_list, listed.start, Place())
-    while found.end >= 0:
-        if body[found.start : found.start + 1] == b"{":
-            named += [each for each in members(body, found.start) if each.key == "model"]
-        found = step(text_of_list, found.end, found.place)
-    return named
+    """`listed`: an array, or the one object that stands in its place."""
+    opening = body[listed.start : listed.start + 1]
+    if opening not in (b"{", b"["):
+        return []
+    places = elements(body, listed.start) if opening == b"[" else [(listed.start, listed.end)]
+    return [
+        found
+        for start, _ in places
+        if body[start : start + 1] == b"{"
+        for found in members(body, start)
+        if found.key == "model"
+    ]

@@ -30,8 +30,12 @@ def with_model(path: str, model: str) -> str:
     place, _, last = path.rpartition("/")
     above = place.rpartition("/")[0]
     _, colon, verb = last.partition(":")
-    named = model if "/" in model else f"{MODELS}/{model}"
-    return f"{above}/{named}{colon}{verb}"
+    return f"{above}/{resource_name(model)}{colon}{verb}"
+
+
+def resource_name(model: str) -> str:
+    """How a body names a model: the other way round of `bare_model`."""
+    return model if "/" in model else f"{MODELS}/{model}"
 
 
 def bare_model(name: str) -> str:

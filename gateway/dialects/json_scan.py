@@ -6,7 +6,7 @@ byte; this can. Knows nothing of what the keys mean.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import orjson
@@ -65,6 +65,16 @@ def member(text: bytes, key: str) -> Member:
 def replaced(text: bytes, value: Member, new: bytes) -> bytes:
     """The text with other bytes for that value."""
     return b"%b%b%b" % (text[: value.start], new, text[value.end :])
+
+
+def replaced_each(text: bytes, values: Iterable[Member], new: bytes) -> bytes:
+    """The same for several of them, in the order they stand."""
+    pieces: list[bytes] = []
+    at = 0
+    for value in values:
+        pieces += (text[at : value.start], new)
+        at = value.end
+    return b"".join([*pieces, text[at:]])
 
 
 def inserted(text: bytes, at: int, new: bytes) -> bytes:

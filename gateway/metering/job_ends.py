@@ -21,7 +21,7 @@ from gateway.metering.limits import amounts_of
 from gateway.metering.pricing import ModelPrice
 from gateway.metering.sanity import SLACK
 from gateway.metering.tally import Tally, one_price
-from gateway.metering.usage import NOTHING, Provenance
+from gateway.metering.usage import NOTHING, Provenance, Usage
 
 # An alias of the vendor's own: an answer names the model that it stands for.
 LATEST = "-latest"
@@ -57,12 +57,13 @@ class Sums:
     def add(self, told: Told) -> None:
         """Of one call, or of several whose tokens may be priced together."""
         self._told = True
-        if told.usage is None:
+        job = share_of(self._shares, told.model)
+        usage = _delivered(job, told) if told.usage is None else told.usage
+        if usage is None:
             self._untold = True
             return
-        job = share_of(self._shares, told.model)
         if (tally := self._tallies.get(job.hold_id)) is not None:
-            tally.add(told.usage, calls=told.calls)
+            tally.add(usage, calls=told.calls)
         for name, number in told.unmapped.items():
             self._unmapped[name] = self._unmapped.get(name, 0) + number
 
@@ -82,6 +83,15 @@ class Sums:
                 tally = self._tallies.get(job.hold_id)
                 reported = None if tally is None or self._untold else ending.reported(tally)
                 yield job, reported or ending.held()
+
+
+def _delivered(job: Job, told: Told) -> Usage | None:
+    """That much of the pieces the job owed from its beginning."""
+    if told.delivered is None or not job.floor.pieces:
+        return None
+    count, ordered = told.delivered
+    pieces = ((name, -(-owed * count // ordered)) for name, owed in job.floor.pieces)
+    return Usage(pieces=tuple(piece for piece in pieces if piece[1]))
 
 
 def share_of(shares: Sequence[Job], model: str) -> Job:

@@ -90,12 +90,14 @@ class Phase(StrEnum):
 @call_value
 class Told:
     """Usage as a provider tells it of some calls of a job. `model` is empty where it says none,
-    `usage` None where a call was served and nothing is said of what it used."""
+    `usage` None where a call was served and nothing is said of what it used; or no more than how
+    much of what was ordered by the piece was `delivered` (3 of 4)."""
 
     usage: Usage | None
     model: str = ""
     calls: int = 1
     unmapped: Numbers = field(default_factory=dict, hash=False)
+    delivered: tuple[int, int] | None = None
 
 
 @call_value

@@ -5,13 +5,14 @@ to `Settlements`; nothing is awaited on the way out, so nothing can be cancelled
 """
 
 import asyncio
+from collections.abc import Sequence
 from functools import reduce
 from types import TracebackType
 from typing import Protocol, Self
 
 from gateway.errors import StoreUnavailable
 from gateway.metering.events import End, UsageEvent
-from gateway.metering.jobs import JobStatus
+from gateway.metering.jobs import JobStatus, Told
 from gateway.metering.ledger import (
     AlreadyEnded,
     Extend,
@@ -144,8 +145,7 @@ class Hold:
         elif failed(status):
             self._settlements.release(self.ticket.release())
         elif status.told:
-            usage = reduce(Usage.__add__, (told.usage or NOTHING for told in status.told))
-            self._settle(UsageReport(usage, Provenance.REPORTED))
+            self._settle(_told(status.told))
         elif status.over:
             return False
         else:
@@ -277,6 +277,14 @@ class Hold:
                 observe=ticket.observe,
             )
         )
+
+
+def _told(told: Sequence[Told]) -> UsageReport:
+    """All of the hold where not all is said of what was used."""
+    usages = [each.usage for each in told if each.usage is not None]
+    if len(usages) < len(told):
+        return ALL_OF_IT
+    return UsageReport(reduce(Usage.__add__, usages), Provenance.REPORTED)
 
 
 def _ignore_failure(sent: "asyncio.Future[Extension]") -> None:

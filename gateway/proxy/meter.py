@@ -5,6 +5,7 @@ rolling hold nears its end, or at the end if the provider reported nothing belie
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 from gateway.dialects.base import AnswerReader, Format, OutputPiece
@@ -193,7 +194,8 @@ class Meter:
         """As `counted`, but without a bound for what the caller only named."""
         ticket = self.ticket
         prompt = await count_prompt(ticket.resolved_call, ticket.dialect, self._counter)
-        return prompt + (await self.counted()).usage.output_part
+        # What is owed by the piece is in both.
+        return replace(prompt, pieces=()) + (await self.counted()).usage.output_part
 
     async def count_prompt(self) -> None:
         """Replace the prompt's bound by its exact count."""

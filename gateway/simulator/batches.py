@@ -87,7 +87,7 @@ async def _retrieve(exchange: Exchange) -> web.StreamResponse:
 
 async def _list(exchange: Exchange) -> web.StreamResponse:
     batches = [
-        job.look() for job in exchange.shelf.jobs.values() if job.document["object"] == "batch"
+        job.look() for job in exchange.shelf.jobs.values() if job.document.get("object") == "batch"
     ]
     return await send_kept(exchange, {"object": "list", "data": batches, "has_more": False})
 

@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 import orjson
 from aiohttp import web
 
-from gateway.simulator.chat import answer_chat
+from gateway.simulator.chat import CountTokens, answer_chat
 from gateway.simulator.exchange import Exchange, Route
 from gateway.simulator.gemini_wire import GEMINI, Answer, document, elements, events
 from gateway.simulator.journal import Entry
+from gateway.simulator.script import Script
 from gateway.simulator.sending import EVENT_STREAM, JSON, answer_headers, send_document, send_stream
 
 MODELS = ("gemini-2.5-flash", "gemini-3-pro-preview", "gemini-2.5-flash-image")
@@ -75,17 +76,28 @@ def spelled(fields: Mapping[str, object], camel: str, snake: str) -> object:
     return fields.get(camel, fields.get(snake))
 
 
-def _answer(exchange: Exchange) -> Answer:
-    request = exchange.document()
-    parts, entry = exchange.request.match_info, exchange.entry
-    entry.model, entry.stream = parts["model"], parts.get("verb") == "streamGenerateContent"
+def answer_to(
+    request: Mapping[str, object], *, model: str, stream: bool, script: Script, count: CountTokens
+) -> Answer:
     said = answer_chat(
-        _as_chat(request) | {"model": entry.model, "stream": entry.stream},
-        script=exchange.script,
-        count=exchange.count,
+        _as_chat(request) | {"model": model, "stream": stream},
+        script=script,
+        count=count,
         created_s=int(datetime.now(UTC).timestamp()),
     )
-    return Answer(said=said, grounding=_grounding(request, exchange.script.searches))
+    return Answer(said=said, grounding=_grounding(request, script.searches))
+
+
+def _answer(exchange: Exchange) -> Answer:
+    parts, entry = exchange.request.match_info, exchange.entry
+    entry.model, entry.stream = parts["model"], parts.get("verb") == "streamGenerateContent"
+    return answer_to(
+        exchange.document(),
+        model=entry.model,
+        stream=entry.stream,
+        script=exchange.script,
+        count=exchange.count,
+    )
 
 
 def _as_chat(request: Mapping[str, object]) -> dict[str, object]:

@@ -6,7 +6,7 @@ Every request stands in the journal with what really went out.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 
 import orjson
@@ -22,6 +22,7 @@ from gateway.simulator import (
     embeddings,
     fine_tuning,
     gemini,
+    gemini_jobs,
     gemini_more,
     images,
     realtime,
@@ -73,9 +74,8 @@ class SimulatedProvider:
     def app(self) -> web.Application:
         # Long prompts are the point of some tests: no bound but memory.
         app = web.Application(middlewares=[self._journalled], client_max_size=0)
-        for route in ROUTES:
-            app.router.add_route(route.method, route.path, self._answering(route))
-        app.router.add_get("/v1/models", self._listing())
+        for route in (*ROUTES, Route("GET", "/v1/models", self._list_models)):
+            app.router.add_route(route.method, route.path, self._shared(route))
         app.router.add_get("/_simulator/journal", self._show_journal)
         return app
 
@@ -123,14 +123,15 @@ class SimulatedProvider:
             self.journal.end(entry, departure, now_s=loop.time())
         return response
 
-    def _listing(self) -> AppHandler:
-        """Models, at the path that several vendors have."""
-        openai = self._answering(Route("GET", "/v1/models", self._list_models))
-        others = {header: self._answering(route) for header, route in LISTINGS.items()}
+    def _shared(self, route: Route) -> AppHandler:
+        """The route, or another vendor's at the same path."""
+        own = self._answering(route)
+        shared = SHARED.get((route.method, route.path), {})
+        others = {header: self._answering(other) for header, other in shared.items()}
 
         async def answer(request: web.Request) -> web.StreamResponse:
-            asked = (list_ for header, list_ in others.items() if header in request.headers)
-            return await next(asked, openai)(request)
+            asked = (other for header, other in others.items() if header in request.headers)
+            return await next(asked, own)(request)
 
         return answer
 
@@ -218,6 +219,7 @@ ROUTES = (
     *stored.ROUTES,
     *transcription.ROUTES,
     *gemini.ROUTES,
+    *gemini_jobs.ROUTES,
     *gemini_more.ROUTES,
     *responses.ROUTES,
     *batches.ROUTES,
@@ -225,5 +227,13 @@ ROUTES = (
     *fine_tuning.ROUTES,
 )
 
-LISTINGS = {"anthropic-version": anthropic.LIST_MODELS, "x-goog-api-key": gemini.LIST_MODELS}
-"""By what only that vendor's clients send."""
+GOOGLE = "x-goog-api-key"
+SHARED: Mapping[tuple[str, str], Mapping[str, Route]] = {
+    ("GET", "/v1/models"): {
+        "anthropic-version": anthropic.LIST_MODELS,
+        GOOGLE: gemini.LIST_MODELS,
+    },
+    ("GET", "/v1/batches"): {GOOGLE: gemini_jobs.LIST_BATCHES},
+    ("GET", "/v1/batches/{batch_id}"): {GOOGLE: gemini_jobs.GET_BATCH},
+}
+"""OpenAI's paths that are another vendor's as well, by what only its clients send."""

@@ -28,7 +28,8 @@
     job_ms=N             a job that is begun is done N milliseconds later
     end=failed           how a job ends, by its vendor's word, if not as it should
     no_sum               a batch does not sum up what its requests used
-    served=N             how many requests a batch serves before it is cut off
+    served=N             how many requests a batch serves before it is cut off; how many films pass
+                         the filter (end=filtered)
 """
 
 from dataclasses import dataclass, fields, replace

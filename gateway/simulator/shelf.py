@@ -70,11 +70,17 @@ class Shelf:
         return self.files[file_id]
 
     def begin(
-        self, document: Document, *, script: Script, finish: Callable[[KeptJob], None]
+        self,
+        document: Document,
+        *,
+        script: Script,
+        finish: Callable[[KeptJob], None],
+        job_id: str = "",
     ) -> KeptJob:
+        """`job_id`: of a vendor whose objects have no `id`."""
         due_s = asyncio.get_running_loop().time() + script.job_ms / 1000
         job = KeptJob(document=document, script=script, due_s=due_s, finish=finish)
-        self.jobs[str(document["id"])] = job
+        self.jobs[job_id or str(document["id"])] = job
         return job
 
     def file(self, file_id: str) -> KeptFile:

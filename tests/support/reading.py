@@ -53,5 +53,10 @@ def told_of(told: Told) -> dict[str, Any]:
     """What is said, without what is not."""
     usage = None if told.usage is None else told.usage.nonzero()
     tier = "" if told.usage is None else told.usage.service_tier
-    said = {"service_tier": tier, "model": told.model, "unmapped": dict(told.unmapped)}
+    said = {
+        "service_tier": tier,
+        "model": told.model,
+        "unmapped": dict(told.unmapped),
+        "delivered": list(told.delivered or ()),
+    }
     return {"usage": usage, "calls": told.calls} | {name: it for name, it in said.items() if it}

@@ -111,6 +111,28 @@ def test_a_call_that_was_served_and_told_nothing_makes_all_of_it_unknown():
     assert Provenance.HELD == ask.event.provenance
 
 
+FILMS = ModelPrice(model="small-1", tiers=(Tier(0, RATES),), pieces={"video_second": 7_000_000})
+
+
+@pytest.mark.parametrize(
+    ("delivered", "seconds"),
+    [((2, 2), 16), ((1, 2), 8), ((1, 3), 6), ((0, 2), 0)],
+)
+def test_of_what_was_ordered_by_the_piece_what_was_delivered_is_charged(delivered, seconds):
+    ordered = job(floor=Usage(pieces=(("video_second", 16),)))
+
+    [ask] = ended([ordered], Phase.DONE, Told(usage=None, delivered=delivered), price=FILMS)
+
+    assert (7 * seconds, Provenance.REPORTED) == (ask.event.charge_ucr, ask.event.provenance)
+    assert ((("video_second", seconds),) if seconds else ()) == ask.event.usage.pieces
+
+
+def test_part_of_an_order_that_nobody_knows_is_all_of_it():
+    [ask] = ended([job(1_000)], Phase.DONE, Told(usage=None, delivered=(1, 2)), price=FILMS)
+
+    assert (1_000, Provenance.HELD) == (ask.event.charge_ucr, ask.event.provenance)
+
+
 def test_a_line_that_left_the_card_cannot_be_charged_for_less_than_was_held():
     [ask] = ended([job(1_000)], Phase.DONE, Told(usage=Usage(output_text=1)), price=None)
 
