@@ -26,6 +26,7 @@ ADMINISTRATION = "it administers the organisation that owns the provider's crede
 CREDENTIAL = "it hands out a credential that would bypass the meter"
 MEDIA = "its audio and video would flow past the meter"
 NOT_METERED = "what it costs the operator cannot be metered yet"
+SHUT_DOWN = "its vendor has shut it down"
 
 ANY_METHOD = "*"
 ALL_BELOW = "**"

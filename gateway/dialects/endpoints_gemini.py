@@ -217,8 +217,9 @@ GEMINI_TABLES = (
             reports("GET", "/v1beta/openai/batches", "openai_batches"),
             reports("GET", "/v1beta/openai/batches/{batch_id}", "openai_batches"),
             reports("POST", "/v1beta/openai/batches/{batch_id}/cancel", "openai_batches"),
-            metered("POST", "/v1beta/openai/videos", "openai_videos"),
-            reports("GET", "/v1beta/openai/videos/{video_id}", "openai_videos"),
+            # Films are made by `predictLongRunning`.
+            refused("POST", "/v1beta/openai/videos", NOT_METERED),
+            free("GET", "/v1beta/openai/videos/{video_id}"),
             free("GET", "/v1beta/openai/models"),
             free("GET", "/v1beta/openai/models/{model}"),
             free("GET", "/v1beta/openai/files"),

@@ -11,6 +11,7 @@ from gateway.dialects.endpoint import (
     MEDIA,
     NOT_METERED,
     OPENAI,
+    SHUT_DOWN,
     Endpoint,
     Table,
     free,
@@ -99,17 +100,16 @@ OPENAI_TABLES = (
     ),
     openai_table(
         "videos",
-        metered("POST", "/v1/videos", "openai_videos"),
-        metered("POST", "/v1/videos/edits", "openai_videos"),
-        metered("POST", "/v1/videos/extensions", "openai_videos"),
-        metered("POST", "/v1/videos/{video_id}/remix", "openai_videos"),
-        # Only a video that failed is not billed: its job tells.
-        reports("GET", "/v1/videos", "openai_videos"),
-        reports("GET", "/v1/videos/{video_id}", "openai_videos"),
+        # None can be made since 24 September 2026 (OpenAI's deprecations).
+        refused("POST", "/v1/videos", SHUT_DOWN),
+        refused("POST", "/v1/videos/edits", SHUT_DOWN),
+        refused("POST", "/v1/videos/extensions", SHUT_DOWN),
+        refused("POST", "/v1/videos/{video_id}/remix", SHUT_DOWN),
+        free("GET", "/v1/videos"),
+        free("GET", "/v1/videos/{video_id}"),
         free("GET", "/v1/videos/{video_id}/content"),
         free("DELETE", "/v1/videos/{video_id}"),
-        # No price is published for it.
-        refused("POST", "/v1/videos/characters", NOT_METERED),
+        refused("POST", "/v1/videos/characters", SHUT_DOWN),
         free("GET", "/v1/videos/characters/{character_id}"),
     ),
     openai_table(

@@ -24,7 +24,5 @@ PIECE_KINDS: Mapping[str, tuple[str, ...]] = {
         "web_search",
         "web_search_preview",
     ),
-    "openai_runs": ("code_interpreter", "file_search"),
     "openai_vector_search": ("file_search",),
-    "openai_videos": ("video_second",),
 }
