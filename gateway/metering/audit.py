@@ -9,7 +9,7 @@ whichever is more.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gateway.metering.journal import FUNDED, LAPSED, Entry
+from gateway.metering.journal import FUNDED, LAPSED, TAKEN_BACK, Entry
 from gateway.metering.ledger import Balance
 
 CORRECTION = "audit-"
@@ -27,6 +27,7 @@ class Books:
     funded: dict[str, int] = field(default_factory=dict)
     burnt: dict[str, int] = field(default_factory=dict)
     lapsed: dict[str, int] = field(default_factory=dict)
+    voided: dict[str, int] = field(default_factory=dict)
     corrected: bool = False
     repeated: bool = False
     """Some call did end twice."""
@@ -43,6 +44,8 @@ class Books:
             return
         self.debt_ucr += entry.debt_ucr
         out = self.lapsed if entry.kind == LAPSED else self.burnt
+        if entry.kind in TAKEN_BACK:
+            out = self.voided
         for grant_id, amount in entry.slices:
             out[grant_id] = out.get(grant_id, 0) + amount
         if not entry.charges:
@@ -67,7 +70,8 @@ TOTALS = ("granted", "charged")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """`what`: one of TOTALS, `debt`, or a grant's `burnt <id>` and `lapsed <id>`."""
+    """`what`: one of TOTALS, `debt`, or a grant's `burnt <id>`, `lapsed <id>` and
+    `voided <id>`."""
 
     account_id: str
     what: str
@@ -99,6 +103,7 @@ def differences(books: Books, balance: Balance) -> Sequence[Difference]:
             lapsed = min(lapsed, max(0, books.funded.get(name, 0) - burnt))
             pairs.append((f"burnt {name}", burnt, grant.consumed_ucr))
             pairs.append((f"lapsed {name}", lapsed, grant.expired_ucr))
+            pairs.append((f"voided {name}", books.voided.get(name, 0), grant.voided_ucr))
         pairs.append(("debt", books.debt_ucr, balance.debt_ucr))
     return [
         Difference(account_id=account_id, what=what, journal_ucr=journal, ledger_ucr=ledger)

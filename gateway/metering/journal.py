@@ -63,6 +63,7 @@ class Entry:
 
 FUNDED = "funded"
 LAPSED = "grant_expired"
+TAKEN_BACK = frozenset({"voided", "corrected"})
 CHARGING = frozenset({"settled", "expired", "late"})
 
 

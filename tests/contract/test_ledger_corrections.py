@@ -7,6 +7,7 @@ from support import asks
 from support.audit import audit_account
 
 from gateway.errors import BadCall, Conflict, NotFound
+from gateway.metering.audit import Books, differences
 from gateway.metering.ledger import Correct, Corrected, Grant, Voided, VoidGrant
 from gateway.stores.redis.ledger import RedisLedger
 
@@ -130,3 +131,15 @@ async def test_sums_that_grow_may_come_in_any_order(
         balance.debt_ucr,
         balance.grants[0].voided_ucr,
     )
+
+
+async def test_the_audit_finds_nothing_wrong_with_what_was_taken_back(ledger: RedisLedger) -> None:
+    await fund(ledger, 100)
+    await fund(ledger, 50, "g2")
+    await ledger.correct(correction(20))
+    await ledger.void_grant(VOID)
+    books = Books()
+    for entry in await ledger.events(asks.ACCOUNT):
+        books.add(entry)
+
+    assert [] == list(differences(books, await ledger.balance(asks.ACCOUNT)))

@@ -27,6 +27,7 @@ LINK = re.compile(r"\]\(([^)#\s]+)(#[^)\s]*)?\)")
 SECRETS = ENVIRON | {
     "TOLLKEEPER_PEPPER": "0123456789abcdef0123456789abcdef",
     "STORE_URL": "redis://:secret@127.0.0.1/0",
+    "STRIPE_WEBHOOK_SECRET": "whsec_a-secret-that-signs",
 }
 
 
