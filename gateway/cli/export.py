@@ -55,7 +55,13 @@ def status(config_path: Path, *, as_json: bool) -> None:
 
 @export.command()
 @click.argument("sink")
-@click.option("--limit", default=100, show_default=True, type=click.IntRange(1, LETTERS_MAX))
+@click.option(
+    "--limit",
+    default=100,
+    show_default=True,
+    type=click.IntRange(1, LETTERS_MAX),
+    help="How many at most.",
+)
 @config_option
 @json_option
 def dead(sink: str, limit: int, config_path: Path, *, as_json: bool) -> None:

@@ -30,8 +30,7 @@ async def test_a_connection_that_has_spoken_may_idle(tmp_path: Path, store_url: 
 async def test_a_body_that_does_not_come_is_refused_and_charges_nothing(
     tmp_path: Path, store_url: str
 ) -> None:
-    async with running_gateway(tmp_path, store_url) as tk:
-        tk.gateway._handler._body_timeout_s = 0.5
+    async with running_gateway(tmp_path, store_url, body_s=0.5) as tk:
         reader, writer = await asyncio.open_connection("127.0.0.1", tk.gateway.port)
         head = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n"
         head += f"Authorization: Bearer {tk.key}\r\nContent-Length: 1000\r\n\r\n"

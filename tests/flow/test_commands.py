@@ -88,7 +88,10 @@ async def test_a_grant_repeated_under_its_id_changes_nothing(run, config) -> Non
     assert ("12.5", True, "12.5") == tuple(
         again.json()[name] for name in ("credits", "repeated", "available")
     )
-    assert "A grant of this id exists with another payload; choose a new id." == other.refusal()
+    assert (
+        "A grant or correction of this id exists with another payload; choose a new id."
+        == other.refusal()
+    )
     found = balance.json()
     assert ("12.5", "12.5", "0") == (found["available"], found["granted"], found["charged"])
     [stored] = found["grants"]
@@ -281,7 +284,7 @@ async def test_a_revoked_key_is_not_rotated(run) -> None:
     key_id = made["key_id"]
     await run("keys", "revoke", key_id)
 
-    assert f"The key {key_id} is revoked; make a new one with `keys create`." == await refusal(
+    assert f"The key {key_id} is revoked; make a new one." == await refusal(
         run, "keys", "rotate", key_id
     )
 
@@ -289,7 +292,10 @@ async def test_a_revoked_key_is_not_rotated(run) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("accounts", "set", "acme"), "Nothing to change: give --plan, --name or --status."),
+        (
+            ("accounts", "set", "acme"),
+            "Nothing to change: give --plan, --name, --status or --external.",
+        ),
         (
             ("grant", "acme", "5", "--id", "x", "--expires-in", "1d"),
             "With --id, say --expires DATE",

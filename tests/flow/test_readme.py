@@ -28,6 +28,9 @@ SECRETS = ENVIRON | {
     "TOLLKEEPER_PEPPER": "0123456789abcdef0123456789abcdef",
     "STORE_URL": "redis://:secret@127.0.0.1/0",
     "STRIPE_WEBHOOK_SECRET": "whsec_a-secret-that-signs",
+    "STRIPE_API_KEY": "sk_test_a-secret-key",
+    "LAGO_API_KEY": "a-key-of-lago",
+    "BILLING_SERVICE_KEY": "ts_a-service-key-that-is-long-enough-000001",
 }
 
 

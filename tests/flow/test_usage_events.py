@@ -63,7 +63,12 @@ async def test_an_event_is_charged_once_however_often_it_comes(gateway):
         first[1]["data"][0]["charged"]["microcredits"],
     )
     told = [each["result"] for each in again[1]["data"]]
-    assert ["duplicate", "accepted", "duplicate", "accepted"] == told
+    # Of two that came together either may be the one that is charged.
+    assert ["duplicate", ["accepted", "duplicate"], "accepted"] == [
+        told[0],
+        sorted(told[1:3]),
+        told[3],
+    ]
     assert (2, 2, 0) == tuple(again[1][name] for name in ("accepted", "duplicates", "refused"))
     assert 3 * USED_UCR == books.charged_ucr
     assert [("outside", "reported")] * 3 == [

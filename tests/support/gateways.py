@@ -55,7 +55,7 @@ INPUT_UCR, OUTPUT_UCR = 40, 160
 
 CONFIG = """\
 listen: {{host: 127.0.0.1, port: {port}, workers: {workers}, drain_s: {drain_s},
-          head_timeout_s: {head_s}}}
+          head_timeout_s: {head_s}, body_timeout_s: {body_s}}}
 admin: {{host: 127.0.0.1, port: {admin_port}}}
 store: {{url: "{store_url}", data_dir: {data_dir}, pepper: env:TEST_PEPPER,
          admission_timeout_ms: {admission_ms}}}
@@ -223,6 +223,7 @@ def write_config(
     admission_ms: int = 3000,
     scopes: str = ALL_SCOPES,
     head_s: float = 10,
+    body_s: float = 60,
     auth: str = "bearer",
     signed: bool = False,
     apis: str = "[openai]",
@@ -255,6 +256,7 @@ def write_config(
             admission_ms=admission_ms,
             scopes=scopes,
             head_s=head_s,
+            body_s=body_s,
             known_by=SIGNED if signed else f"credential: env:TEST_CREDENTIAL, auth: {auth}",
             more=more,
             apis=apis,
