@@ -89,10 +89,12 @@ def answer_to(
 
 
 def _answer(exchange: Exchange) -> Answer:
+    request = exchange.document()
     parts, entry = exchange.request.match_info, exchange.entry
+    # They are not in the document, from which the journal has them otherwise.
     entry.model, entry.stream = parts["model"], parts.get("verb") == "streamGenerateContent"
     return answer_to(
-        exchange.document(),
+        request,
         model=entry.model,
         stream=entry.stream,
         script=exchange.script,
