@@ -32,7 +32,8 @@ class PostgresServer:
     def _run(self, *words: str) -> None:
         command = [str(self._programs / words[0]), *words[1:]]
         if os.geteuid() == 0:
-            command = ["runuser", "-u", USER, "--", *command]
+            # Not everybody's PATH has the directory it is in.
+            command = ["/usr/sbin/runuser", "-u", USER, "--", *command]
         subprocess.run(command, check=True, capture_output=True, timeout=50, cwd="/")
 
     def create(self) -> None:
