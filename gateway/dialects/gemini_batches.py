@@ -16,16 +16,25 @@ Sources (read 2026-11-26): Gemini API reference, "Batch API"; the guide of that 
 google-genai package 3.6.1.
 """
 
+import json  # noqa: TID251 - it alone tells of keys that are there twice
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import orjson
 
-from gateway.dialects.base import AnswerReader, BodyFilter, Format, Prepared, PromptParts, Request
+from gateway.dialects.base import Format, Prepared, Request
 from gateway.dialects.batch_lines import Share, share_of
+from gateway.dialects.begins_jobs import BeginsJobs
 from gateway.dialects.gemini_call import check_query, path_model
 from gateway.dialects.gemini_embed import GeminiEmbed
-from gateway.dialects.gemini_fields import objects, snake, text, whole_number
+from gateway.dialects.gemini_fields import (
+    objects,
+    refuse_two_spellings,
+    snake,
+    text,
+    value,
+    whole_number,
+)
 from gateway.dialects.gemini_generate import GeminiGenerate
 from gateway.dialects.gemini_operations import name_of, phase_of, polled_at
 from gateway.dialects.gemini_path import bare_model, resource_name, verb_of, with_model
@@ -33,8 +42,6 @@ from gateway.dialects.gemini_story import Story
 from gateway.dialects.jobs import Results
 from gateway.dialects.json_body import SingleKeys, read_object
 from gateway.dialects.json_scan import Member, elements, members, replaced_each
-from gateway.dialects.passing import Passing
-from gateway.dialects.silent import Silent
 from gateway.errors import BadCall
 from gateway.metering.call import Call, Terms
 from gateway.metering.jobs import JobStatus, Phase, Told
@@ -44,9 +51,10 @@ TIER = "batch"
 EMBEDDINGS = "asyncBatchEmbedContent"
 # A count of tokens beyond what any model reads is a defect.
 TOKENS_MAX = 10_000_000
-_BRACE, _BRACKET = b"{["
+# More than the 20 MB hold that a batch may have.
+REQUESTS_MAX = 50_000
+_BRACE = b"{"[0]
 _LIST = "batch.inputConfig.requests.requests"
-_SINGLE_KEYS = SingleKeys(("batch",))
 # As which an answer is read: what was asked for is not known any more.
 _ONE = Call(model="")
 _STATE_PREFIXES = ("BATCH_STATE_", "JOB_STATE_")
@@ -61,7 +69,7 @@ _PHASES = {
 }
 
 
-class GeminiBatches:
+class GeminiBatches(BeginsJobs):
     """Implements `Dialect` and `Jobs`."""
 
     name = "gemini_batches"
@@ -76,17 +84,17 @@ class GeminiBatches:
 
     def read_call(self, request: Request) -> Call:
         check_query(request.query)
-        read_object(request.body, _SINGLE_KEYS)
+        batch = _batch_of(request.body)
+        asked = _requests_of(batch)
         model = path_model(request)
+        _refuse_another(batch, model)
         dialect, verb = _format_of(request.path)
         path = f"{request.path.rpartition(':')[0]}:{verb}"
-        for place in _models_in(request.body):
-            _refuse_another(request.body, place, model)
         total: Share | None = None
-        for place in _requests_in(request.body):
-            inner = request.body[place.start : place.end]
-            each = Request(body=inner, path=path, now_ms=request.now_ms)
-            share = share_of(dialect.read_call(each), dialect)
+        for each in asked:
+            _refuse_another(each, model)
+            alone = Request(body=orjson.dumps(each), path=path, now_ms=request.now_ms)
+            share = share_of(dialect.read_call(alone), dialect)
             total = share if total is None else total + share
         if total is None:
             raise BadCall(
@@ -104,9 +112,6 @@ class GeminiBatches:
             deferred=True,
         )
 
-    def prompt_parts(self, call: Call) -> PromptParts:  # noqa: ARG002 (the protocol's)
-        return PromptParts(texts=())
-
     def prompt_bound_tokens(self, call: Call, *, context_tokens: int) -> int:
         many = call.many
         assert many is not None, "read_call gave it one"
@@ -118,12 +123,6 @@ class GeminiBatches:
         named = orjson.dumps(resource_name(upstream_model))
         body = replaced_each(request.body, _models_in(request.body), named)
         return Prepared(body, path=with_model(request.path, upstream_model))
-
-    def answer_reader(self, call: Call, *, content_type: str) -> AnswerReader:  # noqa: ARG002 (the protocol's)
-        return Silent()
-
-    def usage_filter(self) -> BodyFilter:
-        return Passing()
 
     def read(self, document: Mapping[str, object]) -> JobStatus | None:
         name = name_of(document, of="batches")
@@ -144,71 +143,82 @@ def _format_of(path: str) -> tuple[Format, str]:
     return GeminiGenerate(), "generateContent"
 
 
-def _requests_in(body: bytes) -> Iterator[Member]:
-    """Where each request stands. Nothing where the batch names a file."""
-    batch = _object_in(body, 0, "batch")
-    config = None if batch is None else _object_in(body, batch.start, "inputConfig")
-    if config is None or _only(body, config.start, "fileName") is not None:
-        return
-    inlined = _object_in(body, config.start, "requests")
-    listed = None if inlined is None else _only(body, inlined.start, "requests")
-    if listed is None:
-        return
-    for start in _starts_in(body, listed):
-        request = _object_in(body, start, "request")
-        if request is None:
-            raise _wrong(f"{_LIST}.request", "an object")
-        yield request
+def _batch_of(body: bytes) -> Mapping[str, object]:
+    """Nothing in it may be there twice: whatever is read here is what the provider reads."""
+    document = read_object(body, SingleKeys(()))
+    json.loads(body, object_pairs_hook=_refuse_twice)
+    return _inside(document, "batch")
 
 
-def _starts_in(body: bytes, listed: Member) -> Iterator[int]:
-    opening = body[listed.start]
-    if opening == _BRACE:  # one may stand for a list of one
-        yield listed.start
-        return
-    if opening != _BRACKET:
-        raise _wrong(_LIST, "a list")
-    for start, _ in elements(body, listed.start):
-        if body[start] != _BRACE:
-            raise _wrong(_LIST, "a list of objects")
-        yield start
+def _refuse_twice(pairs: list[tuple[str, object]]) -> None:
+    if len(dict(pairs)) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadCall(f"{twice} was given more than once.", details={"param": twice})
 
 
-def _models_in(body: bytes) -> list[Member]:
-    """Wherever the body names the model that the path names."""
-    batch = _object_in(body, 0, "batch")
-    holders = [*([] if batch is None else [batch]), *_requests_in(body)]
-    found = [_only(body, holder.start, "model") for holder in holders]
-    return sorted((named for named in found if named is not None), key=lambda named: named.start)
+def _requests_of(batch: Mapping[str, object]) -> Sequence[Mapping[str, object]]:
+    """None where the batch names a file."""
+    config = _inside(batch, "inputConfig")
+    refuse_two_spellings(config, ("fileName",))
+    if value(config, "fileName") is not None:
+        return ()
+    listed = _inside(config, "requests").get("requests")
+    # One may stand for a list of one.
+    each = [listed] if isinstance(listed, dict) else listed
+    if each is None:
+        return ()
+    if not isinstance(each, list) or len(each) > REQUESTS_MAX:
+        raise _wrong(_LIST, f"a list of at most {REQUESTS_MAX} requests")
+    return [_request_of(one) for one in each]
 
 
-def _object_in(body: bytes, start: int, name: str) -> Member | None:
-    """The member of that name of the object at `start`, if it is an object itself; None where it
-    is missing or null."""
-    found = _only(body, start, name)
-    if found is None or body[found.start : found.end] == b"null":
-        return None
-    if body[found.start] != _BRACE:
+def _request_of(item: object) -> Mapping[str, object]:
+    request = item.get("request") if isinstance(item, dict) else None
+    if not isinstance(request, dict):
+        raise _wrong(_LIST, "a list of objects with a request each")
+    return request
+
+
+def _inside(fields: Mapping[str, object], name: str) -> Mapping[str, object]:
+    refuse_two_spellings(fields, (name,))
+    found = value(fields, name)
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
         raise _wrong(name, "an object")
     return found
 
 
-def _only(body: bytes, start: int, name: str) -> Member | None:
-    """The member of that name, in either spelling: never two of them."""
-    spelled = (name, snake(name))
-    found = [each for each in members(body, start) if each.key in spelled]
-    if len(found) > 1:
-        raise BadCall(f"{name} was given more than once.", details={"param": name})
-    return found[0] if found else None
-
-
-def _refuse_another(body: bytes, place: Member, model: str) -> None:
-    named = orjson.loads(body[place.start : place.end])
-    if not isinstance(named, str) or bare_model(named) != model:
+def _refuse_another(fields: Mapping[str, object], model: str) -> None:
+    named = fields.get("model")
+    if named is not None and (not isinstance(named, str) or bare_model(named) != model):
         raise BadCall(
             "All requests of a batch must name the model in the path, or none.",
             details={"param": "model"},
         )
+
+
+def _models_in(body: bytes) -> list[Member]:
+    """Wherever a body that was read names the model, in the order they stand."""
+    batch = _member(body, 0, "batch")
+    named = [] if batch is None else [_member(body, batch.start, "model")]
+    place = batch
+    for name in ("inputConfig", "requests", "requests"):
+        place = None if place is None else _member(body, place.start, name)
+    if place is not None:
+        alone = body[place.start] == _BRACE
+        items = [(place.start, 0)] if alone else elements(body, place.start)
+        for start, _ in items:
+            request = _member(body, start, "request")
+            named.append(None if request is None else _member(body, request.start, "model"))
+    found = [each for each in named if each is not None]
+    return sorted(found, key=lambda each: each.start)
+
+
+def _member(body: bytes, start: int, name: str) -> Member | None:
+    spelled = (name, snake(name))
+    return next((each for each in members(body, start) if each.key in spelled), None)
 
 
 def _wrong(param: str, wanted: str) -> BadCall:

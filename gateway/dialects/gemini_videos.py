@@ -13,7 +13,8 @@ reference, "Veo on Vertex AI video generation API"; google-genai package 3.6.1.
 import re
 from collections.abc import Mapping, Sequence
 
-from gateway.dialects.base import AnswerReader, BodyFilter, Prepared, PromptParts, Request
+from gateway.dialects.base import Prepared, Request
+from gateway.dialects.begins_jobs import BeginsJobs
 from gateway.dialects.gemini_call import check_query, path_model
 from gateway.dialects.gemini_fields import objects, whole_number
 from gateway.dialects.gemini_operations import name_of, phase_of, polled_at
@@ -21,8 +22,6 @@ from gateway.dialects.gemini_path import with_model
 from gateway.dialects.gemini_predict import parameters_of, samples
 from gateway.dialects.jobs import Results
 from gateway.dialects.json_body import SingleKeys, read_object
-from gateway.dialects.passing import Passing
-from gateway.dialects.silent import Silent
 from gateway.errors import BadCall
 from gateway.metering.call import Call, Terms
 from gateway.metering.jobs import JobStatus, Phase, Told
@@ -38,7 +37,7 @@ SINGLE_KEYS = SingleKeys(
 _RESOLUTION = re.compile(r"[0-9a-z]{1,8}")
 
 
-class GeminiVideos:
+class GeminiVideos(BeginsJobs):
     """Implements `Dialect` and `Jobs`."""
 
     name = "gemini_videos"
@@ -65,9 +64,6 @@ class GeminiVideos:
             deferred=True,
         )
 
-    def prompt_parts(self, call: Call) -> PromptParts:  # noqa: ARG002 (the protocol's)
-        return PromptParts(texts=())
-
     def prompt_bound_tokens(self, call: Call, *, context_tokens: int) -> int:  # noqa: ARG002 (the protocol's)
         return 0
 
@@ -75,12 +71,6 @@ class GeminiVideos:
         renamed = upstream_model != call.model
         path = with_model(request.path, upstream_model) if renamed else None
         return Prepared(request.body, path=path)
-
-    def answer_reader(self, call: Call, *, content_type: str) -> AnswerReader:  # noqa: ARG002 (the protocol's)
-        return Silent()
-
-    def usage_filter(self) -> BodyFilter:
-        return Passing()
 
     def read(self, document: Mapping[str, object]) -> JobStatus | None:
         name = name_of(document, of="operations")

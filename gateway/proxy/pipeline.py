@@ -4,9 +4,12 @@ match → authenticate → read → admit → forward → relay → settle or re
 aiohttp nor sockets: the client is a `Downstream`, the provider an `Upstream`.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from time import monotonic
+from typing import TypeVar
 
 from gateway.access.keys import Authentication
 from gateway.dialects import SESSIONS
@@ -36,8 +39,12 @@ from gateway.proxy.ticket import Ticket
 from gateway.proxy.trace import Trace
 from gateway.tokens.base import TokenCounter
 
+Made = TypeVar("Made")
 SERVED = range(200, 300)
 NO_QUERY: Mapping[str, str] = {}
+# What is longer is read in a thread: a batch of thousands of requests takes a second or more, in
+# which other calls must go on.
+INLINE_BYTES_MAX = 128 * 1024
 # Members of an enumeration cost a descriptor call each time they are reached through it.
 _FREE, _METERED = EndpointKind.FREE, EndpointKind.METERED
 _REALTIME, _REPORTS = EndpointKind.REALTIME, EndpointKind.REPORTS
@@ -120,7 +127,7 @@ class Pipeline:
         jobs = self._rules.jobs.get(endpoint.dialect)
         if jobs is not None and (ids := jobs.named(asked)):
             asked = replace(asked, known=await self._stored.known(caller, endpoint.api, ids))
-        call = dialect.read_call(asked)
+        call = await _aside(asked, partial(dialect.read_call, asked))
         trace.model = call.model
         ticket = await self._admission.admit(
             call,
@@ -131,7 +138,8 @@ class Pipeline:
         )
         trace.provider = ticket.provider
         with self._open_hold(ticket, trace=trace) as hold:
-            prepared = dialect.prepare(call, asked, upstream_model=ticket.model)
+            prepare = partial(dialect.prepare, call, asked, upstream_model=ticket.model)
+            prepared = await _aside(asked, prepare)
             if call.others:
                 await self._hold_others(hold, asked, dialect, trace=trace)
             watched = RunningCall(exchange.downstream, hold, checkpoint_s=self._rules.checkpoint_s)
@@ -297,3 +305,9 @@ class Pipeline:
         await watched.relaying(relay, None)
         exchange.trace.relayed_bytes = relay.relayed_bytes
         self._observation.passed(exchange.trace, duration_s=elapsed_s(exchange.trace))
+
+
+async def _aside(asked: Request, work: Callable[[], Made]) -> Made:
+    if len(asked.body) <= INLINE_BYTES_MAX:
+        return work()
+    return await asyncio.to_thread(work)

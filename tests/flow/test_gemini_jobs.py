@@ -171,6 +171,23 @@ async def test_a_batch_is_charged_for_each_of_its_answers_at_its_tier(
         assert spent_ucr == (await tk.settled()).charged_ucr
 
 
+async def test_a_long_batch_is_read_and_charged_like_any_other(
+    tmp_path: Path, store_url: str
+) -> None:
+    async with gateway_and_sdk(tmp_path, store_url, **JOBS) as (tk, sdk):
+        requests = [asking(words="toll " * 50)] * 1_500
+        await sdk.batches.create(model=MODEL, src=requests, config=batched())
+        held_ucr = await held(tk)
+
+        assert 1_500 * 50 * OUTPUT_UCR // 2 < held_ucr
+        tk.provider.shelf.finish()
+        [listed] = [each async for each in await sdk.batches.list()]
+        assert 1_500 == len(listed.dest.inlined_responses)
+        await tk.settled()
+        [event] = await tk.events()
+        assert 1_500 * 7 == event["usage"]["output_text"]
+
+
 async def test_a_batch_that_is_listed_is_reported_as_well(tmp_path: Path, store_url: str) -> None:
     async with gateway_and_sdk(tmp_path, store_url, **JOBS) as (tk, sdk):
         await sdk.batches.create(model=MODEL, src=[asking()], config=batched())

@@ -4,10 +4,12 @@ import contextlib
 from itertools import pairwise
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.reading import told
 
+from gateway.dialects import DIALECTS, JOBS
 from gateway.dialects.base import Request
 from gateway.dialects.gemini_generate import GeminiGenerate
 from gateway.dialects.gemini_usage import read_usage
@@ -246,3 +248,79 @@ def test_a_call_is_read_or_refused(document, style):
 def test_no_body_raises_anything_but_bad_call(body):
     with contextlib.suppress(BadCall):
         DIALECT.read_call(Request(body=body, path="/v1beta/models/m:generateContent"))
+
+
+# By format: the path, and the fields that it reads.
+SINGLE = {
+    "gemini_embed": (
+        "/v1beta/models/m:batchEmbedContents",
+        ("content", "requests", "model", "text", "texts"),
+    ),
+    "gemini_cache": (
+        "/v1beta/cachedContents",
+        ("model", "contents", "system_instruction", "tools", "ttl", "expireTime"),
+    ),
+    "gemini_predict": ("/v1beta/models/m:predict", ("instances", "parameters")),
+    "gemini_videos": ("/v1beta/models/m:predictLongRunning", ("instances", "parameters")),
+    "gemini_batches": ("/v1beta/models/m:batchGenerateContent", ("batch",)),
+}
+INNER = some(
+    model=st.sampled_from(["models/m", "other"]) | JSON,
+    content=some(parts=st.lists(PART, max_size=2) | JSON) | JSON,
+    prompt=JSON,
+    sampleCount=st.integers(-1, 70) | JSON,
+    durationSeconds=st.integers(-1, 70) | JSON,
+    resolution=st.sampled_from(["720p", "4K"]) | JSON,
+    inputConfig=some(
+        fileName=JSON,
+        requests=some(requests=st.lists(some(request=CALL | JSON), max_size=3) | JSON) | JSON,
+    )
+    | JSON,
+)
+
+
+@pytest.mark.parametrize("name", SINGLE)
+@given(data=st.data())
+def test_other_calls_are_read_or_refused_and_sized_and_passed_on(name, data):
+    dialect, (path, fields) = DIALECTS[name], SINGLE[name]
+    value = JSON | INNER | st.lists(INNER, max_size=3) | st.sampled_from(["models/m", "60s"])
+    body = orjson.dumps(data.draw(st.dictionaries(st.sampled_from(fields), value)))
+    asked = Request(body=body, path=path, now_ms=1_790_000_000_000)
+    with contextlib.suppress(BadCall):
+        call = dialect.read_call(asked)
+        assert dialect.prompt_bound_tokens(call, context_tokens=1_000) >= 0
+        assert dialect.prompt_parts(call).fixed_tokens >= 0
+        assert all(count >= 0 for _, count in call.terms.pieces)
+        assert body == dialect.prepare(call, asked, upstream_model=call.model).body
+        orjson.loads(dialect.prepare(call, asked, upstream_model="other").body)
+
+
+@pytest.mark.parametrize("name", sorted(JOBS.keys() & SINGLE.keys()))
+@given(
+    some(
+        name=st.sampled_from(["batches/1", "models/m/operations/1"]) | JSON,
+        done=st.booleans() | JSON,
+        error=some(code=st.integers(0, 16) | JSON) | JSON,
+        metadata=some(state=st.sampled_from(["BATCH_STATE_SUCCEEDED"]) | JSON, output=JSON) | JSON,
+        response=some(
+            inlinedResponses=some(
+                inlinedResponses=st.lists(
+                    some(response=some(usageMetadata=USAGE, tokenCount=TOKENS) | JSON), max_size=3
+                )
+                | JSON
+            )
+            | JSON,
+            generateVideoResponse=JSON,
+            videos=JSON,
+            raiMediaFilteredCount=TOKENS,
+        )
+        | JSON,
+    )
+    | st.dictionaries(st.text(max_size=8), JSON)
+)
+def test_no_operation_raises_or_tells_of_less_than_nothing(name, document):
+    status = JOBS[name].read(document)
+
+    for told_by in status.told if status is not None else ():
+        assert told_by.usage is None or told_by.usage.total_tokens >= 0
+        assert told_by.delivered is None or 0 <= told_by.delivered[0] <= told_by.delivered[1]

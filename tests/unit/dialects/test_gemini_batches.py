@@ -104,17 +104,27 @@ def test_other_spellings_of_the_same(body):
         ({"batch": []}, "batch must be an object"),
         ({"batch": {"inputConfig": {"requests": []}}}, "requests must be an object"),
         ({"batch": {"inputConfig": {"requests": {"requests": 7}}}}, "must be a list"),
+        (batch(*[asking()] * 50_001), "a list of at most 50000 requests"),
+        (b'{"batch":' + b"[" * 900 + b"]" * 900 + b"}", "nested too deep"),
         (batch(7), "must be a list of objects"),  # type: ignore[arg-type]
-        (batch({}), "request must be an object"),
-        (batch({"request": "x"}), "request must be an object"),
+        (batch({}), "a list of objects with a request each"),
+        (batch({"request": "x"}), "a list of objects with a request each"),
         (batch(asking(model="models/other")), "must name the model in the path"),
         (batch(asking(), model="models/other"), "must name the model in the path"),
         (batch(asking(generationConfig={"maxOutputTokens": "x"})), "maxOutputTokens"),
         (b'{"batch":{},"batch":{}}', "batch"),
-        (b'{"batch":{"inputConfig":{},"input_config":{}}}', "inputConfig was given more than once"),
+        (
+            b'{"batch":{"inputConfig":{},"input_config":{}}}',
+            "inputConfig was given as input_config as well",
+        ),
         (
             b'{"batch":{"inputConfig":{"requests":{},"requests":{}}}}',
             "requests was given more than once",
+        ),
+        # Wherever it is.
+        (
+            b'{"batch":{"inputConfig":{"requests":{"requests":[{"request":{"a":1,"a":2}}]}}}}',
+            "a was given more than once",
         ),
         (
             b'{"batch":{"inputConfig":{"requests":{"requests":[{"request":{},"request":{}}]}}}}',

@@ -1,6 +1,13 @@
 import pytest
 
-from gateway.dialects.json_scan import duplicate, elements, member, members, spells_letters
+from gateway.dialects.json_scan import (
+    duplicate,
+    elements,
+    member,
+    members,
+    replaced_each,
+    spells_letters,
+)
 
 
 def found(text: bytes) -> list[tuple[str, bytes]]:
@@ -92,3 +99,11 @@ def test_escapes_that_can_spell_a_key_are_noticed(text, expected):
 )
 def test_elements_of_an_array_are_found(text, expected):
     assert expected == [text[start:end] for start, end in elements(text, 0)]
+
+
+def test_several_values_are_replaced_where_they_stand():
+    text = b'{"a":1,"b":"keep","c":[2]}'
+    places = [each for each in members(text) if each.key != "b"]
+
+    assert b'{"a":null,"b":"keep","c":null}' == replaced_each(text, places, b"null")
+    assert text == replaced_each(text, [], b"null")
