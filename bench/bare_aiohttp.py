@@ -3,11 +3,12 @@
 Best practice, so that the comparison is fair: one ClientSession, unlimited pool, no access log,
 no decompression, bodies passed as bytes, streams piece by piece, uvloop.
 
-    python bare_aiohttp.py PORT UPSTREAM_PORT
+    python bare_aiohttp.py PORT UPSTREAM_URL [CERTIFICATE]
 """
 
 import asyncio
 import signal
+import ssl
 import sys
 from collections.abc import Mapping
 
@@ -58,15 +59,16 @@ async def terminated() -> None:
     await stop.wait()
 
 
-async def main(port: int, upstream_port: int) -> None:
-    connector = TCPConnector(limit=0, keepalive_timeout=60)
+async def main(port: int, upstream_url: str, certificate: str | None = None) -> None:
+    trusted = ssl.create_default_context(cafile=certificate)
+    connector = TCPConnector(limit=0, keepalive_timeout=60, ssl=trusted)
     async with ClientSession(
         connector=connector,
         auto_decompress=False,
         cookie_jar=DummyCookieJar(),
         timeout=ClientTimeout(total=None, sock_connect=5, sock_read=60),
     ) as session:
-        proxy = BareProxy(session, f"http://127.0.0.1:{upstream_port}")
+        proxy = BareProxy(session, upstream_url)
         application = web.Application()
         application.router.add_route("*", "/{path:.*}", proxy.handle)
         runner = web.AppRunner(application, access_log=None)
@@ -79,4 +81,4 @@ async def main(port: int, upstream_port: int) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1]), int(sys.argv[2])))
+    uvloop.run(main(int(sys.argv[1]), *sys.argv[2:]))

@@ -13,6 +13,8 @@ import sqlite3
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from gateway.metering.history import DAY_MS, HOUR_MS, Dimension, Question
@@ -20,12 +22,12 @@ from gateway.metering.journal import Drained, Entry, Position, shard_of
 from gateway.metering.pricing import ModelPrice, Rates, Tier
 from gateway.metering.usage import TokenClass
 from gateway.stores.history import schema
-from gateway.stores.history.sqlite import FILE, SqliteHistory
+from gateway.stores.history.history import SqlHistory
+from gateway.stores.history.sqlite import FILE, SqliteEngine
 
-DAYS = 90
-# 2026-08-28, a Friday.
-START_MS = 1_787_875_200_000
-END_MS = START_MS + DAYS * DAY_MS
+DAYS = 365
+# 2026-11-27, a Friday.
+END_MS = 1_764_201_600_000 + DAYS * DAY_MS
 LARGE, MIDDLING = "account-large", "account-1"
 SMALL_ACCOUNTS = 2_000
 REPEATS = 15
@@ -36,7 +38,7 @@ RECORDS = f"""
 WITH RECURSIVE
   numbers (n) AS (SELECT :first UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < :last),
   spread AS (SELECT n, n * 2654435761 % 4294967296 AS s,
-                    {START_MS} + n * {DAYS * DAY_MS} / :all AS t FROM numbers),
+                    :start + n * {DAYS * DAY_MS} / :all AS t FROM numbers),
   calls AS (SELECT n, s, t, 200 + s % 3000 AS given, 20 + s / 16 % 800 AS made FROM spread)
 INSERT INTO records
 SELECT 1000000000000 + n,
@@ -95,7 +97,7 @@ def main() -> None:
 
 
 async def run(records: int, entries: int, folder: Path) -> None:
-    history = SqliteHistory(folder)
+    history = SqlHistory(SqliteEngine(folder))
     await history.open()
     path = folder / FILE
     if filled(path) < records:
@@ -115,15 +117,17 @@ def filled(path: Path) -> int:
         return int(connection.execute("SELECT count(*) FROM records").fetchone()[0])
 
 
-def fill(path: Path, records: int) -> None:
-    """SQLite makes the rows up itself: ten million are too many for a loop."""
+def fill(path: Path, records: int, *, end_ms: int = END_MS) -> None:
+    """With a year that ends then. SQLite makes the rows up itself: ten million are too many for a
+    loop."""
     connection = sqlite3.connect(path, isolation_level=None)
     for statement in ("PRAGMA synchronous = OFF", "PRAGMA cache_size = -500000"):
         connection.execute(statement)
     first = filled(path)
     while first < records:
         last = min(records, first + RECORDS_PER_COMMIT)
-        connection.execute(RECORDS, {"first": first, "last": last, "all": records})
+        span = {"first": first, "last": last, "all": records}
+        connection.execute(RECORDS, {**span, "start": end_ms - DAYS * DAY_MS})
         first = last
     for table in ("usage_hours", "usage_days", "cost_hours", "cost_days"):
         connection.execute(f"DELETE FROM {table}")
@@ -133,7 +137,7 @@ def fill(path: Path, records: int) -> None:
     connection.close()
 
 
-async def journal_speed(history: SqliteHistory, entries: int) -> float:
+async def journal_speed(history: SqlHistory, entries: int) -> float:
     """The whole way of a batch of settlements, from decoded entries to a commit."""
     account = "account-journal"
     shard = shard_of(account)
@@ -173,7 +177,7 @@ def settled(account: str, number: int) -> Entry:
 Ask = Callable[[], Awaitable[Sequence[object]]]
 
 
-def questions(history: SqliteHistory) -> dict[str, Ask]:
+def questions(history: SqlHistory) -> dict[str, Ask]:
     def over(account: str, days: int, width_ms: int, *by: Dimension, **more: object) -> Question:
         return Question(
             account_id=account,
@@ -185,30 +189,26 @@ def questions(history: SqliteHistory) -> dict[str, Ask]:
         )
 
     model, key = Dimension.MODEL, Dimension.KEY
+    sums: dict[str, tuple[str, Question]] = {
+        "usage by day and model, a year": ("usage", over("", 365, DAY_MS, model)),
+        "usage by day and key, a year": ("usage", over("", 365, DAY_MS, key)),
+        "one key's usage by day, a year": ("usage", over("", 365, DAY_MS, keys=("key-3",))),
+        "costs by day and class, a year": ("costs", over("", 365, DAY_MS)),
+        "usage by day and model, 30 days": ("usage", over("", 30, DAY_MS, model)),
+        "usage by hour and model, 30 days": ("usage", over("", 30, HOUR_MS, model)),
+        "usage by hour and key, 30 days": ("usage", over("", 30, HOUR_MS, key)),
+        "costs by hour and class, 30 days": ("costs", over("", 30, HOUR_MS)),
+        "usage by minute, 24 hours (from records)": ("usage", over("", 1, 60_000)),
+    }
     found: dict[str, Ask] = {}
     for account in (LARGE, MIDDLING, "small-2"):
-        found[f"{account}: usage by day and model, 90 days"] = lambda account=account: (
-            history.usage(over(account, 90, DAY_MS, model))
-        )
-        found[f"{account}: usage by hour, model and key, 7 days"] = lambda account=account: (
-            history.usage(over(account, 7, HOUR_MS, model, key))
-        )
-        found[f"{account}: usage by minute, 24 hours (from records)"] = lambda account=account: (
-            history.usage(over(account, 1, 60_000))
-        )
-        found[f"{account}: costs by day and line item, 90 days"] = lambda account=account: (
-            history.costs(over(account, 90, DAY_MS))
-        )
-        found[f"{account}: one key by day, 90 days"] = lambda account=account: history.usage(
-            over(account, 90, DAY_MS, keys=("key-3",))
-        )
-        found[f"{account}: newest 100 records"] = lambda account=account: history.records(
-            account, start_ms=0, end_ms=END_MS, before=None, limit=100
-        )
-        found[f"{account}: 1000 records of two months ago"] = lambda account=account: (
-            history.records(
-                account, start_ms=0, end_ms=END_MS - 60 * DAY_MS, before=None, limit=1000
-            )
+        for name, (kind, asked) in sums.items():
+            of = replace(asked, account_id=account)
+            found[f"{account}: {name}"] = partial(getattr(history, kind), of)
+        newest = partial(history.records, account, start_ms=0, before=None)
+        found[f"{account}: newest 100 records"] = partial(newest, end_ms=END_MS, limit=100)
+        found[f"{account}: 1000 records of half a year ago"] = partial(
+            newest, end_ms=END_MS - 182 * DAY_MS, limit=1000
         )
     found["account-journal: newest 100 movements"] = lambda: history.movements(
         "account-journal", kinds=(), before=None, limit=100

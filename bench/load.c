@@ -62,8 +62,14 @@ static struct {
     int port, connections, each, ramp_ms, timeout_s;
     long expect_bytes, expect_events;
     bool stream;
-    const char *key, *body_path;
-} options = {.connections = 1, .each = 1, .timeout_s = 60, .expect_bytes = -1, .expect_events = -1};
+    const char *key, *body_path, *path;
+    char headers[2048]; /* lines of their own, each with its line end */
+} options = {.connections = 1,
+             .each = 1,
+             .timeout_s = 60,
+             .expect_bytes = -1,
+             .expect_events = -1,
+             .path = "/v1/chat/completions"};
 
 static struct conn *conns;
 static int epoll_fd;
@@ -452,7 +458,7 @@ static void build_request(void)
     fclose(file);
     /* What the official Python SDK sends. */
     int head = snprintf(request, sizeof request,
-                        "POST /v1/chat/completions HTTP/1.1\r\n"
+                        "POST %s HTTP/1.1\r\n"
                         "Host: 127.0.0.1:%d\r\n"
                         "Accept-Encoding: gzip, deflate\r\n"
                         "Connection: keep-alive\r\n"
@@ -469,12 +475,20 @@ static void build_request(void)
                         "X-Stainless-Retry-Count: 0\r\n"
                         "X-Stainless-Read-Timeout: 600\r\n"
                         "Authorization: Bearer %s\r\n"
+                        "%s"
                         "Content-Length: %zu\r\n\r\n",
-                        options.port, options.key, length);
+                        options.path, options.port, options.key, options.headers, length);
     if (head < 0 || (size_t)head + length > sizeof request)
         give_up("request too long");
     memcpy(request + head, body, length);
     request_length = (size_t)head + length;
+}
+
+static void add_header(const char *line)
+{
+    size_t length = strlen(options.headers), room = sizeof options.headers - length;
+    if ((size_t)snprintf(options.headers + length, room, "%s\r\n", line) >= room)
+        give_up("too many headers");
 }
 
 static void read_options(int count, char **arguments)
@@ -485,6 +499,7 @@ static void read_options(int count, char **arguments)
         {"timeout-s", required_argument, NULL, 't'},   {"expect-bytes", required_argument, NULL, 'b'},
         {"expect-events", required_argument, NULL, 'e'}, {"stream", no_argument, NULL, 's'},
         {"key", required_argument, NULL, 'k'},         {"body", required_argument, NULL, 'f'},
+        {"path", required_argument, NULL, 'P'},        {"header", required_argument, NULL, 'H'},
         {NULL, 0, NULL, 0},
     };
     int option;
@@ -500,6 +515,8 @@ static void read_options(int count, char **arguments)
         case 's': options.stream = true; break;
         case 'k': options.key = optarg; break;
         case 'f': options.body_path = optarg; break;
+        case 'P': options.path = optarg; break;
+        case 'H': add_header(optarg); break;
         default: exit(1);
         }
     if (!options.port || !options.key || !options.body_path || options.connections < 1 || options.each < 1)

@@ -18,9 +18,10 @@ NS_PER_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 # A thread that ended takes its schedstat along; the coarse clock of its process keeps its time.
 # Below this the difference is only that clock's grain.
 ENDED_THREADS_NS = 5 * NS_PER_TICK
-READY_WITHIN_S = 20.0
+READY_WITHIN_S = 60.0
 # Looked up before anything is pinned; the same core twice where there is only one.
-GATEWAY_CORE, *_, REST_CORE = sorted(os.sched_getaffinity(0)) * 2
+CORES = sorted(os.sched_getaffinity(0))
+GATEWAY_CORE, *_, REST_CORE = CORES * 2
 
 
 def pin_harness() -> None:
@@ -28,8 +29,10 @@ def pin_harness() -> None:
     os.sched_setaffinity(0, {REST_CORE})
 
 
-def on_gateway_core(command: list[str]) -> list[str]:
-    return ["taskset", "--cpu-list", str(GATEWAY_CORE), *command]
+def on_gateway_core(command: list[str], *, workers: int = 1) -> list[str]:
+    """With several workers: a core for each, as far as there are any, beginning with that one."""
+    cores = ",".join(map(str, CORES[:workers]))
+    return ["taskset", "--cpu-list", cores, *command]
 
 
 def raise_open_files(needed: int) -> None:
@@ -74,10 +77,10 @@ def _process_cpu_ns(pid: int) -> int:
 
 def rss_kb(pid: int) -> int:
     """Resident memory of the process tree, in KB; pages shared by forks count in each."""
-    return sum(map(_process_rss_kb, tree(pid)))
+    return sum(map(process_rss_kb, tree(pid)))
 
 
-def _process_rss_kb(pid: int) -> int:
+def process_rss_kb(pid: int) -> int:
     try:
         for line in (PROC / str(pid) / "status").read_text().splitlines():
             if line.startswith("VmRSS:"):
@@ -95,9 +98,15 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    command: list[str], *, log: Path, port: int, environment: dict[str, str] | None = None
+    command: list[str],
+    *,
+    log: Path,
+    port: int | None,
+    environment: dict[str, str] | None = None,
+    within_s: float = READY_WITHIN_S,
 ) -> Iterator[int]:
-    """Start a server, wait until it listens on the loopback port, yield its pid, stop it."""
+    """Start a server, wait until it listens on the loopback port, yield its pid, stop it. `port`
+    None: it will tell which."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -108,18 +117,25 @@ def running(
             cwd=Path(__file__).parent.parent,
         )
     try:
-        until(lambda: _listening(process, port, log), what=" ".join(command), log=log)
+        until(
+            lambda: _listening(process, port, log),
+            what=" ".join(command),
+            log=log,
+            within_s=within_s,
+        )
         yield process.pid
     finally:
         _stop(process)
 
 
-def until(condition: Callable[[], bool], *, what: str, log: Path) -> None:
-    """Poll every 20 ms; SystemExit with the end of the log when READY_WITHIN_S are over."""
-    deadline = time.monotonic() + READY_WITHIN_S
+def until(
+    condition: Callable[[], bool], *, what: str, log: Path, within_s: float = READY_WITHIN_S
+) -> None:
+    """Poll every 20 ms; SystemExit with the end of the log when that time is over."""
+    deadline = time.monotonic() + within_s
     while not condition():
         if time.monotonic() > deadline:
-            raise SystemExit(f"{what}: not ready within {READY_WITHIN_S:g} s\n{_tail(log)}")
+            raise SystemExit(f"{what}: not ready within {within_s:g} s\n{_tail(log)}")
         time.sleep(0.02)
 
 
@@ -127,9 +143,11 @@ def _tail(log: Path) -> str:
     return log.read_text(errors="replace")[-3000:]
 
 
-def _listening(process: "subprocess.Popen[bytes]", port: int, log: Path) -> bool:
+def _listening(process: "subprocess.Popen[bytes]", port: int | None, log: Path) -> bool:
     if process.poll() is not None:
         raise SystemExit(f"{process.args!r} ended with {process.returncode}:\n{_tail(log)}")
+    if port is None:
+        return True
     try:
         create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from machine import cpu_ns, rss_kb
 from native import Driven, drive
-from scenarios import Scenario, Size
+from scenarios import MODEL, Scenario, Size
 from targets import Running
 
 # Settlements and log lines of the last calls may still be on their way when the driver ends.
@@ -51,13 +51,12 @@ class Bench:
         self._expected: dict[str, Expected] = {}
 
     def learn(self, scenario: Scenario) -> None:
-        """Write the scenario's body, and ask the upstream once what a right answer looks like."""
-        self._body(scenario).write_bytes(scenario.body(self._size))
+        """Ask the upstream once what a right answer looks like."""
         seen = drive(
             self._driver,
             port=self._upstream_port,
             key="direct",
-            body=self._body(scenario),
+            body=self._body(scenario, MODEL),
             stream=bool(scenario.events),
         )
         if seen.failed:
@@ -68,7 +67,8 @@ class Bench:
         """A few calls that are not measured, so that connections and caches are there."""
         few = {Size.FULL: 40, Size.QUICK: 20, Size.CHECK: 2}[self._size]
         connections = min(scenario.loads[self._size].connections, 32)
-        return self._drive(target, scenario, connections=connections, each=few, ramp_ms=0)
+        each = -(-few // target.slower)
+        return self._drive(target, scenario, connections=connections, each=each, ramp_ms=0)
 
     def run(self, target: Running, scenario: Scenario) -> Sample:
         load = scenario.loads[self._size]
@@ -79,7 +79,7 @@ class Bench:
                 target,
                 scenario,
                 connections=load.connections,
-                each=load.each,
+                each=-(-load.each // target.slower),
                 ramp_ms=load.ramp_ms,
             )
         time.sleep(AFTERGLOW_S)
@@ -95,12 +95,14 @@ class Bench:
     def _drive(
         self, target: Running, scenario: Scenario, *, connections: int, each: int, ramp_ms: int
     ) -> Driven:
-        expected = self._expected[scenario.name]
+        expected = Expected(-1, -1) if target.rewrites else self._expected[scenario.name]
         return drive(
             self._driver,
             port=target.port,
             key=target.key,
-            body=self._body(scenario),
+            path=target.path,
+            headers=target.headers,
+            body=self._body(scenario, target.model),
             stream=bool(scenario.events),
             connections=connections,
             each=each,
@@ -109,8 +111,11 @@ class Bench:
             expect_events=expected.events,
         )
 
-    def _body(self, scenario: Scenario) -> Path:
-        return self._folder / f"{scenario.name}.body.json"
+    def _body(self, scenario: Scenario, model: str) -> Path:
+        path = self._folder / f"{scenario.name}.{model.replace(':', '-')}.body.json"
+        if not path.exists():
+            path.write_bytes(scenario.body(self._size, model))
+        return path
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The two C programs: compiled into the run's own folder, and how to call them."""
 
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
@@ -69,9 +70,13 @@ def drive(
     ramp_ms: int = 0,
     expect_bytes: int = -1,
     expect_events: int = -1,
+    path: str = "/v1/chat/completions",
+    headers: Sequence[str] = (),
 ) -> Driven:
-    """Run the load driver to its end; a failure is in the result, not raised."""
-    command: list[str | Path] = [program, "--body", body, "--key", key]
+    """Run the load driver to its end; a failure is in the result, not raised. `headers`: lines
+    beside those of the official SDK."""
+    command: list[str | Path] = [program, "--body", body, "--key", key, "--path", path]
+    command += [f"--header={line}" for line in headers]
     numbers = {
         "port": port,
         "connections": connections,

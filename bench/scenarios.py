@@ -27,6 +27,10 @@ class Size(StrEnum):
 ROUNDS = {Size.FULL: 5, Size.QUICK: 2, Size.CHECK: 1}
 
 
+# What every gateway can be asked, however slow it is and whatever it makes of an answer.
+PEER_SCENARIOS = ("json", "json_alone", "sse")
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
     """`connections` opened over `ramp_ms`, each making `each` requests one after the other."""
@@ -57,9 +61,9 @@ class Scenario:
     def output_tokens(self, size: Size) -> int:
         return self.events_at(size) or JSON_OUTPUT_TOKENS
 
-    def body(self, size: Size) -> bytes:
+    def body(self, size: Size, model: str = MODEL) -> bytes:
         """A chat completion of exactly BODY_BYTES; its metadata tells the upstream what to do."""
-        request: dict[str, object] = {"model": MODEL}
+        request: dict[str, object] = {"model": model}
         if self.events:
             request["stream"] = True
             request["metadata"] = {

@@ -5,78 +5,31 @@ TARGETS.
 """
 
 import importlib.metadata
-import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from shutil import which
 
 from machine import free_port, on_gateway_core, running
-from tollkeeper import Ledger, tollkeeper
+from nginx_server import nginx_program, nginx_server
+from peers import PEERS
+from target import Running, Site, Target
+from tollkeeper import tollkeeper
+
+__all__ = ["SINGLE", "TARGETS", "Running", "Site", "Target", "versions"]
 
 HERE = Path(__file__).parent
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
-    """Where a target is set up: a folder of its own, and the upstream to talk to."""
-
-    folder: Path
-    upstream_port: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Running:
-    """`pid` None: nothing stands between driver and upstream, so there is no CPU to count."""
-
-    port: int
-    pid: int | None = None
-    key: str = "bench-key"
-    helper_pid: int | None = None
-    """Redis: shown beside the gateway, not counted as its own."""
-    ledger: Ledger | None = None
-
-
-Target = Callable[[Site], AbstractContextManager[Running]]
-
-_NGINX_CONF = """\
-daemon off;
-{user}
-worker_processes 1;
-worker_rlimit_nofile 16384;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log warn;
-events {{ worker_connections 8192; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    client_body_buffer_size 64k;
-    keepalive_requests 1000000000;
-    tcp_nodelay on;
-    upstream model {{
-        server 127.0.0.1:{upstream_port};
-        keepalive 1024;
-        keepalive_requests 1000000000;
-    }}
-    server {{
-        listen 127.0.0.1:{port} backlog=4096;
-        location / {{
-            proxy_pass http://model;
-            proxy_http_version 1.1;
-            proxy_set_header Connection "";
-            proxy_buffering off;
-            proxy_read_timeout 60s;
-        }}
-    }}
-}}
+_NGINX_TLS = """\
+proxy_ssl_trusted_certificate {certificate};
+            proxy_ssl_verify on;
+            proxy_ssl_name localhost;
+            proxy_ssl_server_name on;
 """
 
 
@@ -88,25 +41,29 @@ def direct(site: Site) -> Iterator[Running]:
 
 @contextmanager
 def nginx(site: Site) -> Iterator[Running]:
-    """A plain streaming reverse proxy with keep-alive on both sides, one worker."""
-    port = free_port()
-    conf = site.folder / "nginx.conf"
-    user = "user root;" if os.geteuid() == 0 else ""
-    conf.write_text(
-        _NGINX_CONF.format(
-            folder=site.folder, upstream_port=site.upstream_port, port=port, user=user
-        )
-    )
-    command = on_gateway_core([_nginx(), "-p", str(site.folder), "-c", str(conf)])
-    with running(command, log=site.folder / "nginx.log", port=port) as pid:
-        yield Running(port=port, pid=pid)
+    """A plain streaming reverse proxy with keep-alive on both sides."""
+    door = site.door
+    with nginx_server(
+        site.folder,
+        site.upstream_port if door is None else door.port,
+        workers=site.workers,
+        scheme="http" if door is None else "https",
+        http="tcp_nodelay on;",
+        location="" if door is None else _NGINX_TLS.format(certificate=door.certificate),
+        place=partial(on_gateway_core, workers=site.workers),
+    ) as nginx:
+        yield Running(port=nginx.port, pid=nginx.pid)
 
 
 @contextmanager
 def bare_aiohttp(site: Site) -> Iterator[Running]:
     port = free_port()
-    script = str(HERE / "bare_aiohttp.py")
-    command = on_gateway_core([sys.executable, script, str(port), str(site.upstream_port)])
+    command = [sys.executable, str(HERE / "bare_aiohttp.py"), str(port)]
+    if site.door is None:
+        command += [f"http://127.0.0.1:{site.upstream_port}"]
+    else:
+        command += [f"https://localhost:{site.door.port}", str(site.door.certificate)]
+    command = on_gateway_core(command)
     with running(command, log=site.folder / "aiohttp.log", port=port) as pid:
         yield Running(port=port, pid=pid)
 
@@ -114,7 +71,9 @@ def bare_aiohttp(site: Site) -> Iterator[Running]:
 @contextmanager
 def metered(site: Site) -> Iterator[Running]:
     """Tollkeeper with everything on: limits, rolling holds, ledger, metrics, log lines."""
-    with tollkeeper(site.folder, site.upstream_port) as gateway:
+    with tollkeeper(
+        site.folder, site.upstream_port, door=site.door, workers=site.workers
+    ) as gateway:
         yield Running(
             port=gateway.port,
             pid=gateway.pid,
@@ -129,7 +88,10 @@ TARGETS: Mapping[str, Target] = {
     "nginx": nginx,
     "aiohttp": bare_aiohttp,
     "tollkeeper": metered,
+    **{name: peer.start for name, peer in PEERS.items()},
 }
+SINGLE = frozenset({"aiohttp", *PEERS})
+"""Those that are only ever started with one worker."""
 
 
 def versions() -> str:
@@ -140,18 +102,10 @@ def versions() -> str:
         for name in ("aiohttp", "uvloop", "httptools", "orjson", "hiredis")
     ]
     servers = [
-        _first_line([which("nginx") or "/usr/sbin/nginx", "-v"]),
+        _first_line([nginx_program(), "-v"]),
         _first_line([which("redis-server") or "redis-server", "--version"]),
     ]
     return ", ".join([python, *packages, *filter(None, servers)])
-
-
-def _nginx() -> str:
-    # Debian keeps it where only root's search path looks.
-    program = which("nginx") or which("nginx", path="/usr/sbin:/usr/local/sbin")
-    if program is None:
-        raise SystemExit("nginx is needed as the measure of the others: install it")
-    return program
 
 
 def _first_line(command: list[str]) -> str:

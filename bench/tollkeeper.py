@@ -19,6 +19,7 @@ from urllib.request import urlopen
 import orjson
 from machine import free_port, on_gateway_core, running, until
 from scenarios import MODEL
+from tls_door import Door
 
 REPOSITORY = Path(__file__).parent.parent
 ACCOUNT = "bench"
@@ -39,7 +40,8 @@ _SECRETS = {
 }
 
 _GATEWAY_YAML = Template("""\
-listen: {host: 127.0.0.1, port: $port, workers: 1}
+# Waiting is to show as latency, not as refusals; bench/overload.py is about those.
+listen: {host: 127.0.0.1, port: $port, workers: $workers, loop_lag_max_ms: null}
 admin: {host: 127.0.0.1, port: $admin_port}
 store:
   url: redis://127.0.0.1:$redis_port/0
@@ -49,10 +51,10 @@ store:
   pepper: env:TOLLKEEPER_PEPPER
 providers:
   bench:
-    base_url: http://127.0.0.1:$upstream_port
+    base_url: $base_url
     credential: env:BENCH_CREDENTIAL
     auth: bearer
-    connections_max: 2000
+    connections_max: 2000$ca_file
 models:
   - {match: "*", provider: bench}
 encodings:
@@ -142,16 +144,24 @@ def charge_ucr(*, input_tokens: int, output_tokens: int) -> int:
 
 
 @contextmanager
-def tollkeeper(folder: Path, upstream_port: int) -> Iterator[Gateway]:
+def tollkeeper(
+    folder: Path, upstream_port: int, *, door: Door | None = None, workers: int = 1
+) -> Iterator[Gateway]:
+    """`door`: the upstream is asked there, by TLS."""
     port, admin_port, redis_port = free_port(), free_port(), free_port()
     config = _write_config(
         folder,
         port=port,
         admin_port=admin_port,
         redis_port=redis_port,
-        upstream_port=upstream_port,
+        workers=workers,
+        base_url=f"http://127.0.0.1:{upstream_port}"
+        if door is None
+        else f"https://localhost:{door.port}",
+        ca_file="" if door is None else f"\n    ca_file: {door.certificate}",
     )
-    serve = on_gateway_core([sys.executable, "-m", "gateway", "serve", "--config", str(config)])
+    serve = [sys.executable, "-m", "gateway", "serve", "--config", str(config)]
+    serve = on_gateway_core(serve, workers=workers)
     with ExitStack() as stack:
         redis_pid = stack.enter_context(
             running(_redis(folder, redis_port), log=folder / "redis.log", port=redis_port)
@@ -177,9 +187,9 @@ def _redis(folder: Path, port: int) -> list[str]:
     return ["redis-server", *(part for name in options for part in (f"--{name}", options[name]))]
 
 
-def _write_config(folder: Path, **ports: int) -> Path:
+def _write_config(folder: Path, **place: int | str) -> Path:
     values = {
-        **ports,
+        **place,
         "folder": folder,
         "account": ACCOUNT,
         "key_id": KEY_ID,

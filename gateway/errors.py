@@ -68,6 +68,13 @@ class UnknownEndpoint(GatewayError):
     code = "unknown_endpoint"
 
 
+class ObjectNotFound(GatewayError):
+    """A stored object that the account did not create: there may be none, or it is another's."""
+
+    status = 404
+    code = "object_not_found"
+
+
 class QuotaExceeded(GatewayError):
     """The ledger refused. `code`: insufficient_quota, balance_held or rate_limit_exceeded."""
 
@@ -94,6 +101,13 @@ class UpstreamTimeout(UpstreamFailed):
     code = "upstream_timeout"
 
 
+class UpstreamAtLimit(UpstreamFailed):
+    """As many calls are at the provider, or went there lately, as the operator lets it have."""
+
+    status = 503
+    code = "upstream_at_limit"
+
+
 class StoreUnavailable(GatewayError):
     """The ledger did not answer in time: no admission without a place to settle."""
 
@@ -101,11 +115,22 @@ class StoreUnavailable(GatewayError):
     code = "metering_unavailable"
 
 
+class StoreBehind(StoreUnavailable):
+    """The ledger answers, and has lost what it knew of this account: nothing was asked of it."""
+
+
 class HistoryUnavailable(GatewayError):
     """What is behind the ledger cannot be read or written now; calls and balances go on."""
 
     status = 503
     code = "history_unavailable"
+
+
+class Overloaded(GatewayError):
+    """This process does as much as it can; an account with fewer calls is still served."""
+
+    status = 503
+    code = "overloaded"
 
 
 class ClientLeft(GatewayError):
@@ -133,6 +158,13 @@ class Conflict(GatewayError):
 
     status = 409
     code = "conflict"
+
+
+class ChangedMeanwhile(GatewayError):
+    """`If-Match` names a state that is no more."""
+
+    status = 412
+    code = "changed_meanwhile"
 
 
 class NotFound(GatewayError):

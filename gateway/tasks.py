@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 CANCEL_TRIES = 3
 CANCEL_WAIT_S = 1.0
@@ -19,7 +21,15 @@ class TaskSet:
 
     def start(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
         """Run `work` in the background; its failure is its own to handle or log."""
+        self._keep(asyncio.get_running_loop().create_task(work, name=name))
+
+    def ask(self, work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
+        """Run `work` for somebody who waits for what comes of it, or cancels it."""
         task = asyncio.get_running_loop().create_task(work, name=name)
+        self._keep(task)
+        return task
+
+    def _keep(self, task: asyncio.Task[Any]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -30,6 +30,11 @@ class ServiceScope(StrEnum):
     USAGE_READ = "usage:read"
     SINKS_READ = "sinks:read"
     SINKS_WRITE = "sinks:write"
+    WEBHOOKS_READ = "webhooks:read"
+    WEBHOOKS_WRITE = "webhooks:write"
+    """Say where accounts, and the operator, are told of notices."""
+    ADMIN = "admin"
+    """Everything, at the admin listener; nothing at the callers'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +61,20 @@ class ServiceKeys:
     def service(self, headers: Mapping[str, str]) -> Service | None:
         """Whose service key a request carries; None for anything but a valid one."""
         scheme, _, presented = headers.get("Authorization", "").strip().partition(" ")
-        presented = presented.strip()
-        if scheme.lower() != "bearer" or not presented.startswith(PREFIX):
-            return None
-        if len(presented) > PRESENTED_CHARS_MAX:
+        found = self.known(presented.strip()) if scheme.lower() == "bearer" else None
+        return None if found is None else found[1]
+
+    def known(self, presented: str) -> tuple[str, Service] | None:
+        """The digest of a valid service key, and whose it is."""
+        if not presented.startswith(PREFIX) or len(presented) > PRESENTED_CHARS_MAX:
             return None
         try:
-            return self._by_digest.get(digest(self._pepper, presented))
+            looked_up = digest(self._pepper, presented)
         except UnicodeEncodeError:
             return None
+        service = self.holder(looked_up)
+        return None if service is None else (looked_up, service)
+
+    def holder(self, looked_up: str) -> Service | None:
+        """Whose service key has that digest."""
+        return self._by_digest.get(looked_up)

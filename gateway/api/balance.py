@@ -1,11 +1,23 @@
 """GET /balance: what an account has, what is held now, and which grant burns next."""
 
+import asyncio
 from collections.abc import Sequence
 
 from gateway.api.operation import Asked, Audience, Operation
 from gateway.api.resources import Resources
 from gateway.api.shapes import Amount, Moment, Query, Reply, amount, moment, moment_or_none
-from gateway.metering.ledger import Balance, GrantState
+from gateway.errors import HistoryUnavailable
+from gateway.metering.accounts import Account
+from gateway.metering.allowances import next_reset_ms
+from gateway.metering.balance import Balance, GrantState
+from gateway.metering.history import DAY_MS, HOUR_MS, Question
+from gateway.metering.plans import Plan
+from gateway.metering.pricing import UCR_PER_CREDIT
+from gateway.stores.base import History
+
+PACE_DAYS = 7
+# Some milliseconds as a rule; without it the balance is told all the same.
+PACE_TIMEOUT_S = 1.0
 
 
 class GrantReply(Reply):
@@ -21,6 +33,8 @@ class GrantReply(Reply):
     """Null: at once."""
     expires_at: Moment | None
     """Null: never."""
+    rolled_over: bool
+    """It is the rest of a period that is over."""
 
 
 class BalanceReply(Reply):
@@ -31,14 +45,22 @@ class BalanceReply(Reply):
     available: Amount
     """Free to spend now."""
     held: Amount
-    """Set aside for running calls."""
+    """Set aside for running calls, and in advance."""
+    in_advance: Amount
+    """Part of what is held: set aside so that calls are served while the ledger does not answer."""
     debt: Amount
     """Owed: what was served beyond the credit; the next grant pays it first."""
     charged: Amount
     """All that was ever charged."""
     usd: str
     """What is available, in US dollars; decimal text."""
+    usd_per_credit: str
     next_expiry: Moment | None
+    next_reset: Moment | None
+    """When the allowance of the account's plan comes anew; null: it has none."""
+    runway_days: float | None
+    """How long what is available lasts at the pace of the last seven days; null: nothing was used
+    then, or it cannot be told now."""
     running_calls: int
     grants: Sequence[GrantReply]
     """In burn order."""
@@ -46,8 +68,7 @@ class BalanceReply(Reply):
 
 def operations(resources: Resources) -> Sequence[Operation]:
     async def get_balance(asked: Asked[Query]) -> BalanceReply:
-        balance = await resources.ledger.balance(asked.holder.account.account_id)
-        return told(balance, usd_nanos_per_credit=resources.usd_nanos_per_credit)
+        return await balance_reply(resources, asked.holder.account, asked.holder.plan)
 
     return (
         Operation(
@@ -63,7 +84,36 @@ def operations(resources: Resources) -> Sequence[Operation]:
     )
 
 
-def told(balance: Balance, *, usd_nanos_per_credit: int) -> BalanceReply:
+async def balance_reply(resources: Resources, account: Account, plan: Plan | None) -> BalanceReply:
+    balance = await resources.ledger.balance(account.account_id)
+    return _told(
+        balance,
+        usd_nanos_per_credit=resources.usd_nanos_per_credit,
+        next_reset_ms=next_reset_ms(account, plan, balance.now_ms),
+        charged_lately_ucr=await _charged_lately_ucr(resources.history, balance),
+    )
+
+
+async def _charged_lately_ucr(history: History, balance: Balance) -> int:
+    """In PACE_DAYS, as far as it is known: a balance is told whatever becomes of the history."""
+    end_ms = balance.now_ms // HOUR_MS * HOUR_MS + HOUR_MS
+    asked = Question(
+        account_id=balance.account_id,
+        start_ms=end_ms - PACE_DAYS * DAY_MS,
+        end_ms=end_ms,
+        width_ms=HOUR_MS,
+    )
+    try:
+        async with asyncio.timeout(PACE_TIMEOUT_S):
+            return sum(each.charge_ucr for each in await history.usage(asked))
+    except (HistoryUnavailable, TimeoutError):
+        return 0
+
+
+def _told(
+    balance: Balance, *, usd_nanos_per_credit: int, next_reset_ms: int, charged_lately_ucr: int
+) -> BalanceReply:
+    lasts = balance.available_ucr * PACE_DAYS / charged_lately_ucr if charged_lately_ucr else None
     grants = [grant for grant in balance.grants if grant.remaining_ucr or grant.held_ucr]
     expiries = [grant.expires_ms for grant in grants if grant.expires_ms and grant.remaining_ucr]
     return BalanceReply(
@@ -71,11 +121,15 @@ def told(balance: Balance, *, usd_nanos_per_credit: int) -> BalanceReply:
         account_id=balance.account_id,
         available=amount(balance.available_ucr),
         held=amount(balance.held_ucr + balance.overdraft_held_ucr),
+        in_advance=amount(balance.advances_ucr),
         debt=amount(balance.debt_ucr),
         charged=amount(balance.charged_ucr),
         usd=usd(balance.available_ucr, usd_nanos_per_credit=usd_nanos_per_credit),
+        usd_per_credit=usd(UCR_PER_CREDIT, usd_nanos_per_credit=usd_nanos_per_credit),
         next_expiry=moment_or_none(min(expiries, default=0)),
-        running_calls=balance.live_holds,
+        next_reset=moment_or_none(next_reset_ms),
+        runway_days=None if lasts is None else round(max(lasts, 0), 1),
+        running_calls=balance.running_calls,
         grants=[_grant(grant) for grant in grants],
     )
 
@@ -97,4 +151,5 @@ def _grant(grant: GrantState) -> GrantReply:
         held=amount(grant.held_ucr),
         effective_at=moment_or_none(grant.effective_ms),
         expires_at=moment_or_none(grant.expires_ms),
+        rolled_over=grant.rolled_over,
     )

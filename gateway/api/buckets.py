@@ -41,7 +41,7 @@ Names = Annotated[
 Seconds = Annotated[int, Field(ge=0, le=TIME_MAX_S)]
 
 
-class BucketQuery(AccountQuery):
+class TimeQuery(AccountQuery):
     """What time, in which pieces."""
 
     start_time: Seconds
@@ -55,6 +55,11 @@ class BucketQuery(AccountQuery):
     or 400."""
     page: Annotated[str, Field(max_length=40)] = ""
     """`next_page` of the page before."""
+
+
+class BucketQuery(TimeQuery):
+    """Which calls, of what time, in which pieces."""
+
     models: Names = ()
     """Only these."""
     api_key_ids: Names = ()
@@ -75,7 +80,7 @@ class Span:
         return range(self.start_ms, self.end_ms, self.width_ms)
 
 
-def span_of(query: BucketQuery, *, now_ms: int) -> Span:
+def span_of(query: TimeQuery, *, now_ms: int) -> Span:
     """The page asked for. Raises BadCall."""
     width_ms, limit, most = LIMITS[query.bucket_width]
     if query.limit is not None and query.limit > most:
@@ -88,7 +93,7 @@ def span_of(query: BucketQuery, *, now_ms: int) -> Span:
     return Span(start_ms, max(start_ms, page_end_ms), width_ms, next_page)
 
 
-def _page_start_ms(query: BucketQuery) -> int:
+def _page_start_ms(query: TimeQuery) -> int:
     if not query.page:
         return query.start_time * 1000
     seconds = query.page.removeprefix(PAGE_PREFIX)

@@ -14,8 +14,8 @@ from gateway.api.operation import Answer, Asked, Audience, Operation
 from gateway.api.resources import Resources
 from gateway.api.shapes import Query, Reply
 from gateway.errors import BadCall, HistoryUnavailable
+from gateway.metering.balance import GrantState
 from gateway.metering.history import DAY_MS, Dimension, Question
-from gateway.metering.ledger import GrantState
 
 CENTS = 100
 # What asks for no time gets the days up to now that the vendor's page showed.
@@ -99,7 +99,7 @@ def _subscription(resources: Resources, usd: InDollars) -> Handler:
     async def get_subscription(asked: Asked[Query]) -> SubscriptionAnswer:
         holder = asked.holder
         books = await resources.ledger.balance(holder.account.account_id)
-        limit = usd(sum(grant.amount_ucr - _lapsed(grant) for grant in books.grants))
+        limit = usd(books.granted_ucr - books.lapsed_ucr - books.voided_ucr)
         return SubscriptionAnswer(
             access_until=NEVER_S,
             soft_limit_usd=limit,

@@ -16,9 +16,9 @@ from gateway.metering.limits import Limit, Scope, Unit, Window, effective_limits
 from gateway.metering.plans import Plan
 
 # 1970-01-01 was a Thursday: weeks begin on Monday, three days before.
-MONDAY_OFFSET_MS = 3 * DAY_MS
-RESETS: dict[Window, Literal["daily", "monthly"]] = {
+RESETS: dict[Window, Literal["daily", "weekly", "monthly"]] = {
     Window.DAY: "daily",
+    Window.WEEK: "weekly",
     Window.MONTH: "monthly",
 }
 
@@ -30,7 +30,7 @@ class KeyData(Reply):
     limit: float | None
     """What this key may spend in the period of `limit_reset`; null: no limit of its own."""
     limit_remaining: float | None
-    limit_reset: Literal["daily", "monthly"] | None
+    limit_reset: Literal["daily", "weekly", "monthly"] | None
     usage: float
     usage_daily: float
     usage_weekly: float
@@ -81,7 +81,7 @@ def operations(resources: Resources) -> Sequence[Operation]:
                 limit_reset=None if limit is None else RESETS[limit.window],
                 usage=in_dollars(spent.since(0)),
                 usage_daily=in_dollars(spent.within(Window.DAY)),
-                usage_weekly=in_dollars(spent.since(_week_start_ms(now_ms))),
+                usage_weekly=in_dollars(spent.within(Window.WEEK)),
                 usage_monthly=in_dollars(spent.within(Window.MONTH)),
                 is_free_tier=False,
                 is_provisioning_key=False,
@@ -92,7 +92,7 @@ def operations(resources: Resources) -> Sequence[Operation]:
 
     async def get_credits(asked: Asked[Query]) -> CreditsAnswer:
         books = await resources.ledger.balance(asked.holder.account.account_id)
-        lapsed = sum(grant.expired_ucr + grant.voided_ucr for grant in books.grants)
+        lapsed = books.lapsed_ucr + books.voided_ucr
         used = books.charged_ucr - books.observed_ucr
         return CreditsAnswer(
             data=CreditsData(
@@ -121,13 +121,8 @@ class _Spent:
         return self.since(window_bounds(window, self._now_ms)[0])
 
 
-def _week_start_ms(now_ms: int) -> int:
-    week_ms = 7 * DAY_MS
-    return (now_ms + MONDAY_OFFSET_MS) // week_ms * week_ms - MONDAY_OFFSET_MS
-
-
 def _spend_limit(plan: Plan, own: tuple[Limit, ...]) -> Limit | None:
-    """The key's tightest over a day or a month."""
+    """The key's tightest over a day, a week or a month."""
     spends = [
         limit
         for limit in effective_limits(plan.limits, own)

@@ -7,7 +7,8 @@ body nobody may send. Knows the operations by their declaration only.
 import asyncio
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from random import Random
 from typing import Protocol
 from urllib.parse import parse_qsl
@@ -15,23 +16,22 @@ from urllib.parse import parse_qsl
 import orjson
 from aiohttp import web
 
-from gateway.access.keys import Authentication
-from gateway.access.services import Service, ServiceKeys
 from gateway.api import problems
-from gateway.api.operation import Answer, Asked, Audience, Operation, Text
+from gateway.api.entrance import Entrance
+from gateway.api.operation import Answer, Asked, EventStream, Headed, Operation, Text
 from gateway.api.reading import read_body, read_query
-from gateway.api.shapes import Query
+from gateway.api.recording import Recorder
+from gateway.api.shapes import Query, Reply, Tagged
+from gateway.api.streaming import streamed
 from gateway.errors import (
     BadCall,
     BodyTooLarge,
     Conflict,
     GatewayError,
     NotFound,
-    ScopeMissing,
     Unprocessable,
 )
-from gateway.metering.accounts import Caller
-from gateway.stores.base import InFlight, Other, Replay, Replays
+from gateway.stores.replaying import InFlight, Other, Replay, Replays
 
 REQUEST_ID_BITS = 96
 BODY_BYTES_MAX = 1024 * 1024
@@ -54,9 +54,9 @@ class Dispatcher:
         operations: Sequence[Operation],
         *,
         root: str,
-        authentication: Authentication,
-        services: ServiceKeys,
+        entrance: Entrance,
         replays: Replays,
+        recorder: Recorder,
         on_fault: Callable[[str, BaseException], None],
         told: ErrorResponse = problems.response,
     ) -> None:
@@ -68,9 +68,9 @@ class Dispatcher:
         self._patterns: dict[tuple[str, int], list[tuple[list[str], Operation]]] = {}
         for operation in operations:
             self._add(operation)
-        self._authentication = authentication
-        self._services = services
+        self._entrance = entrance
         self._replays = replays
+        self._recorder = recorder
         self._on_fault = on_fault
         # An id must be unique, not secret. Seeded here, in the worker, not before it is forked.
         self._draw = Random(os.urandom(32)).getrandbits  # noqa: S311  see above
@@ -85,11 +85,14 @@ class Dispatcher:
                 (segments, operation)
             )
 
-    async def handle(self, request: web.BaseRequest) -> web.Response:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         request_id = f"req_{self._draw(REQUEST_ID_BITS):024x}"
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                response = await self._answered(request)
+                answered = await self._answered(request, request_id)
+            if isinstance(answered, EventStream):
+                return await streamed(answered, request, request_id=request_id)
+            response = answered
         except GatewayError as error:
             response = self._told(error, request_id=request_id)
         except Exception as fault:  # noqa: BLE001  the edge: whatever happened, the client gets an answer
@@ -99,11 +102,13 @@ class Dispatcher:
         response.headers["x-tollkeeper-request-id"] = request_id
         return response
 
-    async def _answered(self, request: web.BaseRequest) -> web.Response:
+    async def _answered(
+        self, request: web.BaseRequest, request_id: str
+    ) -> web.Response | EventStream:
         path, _, query_string = request.raw_path.partition("?")
         operation, segments = self._find(request.method, path)
         query = _parameters(query_string)
-        caller, service = await self._authenticated(operation, request, query)
+        who = await self._entrance.who(operation, request, query)
         query.pop("key", None)
         body = await _body(request)
         asked: Asked[Query] = Asked(
@@ -111,29 +116,53 @@ class Dispatcher:
             segments=segments,
             body=None
             if operation.raw
-            else read_body(operation.shapes, body, content_type=request.content_type),
+            else read_body(
+                operation.shapes,
+                body,
+                content_type=request.content_type,
+                required=operation.body_required,
+            ),
             content=body,
-            headers=_lower(request.headers) if operation.raw else {},
-            caller=caller,
-            service=service,
+            headers=request.headers,
+            address=request.remote or "",
+            caller=who.caller,
+            session=who.session,
+            service=who.service,
             idempotency_key=_idempotency_key(operation, request),
-            if_match=request.headers.get("If-Match", ""),
+            if_match=_if_match(operation, request),
+            last_event_id=request.headers.get("Last-Event-ID", ""),
+        )
+        do = partial(
+            self._recorder.answer,
+            operation,
+            asked,
+            address=request.remote or "",
+            request_id=request_id,
         )
         if operation.idempotent:
-            return await self._once(operation, asked, fingerprint=_fingerprint(request, body))
-        return respond(operation, await operation.handler(asked))
+            fingerprint = _fingerprint(request, body)
+            return await self._once(operation, asked, do, fingerprint=fingerprint)
+        answer = await do()
+        return answer if isinstance(answer, EventStream) else respond(operation, answer)
 
     async def _once(
-        self, operation: Operation, asked: Asked[Query], *, fingerprint: str
+        self,
+        operation: Operation,
+        asked: Asked[Query],
+        do: Callable[[], Awaitable[Answer]],
+        *,
+        fingerprint: str,
     ) -> web.Response:
         """The same key and request are answered alike, and done once."""
-        owner = asked.service.service_id if asked.service else ""
+        owner = asked.service.service_id if asked.service else f"key {asked.holder.key.key_id}"
         key = asked.idempotency_key
         known = await self._replays.begin(owner, key, fingerprint)
         if known is not None:
             return _known(known)
         try:
-            response = respond(operation, await operation.handler(asked))
+            answer = await do()
+            assert not isinstance(answer, EventStream), "what goes on cannot be done once"
+            response = respond(operation, answer)
         except BaseException:
             await self._replays.forget(owner, key)
             raise
@@ -155,44 +184,27 @@ class Dispatcher:
             f"{self._root}/openapi.json lists what there is."
         )
 
-    async def _authenticated(
-        self, operation: Operation, request: web.BaseRequest, query: Mapping[str, str]
-    ) -> tuple[Caller | None, Service | None]:
-        match operation.audience:
-            case Audience.ANYBODY:
-                return None, None
-            case Audience.KEY:
-                return await self._authentication.caller(request.headers, query), None
-            case Audience.SERVICE:
-                return None, self._service(operation, request)
-            case Audience.KEY_OR_SERVICE:
-                if self._services.service(request.headers) is not None:
-                    return None, self._service(operation, request)
-                return await self._authentication.caller(request.headers, query), None
 
-    def _service(self, operation: Operation, request: web.BaseRequest) -> Service:
-        service = self._services.service(request.headers)
-        if service is None:
-            raise _no_service()
-        if operation.scope not in service.scopes:
-            raise ScopeMissing(
-                f"The service key does not have the scope {str(operation.scope)!r}, which this "
-                "needs. Add it to `services` in the configuration."
-            )
-        return service
-
-
-def respond(operation: Operation, answer: Answer) -> web.Response:
+def respond(operation: Operation, answer: Reply | Text | Headed | None) -> web.Response:
+    if isinstance(answer, Headed):
+        response = respond(operation, answer.answer)
+        response.headers.update(answer.headers)
+        return response
     if answer is None:
         return web.Response(status=204)
     if isinstance(answer, Text):
         headers = {"Cache-Control": "no-store", **answer.headers}
         headers["Content-Type"] = answer.content_type
         return web.Response(status=operation.status, headers=headers, body=answer.body)
+    tag = {"ETag": f'"{answer.etag}"'} if isinstance(answer, Tagged) else {}
     return web.Response(
         status=operation.status,
-        headers=HEADERS,
-        body=orjson.dumps(answer.model_dump(exclude_none=answer.leaves_out_null)),
+        headers={**HEADERS, **tag},
+        # A line of its own in a terminal.
+        body=orjson.dumps(
+            answer.model_dump(exclude_none=answer.leaves_out_null),
+            option=orjson.OPT_APPEND_NEWLINE,
+        ),
     )
 
 
@@ -206,10 +218,6 @@ def _parameters(query_string: str) -> dict[str, str]:
     return query
 
 
-def _lower(headers: Mapping[str, str]) -> Mapping[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
-
-
 def _named(segments: Sequence[str], asked: Sequence[str]) -> Mapping[str, str] | None:
     named: dict[str, str] = {}
     for pattern, segment in zip(segments, asked, strict=True):
@@ -220,13 +228,6 @@ def _named(segments: Sequence[str], asked: Sequence[str]) -> Mapping[str, str] |
         elif pattern != segment:
             return None
     return named
-
-
-def _no_service() -> GatewayError:
-    return ScopeMissing(
-        "This is for services. Send a service key (ts_...) as `Authorization: Bearer`; a virtual "
-        "key sees only itself and its account."
-    )
 
 
 def _known(known: Replay | InFlight | Other) -> web.Response:
@@ -263,6 +264,13 @@ def _idempotency_key(operation: Operation, request: web.BaseRequest) -> str:
     if len(key) > IDEMPOTENCY_KEY_CHARS_MAX or not key.isprintable():
         raise BadCall(f"Idempotency-Key: at most {IDEMPOTENCY_KEY_CHARS_MAX} printable characters.")
     return key
+
+
+def _if_match(operation: Operation, request: web.BaseRequest) -> str:
+    wanted = request.headers.get("If-Match", "")
+    if wanted and not operation.conditional:
+        raise BadCall("This operation takes no If-Match.")
+    return wanted
 
 
 async def _body(request: web.BaseRequest) -> bytes:

@@ -86,7 +86,7 @@ def operations(resources: Resources) -> Sequence[Operation]:
     async def estimate(asked: Asked[Query]) -> EstimateReply:
         assert isinstance(asked.body, EstimateBody)
         holder = asked.holder
-        payer = Payer(holder.account, holder.plan, holder.key)
+        payer = Payer(holder.account, holder.plan, holder.key, holder.project)
         return await _estimated(resources, payer, asked.body)
 
     return (

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from gateway.api.operation import Asked, Audience, Operation
 from gateway.api.shapes import Moment, Query, Reply, moment, moment_or_none
-from gateway.metering.limits import Limit, effective_limits
+from gateway.metering.accounts import Caller
+from gateway.metering.limits import Limit
 
 
 class LimitReply(Reply):
@@ -13,9 +14,10 @@ class LimitReply(Reply):
     name: str
     unit: str
     window: str
-    """UTC calendar window; `none` for parallel calls."""
+    """UTC calendar window, weeks from Monday; `none` for parallel calls, `total` for ever."""
     scope: str
-    """`account`: shared by all of the account's keys; `key`: this key's own."""
+    """`account`: shared by all of the account's keys; `project`: by those of the project; `key`:
+    this key's own."""
     ceiling: int
     """In its unit; credits are counted in microcredits."""
     shadow: bool
@@ -27,8 +29,12 @@ class KeyReply(Reply):
 
     id: str
     name: str
+    manages: bool
+    """It is the account's key: it may manage the other keys."""
     account_id: str
     account_name: str
+    project: str | None
+    """The part of the account whose limits count as well."""
     plan: str
     models: Sequence[str]
     """Globs; a model must match one of the plan's and one of these, if there are any."""
@@ -56,23 +62,29 @@ def operations() -> Sequence[Operation]:
 
 
 async def _get_key(asked: Asked[Query]) -> KeyReply:
-    key, account, plan = asked.holder.key, asked.holder.account, asked.holder.plan
+    return key_reply(asked.holder)
+
+
+def key_reply(holder: Caller) -> KeyReply:
+    key, account, plan = holder.key, holder.account, holder.plan
     return KeyReply(
         id=key.key_id,
         name=key.name,
+        manages=key.manages,
         account_id=account.account_id,
         account_name=account.name,
+        project=key.project_id or None,
         plan=plan.name,
         models=key.models,
         plan_models=plan.models,
         enforcement=plan.enforcement,
-        limits=[_limit(limit) for limit in effective_limits(plan.limits, key.limits)],
+        limits=[limit_reply(limit) for limit in holder.limits],
         created_at=moment(key.created_ms),
         expires_at=moment_or_none(key.expires_ms),
     )
 
 
-def _limit(limit: Limit) -> LimitReply:
+def limit_reply(limit: Limit) -> LimitReply:
     return LimitReply(
         name=limit.name,
         unit=limit.unit,

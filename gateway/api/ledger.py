@@ -13,9 +13,10 @@ from gateway.api.shapes import Amount, Moment, Page, Query, Reply, amount, momen
 from gateway.api.whose import AccountQuery, account_of
 from gateway.errors import HistoryUnavailable
 from gateway.metering.history import Movement
+from gateway.metering.journal import MOVEMENTS
 
 Kinds = Annotated[
-    tuple[Annotated[str, Field(pattern="^[a-z_]{1,40}$")], ...],
+    tuple[Annotated[str, Field(pattern="^[a-z_.]{1,40}$")], ...],
     BeforeValidator(split),
     Field(max_length=20),
 ]
@@ -25,7 +26,8 @@ class LedgerQuery(AccountQuery):
     """Which movements."""
 
     type: Kinds = ()
-    """Only these: funded, settled, expired, late, grant_expired, debt_paid."""
+    """Only these: funded, settled, expired, late, grant_expired, rolled_over, debt_paid, voided,
+    corrected; or notices, such as balance.low, which are listed only if they are asked for."""
     cursor: Annotated[str, Field(pattern="^[0-9]{0,18}$")] = ""
     """`next_cursor` of the page before."""
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
@@ -45,7 +47,9 @@ class MovementReply(Reply):
     id: str
     type: str
     """`settled`, `expired`, `late`: a call was charged; `funded`: credit came in;
-    `grant_expired`: what was left of a grant lapsed; `debt_paid`: new credit paid old debt."""
+    `grant_expired`: what was left of a grant lapsed; `rolled_over`: it stays for another period
+    (which changes no balance); `debt_paid`: new credit paid old debt; `voided`, `corrected`: credit
+    was taken back."""
     time: Moment
     operation_id: str
     """The request, or the grant."""
@@ -71,7 +75,7 @@ def operations(resources: Resources) -> Sequence[Operation]:
         query = known.query
         found = await resources.history.movements(
             account_of(known),
-            kinds=query.type,
+            kinds=query.type or MOVEMENTS,
             before=int(query.cursor) if query.cursor else None,
             limit=query.limit + 1,
         )

@@ -6,12 +6,16 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from gateway.api.operation import Audience, Operation
+from gateway.api.browser import COOKIE, GUARD, OPERATOR_COOKIE
+from gateway.api.operation import JSON, Audience, Operation
 from gateway.api.problems import MEDIA_TYPE, TITLES
+from gateway.api.shapes import Tagged
 from gateway.errors import (
     BadCall,
     BodyTooLarge,
+    ChangedMeanwhile,
     Conflict,
+    Forbidden,
     GatewayError,
     QuotaExceeded,
     ScopeMissing,
@@ -23,15 +27,29 @@ from gateway.errors import (
 REF = "#/components/schemas/{model}"
 SECURITY: Mapping[Audience, Sequence[Mapping[str, Sequence[str]]]] = {
     Audience.ANYBODY: [],
-    Audience.KEY: [{"virtual_key": []}],
+    Audience.KEY: [{"virtual_key": []}, {"session": []}],
     Audience.SERVICE: [{"service_key": []}],
-    Audience.KEY_OR_SERVICE: [{"virtual_key": []}, {"service_key": []}],
+    Audience.KEY_OR_SERVICE: [{"virtual_key": []}, {"session": []}, {"service_key": []}],
+    Audience.ADMIN: [{"service_key": []}, {"operator_session": []}],
 }
 SCHEMES = {
     "virtual_key": {
         "type": "http",
         "scheme": "bearer",
         "description": "A virtual key (`tk_...`): sees itself and its account.",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": "Somebody signed in with a virtual key, in a browser: sees what it sees. "
+        f"A change needs the header {GUARD} as well.",
+    },
+    "operator_session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": OPERATOR_COOKIE,
+        "description": "An operator signed in on the admin listener.",
     },
     "service_key": {
         "type": "http",
@@ -114,7 +132,7 @@ def _operation(operation: Operation, references: References) -> dict[str, Any]:
             media: {"schema": references[shape, "validation"]}
             for media, shape in operation.shapes.items()
         }
-        described["requestBody"] = {"required": True, "content": content}
+        described["requestBody"] = {"required": operation.body_required, "content": content}
     return described
 
 
@@ -154,16 +172,14 @@ def _inlined(schema: Any, whole: Mapping[str, Any]) -> Any:  # noqa: ANN401  Any
 
 
 def _headers(operation: Operation) -> list[dict[str, Any]]:
-    if not operation.idempotent:
-        return []
-    return [
-        {
-            "name": "Idempotency-Key",
-            "in": "header",
-            "required": True,
-            "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-        }
-    ]
+    headers: list[dict[str, Any]] = []
+    if operation.idempotent:
+        text = {"type": "string", "minLength": 1, "maxLength": 255}
+        headers.append({"name": "Idempotency-Key", "required": True, "schema": text})
+    if operation.conditional:
+        said = "Entity tags, or `*`: 412 if it is none of these any more."
+        headers.append({"name": "If-Match", "description": said, "schema": {"type": "string"}})
+    return [{"in": "header", **header} for header in headers]
 
 
 def _responses(operation: Operation, references: References) -> dict[str, Any]:
@@ -171,10 +187,12 @@ def _responses(operation: Operation, references: References) -> dict[str, Any]:
     if operation.answer is not None:
         schema = references[operation.answer, "serialization"]
         answered["content"] = {"application/json": {"schema": schema}}
+        if issubclass(operation.answer, Tagged):
+            answered["headers"] = {"ETag": {"required": True, "schema": {"type": "string"}}}
     for media in operation.media:
-        if media != "application/json":
+        if media != JSON:
             answered.setdefault("content", {})[media] = {"schema": {"type": "string"}}
-    status = 204 if operation.answer is None and operation.media == ("application/json",) else None
+    status = 204 if operation.answer is None and operation.media == (JSON,) else None
     responses = {str(status or operation.status): answered}
     for error in _errors(operation):
         problem = {"schema": {"$ref": REF.format(model="Problem")}}
@@ -189,10 +207,14 @@ def _errors(operation: Operation) -> Sequence[type[GatewayError]]:
     common: list[type[GatewayError]] = [BadCall, StoreUnavailable]
     if operation.audience is not Audience.ANYBODY:
         common += [Unauthenticated, QuotaExceeded]
-    if operation.audience in (Audience.SERVICE, Audience.KEY_OR_SERVICE):
+    if operation.audience in (Audience.SERVICE, Audience.KEY_OR_SERVICE, Audience.ADMIN):
         common.append(ScopeMissing)
+    if operation.audience is Audience.KEY:
+        common.append(Forbidden)
     if operation.shapes or operation.raw:
         common.append(BodyTooLarge)
     if operation.idempotent:
         common += [Conflict, Unprocessable]
+    if operation.conditional:
+        common += [Conflict, ChangedMeanwhile]
     return (*common, *operation.errors)

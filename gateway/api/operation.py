@@ -1,6 +1,6 @@
 """One operation of the Metering API: declared once, served and described from the declaration."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -8,19 +8,21 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel
 
 from gateway.access.services import Service, ServiceScope
+from gateway.access.sessions import Session
 from gateway.api.shapes import Body, Query, Reply
-from gateway.errors import GatewayError
+from gateway.errors import ChangedMeanwhile, GatewayError
 from gateway.metering.accounts import Caller
 
 
 class Audience(StrEnum):
     """Who may ask: anybody, the holder of a virtual key about itself and its account, a service
-    with a scope, or either of the two."""
+    with a scope, either of the two; or, at the admin listener alone, a service with `admin`."""
 
     ANYBODY = "anybody"
     KEY = "key"
     SERVICE = "service"
     KEY_OR_SERVICE = "key_or_service"
+    ADMIN = "admin"
 
 
 class NoQuery(Query):
@@ -28,6 +30,7 @@ class NoQuery(Query):
 
 
 JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
 
 Q_co = TypeVar("Q_co", bound=Query, covariant=True)
 
@@ -40,20 +43,31 @@ class Asked(Generic[Q_co]):
     segments: Mapping[str, str] = field(default_factory=dict)
     body: BaseModel | None = None
     caller: Caller | None = None
-    """Of the virtual key, if one was presented."""
+    """Of the virtual key, if one was presented, or somebody signed in with it."""
+    session: Session | None = None
+    """What `caller` signed in to, if no key was presented."""
     service: Service | None = None
     idempotency_key: str = ""
     content: bytes = b""
-    """The body as it came, and below the headers by their names in lower case: for an operation
-    that is `raw`."""
+    """The body as it came, for an operation that is `raw`."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    """By their names in any case."""
+    address: str = ""
+    """Where it came from."""
     if_match: str = ""
+    last_event_id: str = ""
 
     @property
     def holder(self) -> Caller:
         """Of the virtual key; for operations with Audience.KEY."""
         assert self.caller is not None, "the dispatcher sees to it"
         return self.caller
+
+    def must_match(self, etag: str) -> None:
+        """Raises ChangedMeanwhile if `If-Match` names others only."""
+        tags = [tag.strip(' "') for tag in self.if_match.split(",")]
+        if self.if_match and "*" not in tags and etag not in tags:
+            raise ChangedMeanwhile("It has changed since you read it. Read it again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +79,22 @@ class Text:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Answer = Reply | Text | None
+@dataclass(frozen=True, slots=True)
+class EventStream:
+    """An answer that goes on (text/event-stream), until `parts` ends or the client leaves."""
+
+    parts: AsyncGenerator[bytes, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Headed:
+    """An answer with headers of its own."""
+
+    answer: Reply | None
+    headers: Mapping[str, str]
+
+
+Answer = Reply | Text | Headed | EventStream | None
 """None: 204, nothing to say."""
 
 
@@ -96,6 +125,10 @@ class Operation:
     status: int = 200
     idempotent: bool = False
     """An `Idempotency-Key` header is required."""
+    conditional: bool = False
+    """`If-Match` is honoured, in the step that makes the change."""
+    changes: bool = False
+    """Noted in the audit trail, with what came of it."""
     media: tuple[str, ...] = ("application/json",)
     errors: tuple[type[GatewayError], ...] = ()
 
@@ -103,3 +136,9 @@ class Operation:
     def shapes(self) -> Mapping[str, type[BaseModel]]:
         """Of its body, by media type; empty without one."""
         return {JSON: self.body} if self.body is not None else self.bodies
+
+    @property
+    def body_required(self) -> bool:
+        """False if nothing need be said, and no body says that."""
+        fields = self.body.model_fields.values() if self.body is not None else ()
+        return self.body is None or self.method == "PATCH" or any(f.is_required() for f in fields)

@@ -90,7 +90,10 @@ async def payer(resources: Resources, account_id: str, key_id: str | None) -> Pa
     key = await resources.keys.key(key_id) if key_id else None
     if key_id and (key is None or key.account_id != account_id):
         raise NotFound("The account has no key of that id.", details={"param": "key_id"})
-    return Payer(account, plan, key)
+    project = None
+    if key is not None and key.project_id:
+        project = await resources.keys.project(account_id, key.project_id)
+    return Payer(account, plan, key, project)
 
 
 # Each retry follows a resynchronised clock; a store whose clock jumps that often is not usable.

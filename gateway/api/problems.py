@@ -21,10 +21,13 @@ TITLES: Mapping[str, str] = {
     "request_too_large": "The request body is too large",
     "invalid_api_key": "No valid key",
     "scope_missing": "The key does not have the scope",
+    "cross_site": "Another site's page asked",
+    "too_many_attempts": "Too many wrong keys",
     "not_found": "There is nothing here",
     "model_not_allowed": "The model is not available to this account or key",
     "model_not_priced": "It has no price here",
     "account_inactive": "The account is not active",
+    "project_inactive": "The project is not active",
     "key_inactive": "The key is not active",
     "reservation_ended": "The reservation has ended",
     "signature_invalid": "The event is not signed as it should be",
@@ -62,5 +65,6 @@ def response(error: GatewayError, *, request_id: str) -> web.Response:
         headers["WWW-Authenticate"] = "Bearer"
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(max(0, math.ceil(error.retry_after_s)))
-    body = document(error) | {"instance": request_id}
-    return web.Response(status=error.status, headers=headers, body=orjson.dumps(body))
+    told = document(error) | {"instance": request_id}
+    body = orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE)
+    return web.Response(status=error.status, headers=headers, body=body)

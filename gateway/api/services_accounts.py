@@ -1,6 +1,5 @@
 """Accounts and their credit, for services: create, list, change; grant; the balance."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -8,52 +7,30 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from gateway.access.changing import until_made
 from gateway.access.services import ServiceScope
-from gateway.api.balance import BalanceReply, told
+from gateway.api.account_shapes import (
+    AccountRow,
+    ChangeAccount,
+    CreateAccount,
+    Id,
+    ListAccounts,
+    account_row,
+    external_of,
+)
+from gateway.api.alerts import alerts_in, check_undeclared
+from gateway.api.balance import BalanceReply, balance_reply
 from gateway.api.operation import Asked, Audience, Operation
+from gateway.api.reading import display_text
 from gateway.api.resources import Resources
-from gateway.api.shapes import Amount, Body, Moment, Page, Query, Reply, amount, moment
+from gateway.api.shapes import Amount, Body, Page, Query, Reply, amount, etag_of, page_of
+from gateway.api.whose import account_named
 from gateway.errors import BadCall, Conflict, NotFound
 from gateway.metering.accounts import Account, Status, valid_name
 from gateway.metering.ledger import DEFAULT_PRIORITY, Grant, GrantKind
 from gateway.metering.pricing import AMOUNT_MAX_UCR
 
-Id = Annotated[str, Field(min_length=1, max_length=64)]
-Name = Annotated[str, Field(max_length=200)]
 Note = Annotated[str, Field(max_length=200)]
-LISTED_MAX = 1_000
-
-
-class AccountRow(Reply):
-    """Who pays."""
-
-    id: str
-    name: str
-    plan: str
-    status: str
-    created_at: Moment
-    etag: str
-    """Send it as `If-Match` with a change: it is refused if somebody else was faster."""
-
-
-class CreateAccount(Body):
-    id: Id
-    plan: Id
-    name: Name = ""
-
-
-class ChangeAccount(Body):
-    """What is left out stays as it is."""
-
-    name: Name | None = None
-    plan: Id | None = None
-    status: Literal["active", "suspended", "closed"] | None = None
-
-
-class ListAccounts(Query):
-    cursor: Annotated[str, Field(max_length=64)] = ""
-    """The last id of the page before."""
-    limit: Annotated[int, Field(ge=1, le=LISTED_MAX)] = 100
 
 
 class GrantBody(Body):
@@ -125,7 +102,11 @@ def _reading(accounts: "_Accounts") -> Sequence[Operation]:
 
 def _writing(accounts: "_Accounts") -> Sequence[Operation]:
     operation = partial(
-        Operation, tag="Accounts", audience=Audience.SERVICE, scope=ServiceScope.ACCOUNTS_WRITE
+        Operation,
+        tag="Accounts",
+        audience=Audience.SERVICE,
+        scope=ServiceScope.ACCOUNTS_WRITE,
+        changes=True,
     )
     return (
         operation(
@@ -144,11 +125,12 @@ def _writing(accounts: "_Accounts") -> Sequence[Operation]:
             method="PATCH",
             path="/accounts/{account_id}",
             name="changeAccount",
-            summary="Another name, plan or status",
+            summary="Another name, plan or status; who it is at billing systems",
             body=ChangeAccount,
             handler=accounts.change,
             answer=AccountRow,
-            errors=(NotFound, Conflict),
+            conditional=True,
+            errors=(NotFound,),
         ),
         operation(
             method="POST",
@@ -174,13 +156,13 @@ class _Accounts:
     async def listed(self, asked: Asked[Query]) -> Page[AccountRow]:
         query = asked.query
         assert isinstance(query, ListAccounts)
-        after = [each for each in await self._keys.accounts() if each.account_id > query.cursor]
-        page = after[: query.limit]
-        more = len(after) > len(page)
-        return Page[AccountRow](
-            data=[_row(account) for account in page],
-            next_cursor=page[-1].account_id if more else None,
+        page, cursor = page_of(
+            await self._keys.accounts(),
+            limit=query.limit,
+            cursor=query.cursor,
+            place=lambda account: account.account_id,
         )
+        return Page[AccountRow](data=[account_row(each) for each in page], next_cursor=cursor)
 
     async def create(self, asked: Asked[Query]) -> AccountRow:
         body = asked.body
@@ -196,39 +178,50 @@ class _Accounts:
         account = Account(
             account_id=body.id,
             plan=body.plan,
-            name=_display(body.name),
+            name=display_text(body.name),
             created_ms=self._resources.ledger.now_ms(),
+            anchor_ms=body.anchor_at_ms,
+            alerts=None if body.alerts is None else alerts_in(body.alerts),
+            external=dict(sorted(body.external.items())),
         )
-        await self._keys.put_account(account)
-        return _row(account)
+        await self._resources.accounts.put(account)
+        return account_row(account)
 
     async def get(self, asked: Asked[Query]) -> AccountRow:
-        return _row(await self._account(asked))
+        return account_row(await self._account(asked))
 
     async def change(self, asked: Asked[Query]) -> AccountRow:
         body = asked.body
         assert isinstance(body, ChangeAccount)
-        account = await self._account(asked)
-        if asked.if_match and asked.if_match.strip('"') != _etag(account):
-            raise Conflict(
-                "The account has changed since you read it. Read it again.",
-                code="changed_meanwhile",
-            )
+
+        async def once() -> AccountRow | None:
+            account = await self._account(asked)
+            asked.must_match(etag_of(account))
+            changed = self._changed(account, body)
+            same = changed == account
+            made = same or await self._resources.accounts.change(account, changed)
+            return account_row(changed) if made else None
+
+        return await until_made(once)
+
+    def _changed(self, account: Account, body: ChangeAccount) -> Account:
+        if body.alerts is not None:
+            check_undeclared(self._resources, account)
         if body.plan is not None:
             self._known_plan(body.plan)
-        changed = replace(
+            account = account.moved(body.plan, self._resources.ledger.now_ms())
+        return replace(
             account,
-            name=account.name if body.name is None else _display(body.name),
-            plan=account.plan if body.plan is None else body.plan,
+            name=account.name if body.name is None else display_text(body.name),
             status=account.status if body.status is None else Status(body.status),
+            alerts=account.alerts if body.alerts is None else alerts_in(body.alerts),
+            external=external_of(account, body),
         )
-        await self._keys.put_account(changed)
-        return _row(changed)
 
     async def balance(self, asked: Asked[Query]) -> BalanceReply:
         account = await self._account(asked)
-        balance = await self._resources.ledger.balance(account.account_id)
-        return told(balance, usd_nanos_per_credit=self._resources.usd_nanos_per_credit)
+        plan = self._resources.plans.get(account.plan)
+        return await balance_reply(self._resources, account, plan)
 
     async def grant(self, asked: Asked[Query]) -> GrantedReply:
         body = asked.body
@@ -247,7 +240,7 @@ class _Accounts:
             priority=DEFAULT_PRIORITY[kind] if body.priority is None else body.priority,
             effective_ms=body.effective_at_ms,
             expires_ms=body.expires_at_ms,
-            note=_display(body.note),
+            note=display_text(body.note),
         )
         granted = await self._resources.ledger.grant(grant)
         balance = await self._resources.ledger.balance(account.account_id)
@@ -261,37 +254,10 @@ class _Accounts:
         )
 
     async def _account(self, asked: Asked[Query]) -> Account:
-        account_id = asked.segments["account_id"]
-        account = await self._keys.account(account_id) if valid_name(account_id) else None
-        if account is None:
-            raise NotFound("There is no account of that id.")
-        return account
+        return await account_named(asked.segments["account_id"], self._keys)
 
     def _known_plan(self, plan: str) -> None:
         if plan not in self._resources.plans:
             raise BadCall(
                 f"There is no plan {plan!r} in the configuration.", details={"param": "plan"}
             )
-
-
-def _row(account: Account) -> AccountRow:
-    return AccountRow(
-        id=account.account_id,
-        name=account.name,
-        plan=account.plan,
-        status=account.status,
-        created_at=moment(account.created_ms),
-        etag=_etag(account),
-    )
-
-
-def _etag(account: Account) -> str:
-    """Changes with whatever may be changed."""
-    stated = f"{account.plan}\0{account.status}\0{account.name}"
-    return hashlib.sha256(stated.encode()).hexdigest()[:16]
-
-
-def _display(text: str) -> str:
-    if not text.isprintable():
-        raise BadCall("A name or note has no line breaks or control characters.")
-    return text

@@ -10,6 +10,7 @@ from gateway.access.services import ServiceScope
 from gateway.api.operation import Asked, Audience, Operation
 from gateway.api.resources import Resources
 from gateway.api.shapes import Amount, Body, Query, Reply, amount
+from gateway.api.whose import account_named
 from gateway.errors import BadCall, Conflict, NotFound
 from gateway.metering.accounts import valid_name
 from gateway.metering.ledger import Correct, Grant, GrantKind, VoidGrant
@@ -64,7 +65,11 @@ class CorrectedReply(Reply):
 def operations(resources: Resources) -> Sequence[Operation]:
     credit = _Credit(resources)
     operation = partial(
-        Operation, tag="Accounts", audience=Audience.SERVICE, scope=ServiceScope.GRANTS_WRITE
+        Operation,
+        tag="Accounts",
+        audience=Audience.SERVICE,
+        scope=ServiceScope.GRANTS_WRITE,
+        changes=True,
     )
     return (
         operation(
@@ -154,7 +159,4 @@ class _Credit:
         return 0, corrected.taken_ucr, corrected.debt_ucr, corrected.repeated
 
     async def _account_id(self, asked: Asked[Query]) -> str:
-        account_id = asked.segments["account_id"]
-        if not valid_name(account_id) or await self._keys.account(account_id) is None:
-            raise NotFound("There is no account of that id.")
-        return account_id
+        return (await account_named(asked.segments["account_id"], self._keys)).account_id

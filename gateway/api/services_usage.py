@@ -178,8 +178,7 @@ def _settlement(resources: Resources, event: UsageCloudEvent, paying: Payer) -> 
         charges_for(
             paying.limits,
             Need(0, 0, 0, 0),
-            account_id=paying.account.account_id,
-            key_id=paying.key_id,
+            whose=paying.whose,
             now_ms=now_ms,
         ),
         usage_of(event.data.usage),

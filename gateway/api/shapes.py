@@ -5,10 +5,12 @@ OpenAPI document. Amounts are told twice, as decimal text in credits for people 
 microcredits for programs; moments are UTC in ISO 8601.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar, Generic, TypeVar
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.metering.admission import decimal_credits
@@ -36,6 +38,14 @@ class Reply(BaseModel):
     """A standard asks that what is unknown is not there at all."""
 
 
+class Tagged(Reply):
+    """Something that can be changed, as it stands."""
+
+    etag: str
+    """Also in the head, as `ETag`. Send it as `If-Match` with a change, which is refused with 412
+    if somebody else was faster."""
+
+
 class Amount(Reply):
     """An amount of credit."""
 
@@ -54,6 +64,21 @@ class Page(Reply, Generic[Row]):
 
     data: Sequence[Row]
     next_cursor: str | None
+
+
+def page_of(
+    rows: Sequence[Row], *, limit: int, cursor: str, place: Callable[[Row], str]
+) -> tuple[Sequence[Row], str | None]:
+    """Those behind `cursor`, at most `limit`, and the cursor of the next page. `rows` are in the
+    order of their `place`, which is no other's."""
+    after = [row for row in rows if place(row) > cursor]
+    page = after[:limit]
+    return page, place(page[-1]) if len(after) > len(page) else None
+
+
+def etag_of(record: object) -> str:
+    """Another with whatever may be changed of a stored record, a dataclass."""
+    return hashlib.sha256(orjson.dumps(record)).hexdigest()[:16]
 
 
 def amount(ucr: int) -> Amount:

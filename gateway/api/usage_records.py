@@ -10,7 +10,7 @@ from pydantic import Field
 
 from gateway.access.services import ServiceScope
 from gateway.api.balance import usd
-from gateway.api.buckets import TIME_MAX_S, Seconds
+from gateway.api.buckets import TIME_MAX_S, Names, Seconds
 from gateway.api.operation import Asked, Audience, Operation, Text
 from gateway.api.resources import Resources
 from gateway.api.shapes import Moment, Page, Query, Reply, moment
@@ -18,7 +18,7 @@ from gateway.api.whose import AccountQuery, account_of
 from gateway.errors import HistoryUnavailable
 from gateway.metering.admission import decimal_credits
 from gateway.metering.history import Record
-from gateway.metering.usage import TokenClass, Usage
+from gateway.metering.usage import TokenClass
 
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
@@ -37,6 +37,10 @@ class RecordsQuery(AccountQuery):
     """`next_cursor` of the page before; for ndjson and csv it came as the header x-next-cursor."""
     limit: Annotated[int, Field(ge=1, le=10_000)] = 100
     format: Literal["json", "ndjson", "csv"] = "json"
+    models: Names = ()
+    """Only these."""
+    api_key_ids: Names = ()
+    """Only these."""
 
 
 class RecordReply(Reply):
@@ -103,6 +107,8 @@ def operations(resources: Resources) -> Sequence[Operation]:
             end_ms=query.end_time * 1000,
             before=int(query.cursor) if query.cursor else None,
             limit=query.limit + 1,
+            models=query.models,
+            keys=query.api_key_ids,
         )
         page, more = found[: query.limit], len(found) > query.limit
         rows = [_told(each, resources.usd_nanos_per_credit) for each in page]
@@ -149,8 +155,7 @@ def harmless(value: object) -> object:
 
 
 def _told(record: Record, usd_nanos_per_credit: int) -> RecordReply:
-    tokens = dict(zip(map(str, TokenClass), record.tokens, strict=True))
-    used = Usage(**tokens, pieces=record.pieces, service_tier=record.service_tier)
+    used = record.usage
     return RecordReply(
         id=str(record.record_id),
         request_id=record.request_id,
@@ -165,7 +170,7 @@ def _told(record: Record, usd_nanos_per_credit: int) -> RecordReply:
         num_model_requests=record.requests,
         input_tokens=used.input_tokens,
         output_tokens=used.output_tokens,
-        **{f"{name}_tokens": count for name, count in tokens.items()},
+        **{f"{name}_tokens": getattr(used, name) for name in TokenClass},
         pieces=" ".join(f"{name}={count}" for name, count in record.pieces),
         service_tier=record.service_tier,
         provenance=record.provenance,

@@ -1,18 +1,21 @@
 """The exporter of one worker: sinks as configured, on a connection of its own to the store."""
 
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 from gateway.app.inherited import Inherited
 from gateway.metering.records import Source
 from gateway.settings.values import Settings, SinkSettings
 from gateway.sinks import Around, make_sink
-from gateway.sinks.base import MeterSink, RecordSink
-from gateway.stores.base import KeyStore
+from gateway.sinks.base import MeterSink, RecordSink, TellsCharges
+from gateway.sinks.notices import NoticePoster
+from gateway.stores.identifying import KeyStore
 from gateway.stores.redis.client import RedisClient
 from gateway.stores.redis.deliveries import RedisDeliveries
 from gateway.stores.redis.ledger import RedisLedger
+from gateway.stores.redis.standings import RedisStandings
 from gateway.stores.redis.sums import RedisSums
 from gateway.tasks import TaskSet
 from gateway.telemetry.exports import ExportObservation
@@ -21,6 +24,7 @@ from gateway.workers.breaker import Breaker
 from gateway.workers.delivery import AddressBook, RecordCourier, Sorting
 from gateway.workers.exporter import Courier, Export, Exporter
 from gateway.workers.metered import MeterCourier
+from gateway.workers.standing import StandingReporter
 
 # Deliveries wait for the store as long as it takes: no call waits for them.
 STORE_S = 5.0
@@ -44,22 +48,54 @@ async def open_exporter(
         around = Around(writer_name(settings, worker_index), ledger.now_ms)
         source = Source(settings.export.source, settings.metering.usd_nanos_per_credit)
         sorting = Sorting(source, AddressBook(keys))
-        exporter = Exporter(
-            [
-                _export(each, around, sorting=sorting, sums=RedisSums(client))
-                for each in settings.sinks
-            ],
-            outbox=outbox,
-            observer=ExportObservation(log, inherited.metrics),
+        exports = [
+            _export(each, around, sorting=sorting, sums=RedisSums(client))
+            for each in settings.sinks
+        ]
+        reporter = StandingReporter(
+            ExportObservation(log, inherited.metrics),
+            RedisStandings(client, ledger),
+            {each.sink.name: each.breaker for each in exports},
         )
+        exporter = Exporter(exports, outbox=outbox, observer=reporter)
         await exporter.start()
+        tasks.start(reporter.run(), name="standing of sinks")
         try:
             yield exporter
         finally:
             await exporter.stop(timeout_s=CLOSE_S)
+            await reporter.share()
     finally:
         await client.close()
         await tasks.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What the Metering API and notices reach beyond the store."""
+
+    poster: NoticePoster
+    """To webhook endpoints."""
+    tell_charges: Mapping[str, TellsCharges]
+    """The sinks that can be asked what they have, by name."""
+
+
+@asynccontextmanager
+async def open_outside(settings: Settings, ledger: RedisLedger) -> AsyncIterator[Outside]:
+    """Connects to nobody before it is used."""
+    async with AsyncExitStack() as opened:
+        hooks = settings.webhooks
+        poster = NoticePoster(allow=hooks.allow, timeout_s=hooks.timeout_s, now_ms=ledger.now_ms)
+        around = Around(writer="", now_ms=ledger.now_ms)
+        sinks = {
+            each.name: make_sink(each.name, each.options, each.limits, around)
+            for each in settings.sinks
+        }
+        tell = {name: sink for name, sink in sinks.items() if isinstance(sink, TellsCharges)}
+        for each in (poster, *tell.values()):
+            await each.open()
+            opened.push_async_callback(each.close)
+        yield Outside(poster, tell)
 
 
 def writer_name(settings: Settings, worker_index: int) -> str:

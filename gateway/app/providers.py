@@ -48,6 +48,7 @@ def provider_of(
         ),
         host=origin.authority,
         credential=credential(settings, origin),
+        objects_by_account=settings.objects_by_account,
     )
 
 

@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -19,31 +20,37 @@ import click
 import orjson
 import uvloop
 
+from gateway.access.issuing import Issuing
 from gateway.app.gateway import Gateway
 from gateway.app.inherited import Inherited
-from gateway.app.stores import store_address
-from gateway.cli.demo_files import keep_key, kept_key, write_config
+from gateway.app.listening import open_sockets
+from gateway.app.stores import StoreAddress, open_history, open_stores, store_address
+from gateway.cli.demo_files import keep_key, kept_key, operator_key, write_config
+from gateway.cli.demo_history import simulate_month
 from gateway.cli.output import credit_text
 from gateway.cli.session import Session, errors_as_exits, read_settings
 from gateway.errors import ConfigError, GatewayError
 from gateway.metering.accounts import Account, Status, VirtualKey, digest
-from gateway.metering.ledger import Grant
-from gateway.metering.pricing import UCR_PER_CREDIT
+from gateway.settings import Settings
 from gateway.simulator.provider import SimulatedProvider
 from gateway.simulator.script import Script
 from gateway.tasks import TaskSet
 from gateway.telemetry.logs import Log
 
 ACCOUNT = "demo"
-CREDITS = 100
 MODEL = "gpt-4.1-mini"
 HOST = "127.0.0.1"
+PATIENT_MS = 10_000
 
 WELCOME = """\
 Tollkeeper is running, in front of a simulated provider. Nothing leaves this machine.
 
+  Dashboard  {dashboard}
+             (sign in with the key; the month it shows is simulated)
   Base URL   {base_url}
   Key        {key}
+  Operator   {operator_dashboard}
+             (sign in with {operator_key})
   Credit     {available} credits in the account {account!r}; 1 credit = US$0.01
   Metrics    http://{host}:{admin_port}/metrics
 
@@ -138,6 +145,7 @@ async def _demo(port: int, admin_port: int, data_dir: Path, *, delay_ms: int) ->
         config = write_config(port, admin_port, data_dir, provider_port=provider_port)
         settings = read_settings(config)
         with store_address(settings) as address:
+            await _account_with_a_month(settings, address)
             await _run(Inherited.prepare(settings, address), config, stop)
     finally:
         await provider.stop()
@@ -146,11 +154,12 @@ async def _demo(port: int, admin_port: int, data_dir: Path, *, delay_ms: int) ->
 async def _run(inherited: Inherited, config: Path, stop: asyncio.Event) -> None:
     telling = TaskSet()
     async with _call_log() as (log, lines):
-        gateway = Gateway(inherited, worker_index=0, log=log)
+        sockets = open_sockets(inherited.settings)
+        gateway = Gateway(inherited, sockets, worker_index=0, log=log)
         try:
             await gateway.start()
             session = Session(inherited.settings, gateway.stores, inherited.address.pepper)
-            key = await _account_with_key(session, config.parent)
+            key = await _account_key(session, config.parent)
             await _welcome(gateway, key, config)
             telling.start(_tell(lines, session), name="tell of calls")
             await stop.wait()
@@ -164,6 +173,9 @@ async def _welcome(gateway: Gateway, key: str, config: Path) -> None:
     balance = await gateway.stores.ledger.balance(ACCOUNT)
     click.echo(
         WELCOME.format(
+            dashboard=f"http://{HOST}:{gateway.port}/dashboard",
+            operator_dashboard=f"http://{HOST}:{gateway.admin_port}/dashboard",
+            operator_key=operator_key(config.parent),
             base_url=f"http://{HOST}:{gateway.port}/v1",
             host=HOST,
             admin_port=gateway.admin_port,
@@ -185,25 +197,41 @@ def _command() -> str:
     return called.name if shutil.which(called.name) else str(called)
 
 
-async def _account_with_key(session: Session, data_dir: Path) -> str:
-    """The demo's account, its credit granted once, and its key: the one of the last run, if any."""
-    stores = session.stores
-    if await stores.keys.account(ACCOUNT) is None:
-        await stores.keys.put_account(Account(account_id=ACCOUNT, plan="demo", name="Demo"))
-    await stores.ledger.grant(
-        Grant(
-            grant_id="welcome",
-            account_id=ACCOUNT,
-            amount_ucr=CREDITS * UCR_PER_CREDIT,
-            note="to try it out",
+async def _account_with_a_month(settings: Settings, address: StoreAddress) -> None:
+    """The demo's account, made once, with a month behind it."""
+    # Nobody waits for an admission yet.
+    patient = replace(settings, store=replace(settings.store, admission_timeout_ms=PATIENT_MS))
+    async with open_stores(patient, address) as stores, open_history(settings) as history:
+        if await stores.keys.account(ACCOUNT) is not None:
+            return
+        await stores.keys.put_account(
+            Account(account_id=ACCOUNT, plan="demo", name="Demo, simulated")
         )
-    )
+        await simulate_month(
+            ACCOUNT,
+            stores=stores,
+            history=history,
+            issuing=Issuing(stores.keys, pepper=address.pepper),
+            rate_card=settings.rate_card,
+        )
+
+
+async def _account_key(session: Session, data_dir: Path) -> str:
+    """The key to try it with: the one of the last run, if any."""
+    stores = session.stores
     kept = kept_key(data_dir)
     if kept is not None:
         record = await stores.keys.find(digest(session.pepper, kept))
         if record is not None and record.key.status is Status.ACTIVE:
             return kept
-    template = VirtualKey(key_id="", account_id=ACCOUNT, digest="", name="demo")
+    template = VirtualKey(
+        key_id="",
+        account_id=ACCOUNT,
+        digest="",
+        name="demo",
+        manages=True,
+        created_ms=stores.ledger.now_ms(),
+    )
     _, presented = await session.issuing.issue(template)
     keep_key(data_dir, presented)
     return presented

@@ -5,14 +5,16 @@ from pathlib import Path
 
 import click
 
+from gateway.access.changing import until_made
 from gateway.cli.output import credit, moment, show, show_one
-from gateway.cli.session import Session, config_option, json_option, run
+from gateway.cli.session import Session, changing, config_option, json_option, run
 from gateway.errors import BadCall
 from gateway.settings.values import SinkSettings
 from gateway.sinks.base import Fate
 from gateway.sinks.stripe import StripeOptions, StripeSink
 from gateway.stores.redis.deliveries import RedisDeliveries
 from gateway.stores.redis.mending import RedisMending
+from gateway.stores.redis.standings import RedisStandings
 
 FOREVER_MS = 10**15
 LETTERS_MAX = 100_000
@@ -33,9 +35,10 @@ def status(config_path: Path, *, as_json: bool) -> None:
         stores, kinds = session.stores, {each.name: each.kind for each in session.settings.sinks}
         deliveries = RedisDeliveries(stores.client, stores.ledger)
         known = await RedisMending(stores.client).sinks()
+        standings = RedisStandings(stores.client, stores.ledger)
         now_ms, rows = stores.ledger.now_ms(), []
         for name in sorted({*kinds, *known}):
-            left = await deliveries.backlog(name)
+            left, standing = await deliveries.backlog(name), await standings.of(name)
             lag_s = max(0, now_ms - left.oldest_ms) / 1000 if left.oldest_ms else 0.0
             rows.append(
                 {
@@ -46,6 +49,9 @@ def status(config_path: Path, *, as_json: bool) -> None:
                     "repeats": left.repeats,
                     "sums": left.sums,
                     "dead_letters": left.dead,
+                    "delivered": standing.delivered,
+                    "state": standing.state,
+                    "last_error": standing.last_error,
                 }
             )
         return rows
@@ -102,7 +108,60 @@ def redrive(sink: str, letters: tuple[str, ...], config_path: Path, *, as_json: 
         ]
         return await mending.redrive(sink, wanted)
 
-    show_one({"sink": sink, "redriven": run(config_path, work)}, as_json=as_json)
+    change = changing("export redrive", subject=sink, letters=letters)
+    show_one({"sink": sink, "redriven": run(config_path, work, change=change)}, as_json=as_json)
+
+
+@export.command()
+@click.argument("sink")
+@click.argument("letters", nargs=-1, required=True)
+@config_option
+@json_option
+def discard(sink: str, letters: tuple[str, ...], config_path: Path, *, as_json: bool) -> None:
+    """Forget dead LETTERS of SINK for good: it will never get them."""
+
+    async def work(session: Session) -> int:
+        await _known(session, sink)
+        mending = RedisMending(session.stores.client)
+        return await mending.discard(sink, await mending.letters(sink, letters))
+
+    change = changing("export discard", subject=sink, letters=letters)
+    discarded = run(config_path, work, change=change)
+    show_one({"sink": sink, "discarded": discarded}, as_json=as_json)
+
+
+@export.command()
+@click.argument("sink")
+@config_option
+@json_option
+def pause(sink: str, config_path: Path, *, as_json: bool) -> None:
+    """Send nothing to SINK until it is resumed. It misses nothing, if that is within a day."""
+    _change_standing("pause", sink, config_path, as_json=as_json)
+
+
+@export.command()
+@click.argument("sink")
+@config_option
+@json_option
+def resume(sink: str, config_path: Path, *, as_json: bool) -> None:
+    """Send to SINK again that was paused or disabled, or at once to one that fails."""
+    _change_standing("resume", sink, config_path, as_json=as_json)
+
+
+def _change_standing(action: str, sink: str, config_path: Path, *, as_json: bool) -> None:
+    async def work(session: Session) -> str:
+        await _known(session, sink)
+        standings = RedisStandings(session.stores.client, session.stores.ledger)
+        switch = standings.pause if action == "pause" else standings.resume
+
+        async def once() -> bool | None:
+            return await switch(sink, (await standings.of(sink)).switches) or None
+
+        await until_made(once)
+        return (await standings.of(sink)).state
+
+    state = run(config_path, work, change=changing(f"export {action}", subject=sink))
+    show_one({"sink": sink, "state": state}, as_json=as_json)
 
 
 @export.command()
@@ -139,7 +198,10 @@ def replay(
             requests=frozenset(requests),
         )
 
-    show_one({"sink": sink, "sent_again": run(config_path, work)}, as_json=as_json)
+    change = changing(
+        "export replay", subject=sink, first=str(first), last=str(last), requests=requests
+    )
+    show_one({"sink": sink, "sent_again": run(config_path, work, change=change)}, as_json=as_json)
 
 
 @export.command()
@@ -158,7 +220,7 @@ def forget(sink: str, config_path: Path, *, yes: bool, as_json: bool) -> None:
         await _known(session, sink)
         await RedisMending(session.stores.client).forget(sink)
 
-    run(config_path, work)
+    run(config_path, work, change=changing("export forget", subject=sink))
     show_one({"sink": sink, "forgotten": True}, as_json=as_json)
 
 
@@ -189,7 +251,8 @@ def cancel(
             raise BadCall(f"Stripe did not cancel it. {outcome.reason}")
         return identifier
 
-    show_one({"sink": sink, "cancelled": run(config_path, work)}, as_json=as_json)
+    change = changing("export cancel", subject=sink, identifier=identifier)
+    show_one({"sink": sink, "cancelled": run(config_path, work, change=change)}, as_json=as_json)
 
 
 async def _known(session: Session, sink: str) -> SinkSettings | None:

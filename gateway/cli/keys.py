@@ -6,12 +6,16 @@ from pathlib import Path
 
 import click
 
+from gateway.access.changing import until_made
 from gateway.access.issuing import possible_key_id
 from gateway.cli.accounts import existing
+from gateway.cli.limits import HELP, limit_text, limits_of
 from gateway.cli.output import moment, show, show_one
-from gateway.cli.session import Session, config_option, display_text, json_option, run
+from gateway.cli.projects import existing_project
+from gateway.cli.session import Session, changing, config_option, display_text, json_option, run
 from gateway.errors import BadCall
 from gateway.metering.accounts import Status, VirtualKey
+from gateway.metering.limits import Scope
 
 SPAN = re.compile(r"([0-9]{1,9})([smhd])")
 SPAN_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -28,23 +32,31 @@ def keys() -> None:
 @keys.command()
 @click.option("--account", "account_id", required=True, help="Who pays for it.")
 @click.option("--name", default="", help="What it is for.")
+@click.option("--project", "project_id", help="A project of the account; its limits count as well.")
 @click.option("--model", "models", multiple=True, help="Allow only models matching this glob.")
+@click.option("--limit", "limits", multiple=True, help=HELP)
 @click.option("--expires-in", metavar="SPAN", help="Such as 12h or 90d; never without it.")
+@click.option("--manage", is_flag=True, help="Let it manage the account's other keys.")
 @config_option
 @json_option
 def create(
     account_id: str,
     name: str,
+    *,
+    project_id: str | None,
     models: tuple[str, ...],
+    limits: tuple[str, ...],
     expires_in: str | None,
     config_path: Path,
-    *,
+    manage: bool,
     as_json: bool,
 ) -> None:
     """Make a key. Copy it now: only a digest is kept."""
 
     async def work(session: Session) -> tuple[VirtualKey, str]:
         await existing(session, account_id)
+        if project_id is not None:
+            await existing_project(session, account_id, project_id)
         now_ms = session.stores.ledger.now_ms()
         return await session.issuing.issue(
             VirtualKey(
@@ -52,13 +64,19 @@ def create(
                 account_id=account_id,
                 digest="",
                 name=display_text(name),
+                project_id=project_id or "",
                 models=tuple(_model_glob(model) for model in models),
+                manages=manage,
+                limits=limits_of(limits, Scope.KEY),
                 created_ms=now_ms,
                 expires_ms=now_ms + span_ms(expires_in) if expires_in else 0,
             ),
         )
 
-    _show_made(*run(config_path, work), as_json=as_json)
+    change = changing(
+        "keys create", account_id=account_id, name=name, models=models, expires_in=expires_in
+    )
+    _show_made(*run(config_path, work, change=change), as_json=as_json)
 
 
 @keys.command("list")
@@ -77,6 +95,27 @@ def list_all(account_id: str | None, config_path: Path, *, as_json: bool) -> Non
     show(run(config_path, work), as_json=as_json, empty="No keys yet: `keys create` makes one.")
 
 
+@keys.command("set")
+@click.argument("key_id")
+@click.option("--limit", "limits", multiple=True, required=True, help=f'{HELP} --limit "": none.')
+@config_option
+@json_option
+def change(key_id: str, limits: tuple[str, ...], config_path: Path, *, as_json: bool) -> None:
+    """Give KEY_ID other limits of its own; they count from the next call on."""
+
+    async def work(session: Session) -> dict[str, object]:
+        async def once() -> VirtualKey | None:
+            key = await _existing_key(session, key_id)
+            changed = replace(key, limits=limits_of(limits, Scope.KEY))
+            return changed if await session.stores.keys.change_key(key, changed) else None
+
+        changed = await until_made(once)
+        return _facts(changed, now_ms=session.stores.ledger.now_ms())
+
+    noted = changing("keys set", subject=key_id, limits=limits)
+    show_one(run(config_path, work, change=noted), as_json=as_json)
+
+
 @keys.command()
 @click.argument("key_id")
 @click.option(
@@ -92,12 +131,16 @@ def rotate(key_id: str, overlap: str, config_path: Path, *, as_json: bool) -> No
     """Make a new key like KEY_ID; the old one works on during the overlap."""
 
     async def work(session: Session) -> tuple[VirtualKey, str]:
-        old = await _existing_key(session, key_id)
-        return await session.issuing.rotate(
-            old, overlap_ms=span_ms(overlap), now_ms=session.stores.ledger.now_ms()
-        )
+        async def once() -> tuple[VirtualKey, str] | None:
+            old = await _existing_key(session, key_id)
+            return await session.issuing.rotate(
+                old, overlap_ms=span_ms(overlap), now_ms=session.stores.ledger.now_ms()
+            )
 
-    _show_made(*run(config_path, work), as_json=as_json)
+        return await until_made(once)
+
+    change = changing("keys rotate", subject=key_id, overlap=overlap)
+    _show_made(*run(config_path, work, change=change), as_json=as_json)
 
 
 @keys.command()
@@ -113,7 +156,8 @@ def revoke(key_id: str, config_path: Path, *, as_json: bool) -> None:
         revoked = replace(key, status=Status.REVOKED)
         return _facts(revoked, now_ms=session.stores.ledger.now_ms())
 
-    show_one(run(config_path, work), as_json=as_json)
+    change = changing("keys revoke", subject=key_id)
+    show_one(run(config_path, work, change=change), as_json=as_json)
 
 
 async def _existing_key(session: Session, key_id: str) -> VirtualKey:
@@ -153,7 +197,10 @@ def _facts(key: VirtualKey, *, now_ms: int) -> dict[str, object]:
         "account": key.account_id,
         "name": key.name,
         "status": "expired" if over else key.status.value,
+        "project": key.project_id,
         "only_models": list(key.models),
+        "manages_keys": key.manages,
+        "limits": [limit_text(limit) for limit in key.limits],
         "created": moment(key.created_ms),
         "expires": moment(key.expires_ms),
     }

@@ -11,10 +11,12 @@ import click
 from gateway.cli.accounts import existing
 from gateway.cli.keys import span_ms
 from gateway.cli.output import Row, credit, credit_text, json_text, moment, show, show_one
-from gateway.cli.session import Session, config_option, display_text, json_option, run
+from gateway.cli.session import Session, changing, config_option, display_text, json_option, run
 from gateway.errors import BadCall
 from gateway.metering.accounts import valid_name
-from gateway.metering.ledger import DEFAULT_PRIORITY, Balance, Grant, Granted, GrantKind
+from gateway.metering.allowances import next_reset_ms
+from gateway.metering.balance import Balance
+from gateway.metering.ledger import DEFAULT_PRIORITY, Grant, Granted, GrantKind
 from gateway.metering.pricing import AMOUNT_MAX_UCR, UCR_PER_CREDIT
 from gateway.metering.usage import Pieces, added
 from gateway.stores.base import DailyUsage
@@ -43,6 +45,12 @@ AMOUNT = re.compile(r"([0-9]{1,30})(?:\.([0-9]{1,6}))?")
     metavar="DATE",
     help="2027-12-31 or 2027-12-31T12:00:00Z, in place of --expires-in.",
 )
+@click.option(
+    "--effective",
+    type=click.DateTime(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]),
+    metavar="DATE",
+    help="From when on it counts (UTC); at once without it.",
+)
 @click.option("--note", default="", help="Why, for the statement.")
 @config_option
 @json_option
@@ -54,6 +62,7 @@ def grant(  # noqa: PLR0917  click passes them by name
     priority: int | None,
     expires_in: str | None,
     expires: datetime | None,
+    effective: datetime | None,
     note: str,
     config_path: Path,
     *,
@@ -73,21 +82,27 @@ def grant(  # noqa: PLR0917  click passes them by name
     async def work(session: Session) -> tuple[Grant, Granted, Balance]:
         await existing(session, account_id)
         ledger = session.stores.ledger
-        ends_ms = _utc_ms(expires) if expires else 0
-        if expires_in:
-            ends_ms = ledger.now_ms() + span_ms(expires_in)
         given = Grant(
             grant_id=_grant_id(grant_id),
             account_id=account_id,
             amount_ucr=_ucr(credits_text),
             kind=GrantKind(kind),
             priority=DEFAULT_PRIORITY[GrantKind(kind)] if priority is None else priority,
-            expires_ms=ends_ms,
+            effective_ms=_utc_ms(effective),
+            expires_ms=ledger.now_ms() + span_ms(expires_in) if expires_in else _utc_ms(expires),
             note=display_text(note),
         )
         return given, await ledger.grant(given), await ledger.balance(account_id)
 
-    given, granted, balance = run(config_path, work)
+    change = changing(
+        "grant",
+        account_id=account_id,
+        subject=grant_id or "",
+        credits=credits_text,
+        kind=kind,
+        note=note,
+    )
+    given, granted, balance = run(config_path, work, change=change)
     show_one(
         {
             "grant": given.grant_id,
@@ -110,21 +125,28 @@ def balance(account_id: str, config_path: Path, *, as_json: bool) -> None:
     What is available, what running calls hold, and the grants in the order in which they burn.
     """
 
-    async def work(session: Session) -> Balance:
-        await existing(session, account_id)
-        return await session.stores.ledger.balance(account_id)
+    async def work(session: Session) -> tuple[Balance, int]:
+        account = await existing(session, account_id)
+        found = await session.stores.ledger.balance(account_id)
+        plan = session.settings.plans.get(account.plan)
+        return found, next_reset_ms(account, plan, found.now_ms)
 
-    found = run(config_path, work)
+    found, resets_ms = run(config_path, work)
     facts: dict[str, object] = {
         "account": found.account_id,
         "as_of": moment(found.now_ms),
         "available": credit(found.available_ucr),
         "held": credit(found.held_ucr),
-        "running_calls": found.live_holds,
+        "in_advance": credit(found.advances_ucr),
+        "running_calls": found.running_calls,
+        "next_reset": moment(resets_ms),
         "debt": credit(found.debt_ucr),
         "granted": credit(found.granted_ucr),
         "charged": credit(found.charged_ucr),
         "observed": credit(found.observed_ucr),
+        "lapsed": credit(found.lapsed_ucr),
+        "taken_back": credit(found.voided_ucr),
+        "older_grants": found.forgotten.grants,
     }
     grants = [
         {
@@ -212,7 +234,10 @@ def _grant_id(given: str | None) -> str:
     return given
 
 
-def _utc_ms(moment_given: datetime) -> int:
+def _utc_ms(moment_given: datetime | None) -> int:
+    """0 for none."""
+    if moment_given is None:
+        return 0
     return int(moment_given.replace(tzinfo=UTC).timestamp() * 1000)
 
 

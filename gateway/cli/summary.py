@@ -76,6 +76,8 @@ def _routes(settings: Settings) -> list[Row]:
             "provider": route.provider,
             "asked_as": route.upstream_model,
             "price": route.price_as or route.upstream_model,
+            "priority": route.priority,
+            "weight": route.weight,
             "priced_models": 1 if is_exact(route.match) else len(names[route]),
         }
         for route in settings.routes
@@ -138,7 +140,7 @@ def _notes(settings: Settings) -> list[str]:
     card, names = settings.rate_card, served(settings)
     used = {declared.account.plan for declared in settings.accounts}
     notes = [
-        f"{route.match!r} routes no model with a price: every call for it is refused"
+        f"{route.match!r} routes no model with a price to {route.provider!r}: no call goes there"
         for route in settings.routes
         if not is_exact(route.match)
         and card.price(route.priced_name(""), provider=route.provider) is None

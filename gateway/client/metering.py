@@ -113,9 +113,13 @@ class Metering:
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             try:
                 async with self._http.post(self._url + path, headers=headers, **sent) as answer:
-                    told: Mapping[str, Any] = await answer.json(content_type=None)
+                    told = await answer.json(content_type=None)
             except (aiohttp.ClientError, TimeoutError, ValueError) as error:
                 problem = type(error).__name__
+                continue
+            if not isinstance(told, dict):
+                # Somebody in between said it, a load balancer perhaps.
+                problem = f"{answer.status}, no JSON object"
                 continue
             problem = f"{answer.status} {told.get('code', '')}"
             running = told.get("code") == "idempotency_in_flight"

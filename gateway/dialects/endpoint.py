@@ -19,14 +19,32 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from gateway.dialects.stored_paths import NOTHING, Stored, stored
+
 OPENAI, ANTHROPIC, GEMINI, BEDROCK = "openai", "anthropic", "gemini", "bedrock"
 
 # Why a path is refused: what follows "… is not available through this gateway: ".
 ADMINISTRATION = "it administers the organisation that owns the provider's credential"
+AGENTS = "what it starts runs on by itself, and bills what no request could be held for"
+BUCKETS = "its requests and answers lie in a bucket, where the gateway sees neither"
+CONVERSE = (
+    "Bedrock's format of its own is not metered; the same models are at /model/{model}/invoke"
+)
 CREDENTIAL = "it hands out a credential that would bypass the meter"
+DEPRECATED = "its vendor has deprecated it, and no format here reads it"
+EMBEDDED = "what is stored is embedded and billed by the token, and no answer says how many"
+GRADERS = "a grader may be a model of the caller's choice, and its tokens are billed"
+GUARDRAILS = "guardrails are billed by policy and thousand characters, which no answer adds up"
+LIVE = "its live protocol is not metered; what is live and metered here is /v1/realtime"
+MACHINE = "a hosted machine is billed while it is up, and nothing tells for how long"
 MEDIA = "its audio and video would flow past the meter"
+NO_PRICE = "its vendor has published no price for it"
 NOT_METERED = "what it costs the operator cannot be metered yet"
+OTHER_MODELS = "each model there has a format of its own, which is not metered"
+OTHER_PATH_FILMS = "films are metered at /v1beta/models/{model}:predictLongRunning"
+OTHER_PATH_RESPONSES = "responses are not metered over a WebSocket; POST /v1/responses is the same"
 SHUT_DOWN = "its vendor has shut it down"
+TUNING = "a training is billed by tokens that are counted only while it runs"
 
 ANY_METHOD = "*"
 ALL_BELOW = "**"
@@ -48,7 +66,8 @@ class Endpoint:
 
     `api` names a row of `APIS`: whose keys, errors and providers. `dialect` names a row of
     `DIALECTS`, `JOBS` or `SESSIONS`: which format meters or reads it. `memo` names a row of
-    `MEMOS`: what is remembered of what it creates. `reason` says why a path is refused.
+    `MEMOS`: what is remembered of what it creates. `reason` says why a path is refused. `stored`
+    follows from the rest: what it has to do with objects that the provider keeps.
     """
 
     method: str
@@ -58,6 +77,7 @@ class Endpoint:
     dialect: str = ""
     reason: str = ""
     memo: str = ""
+    stored: Stored = NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +98,8 @@ class Table:
             for row in self.rows:
                 assert row.pattern.startswith(self.prefix), row
                 pattern = prefix + row.pattern.removeprefix(self.prefix)
-                yield replace(row, api=self.api, pattern=pattern)
+                kept = stored(row.method, pattern, kind=row.kind, dialect=row.dialect)
+                yield replace(row, api=self.api, pattern=pattern, stored=kept)
 
 
 def metered(method: str, pattern: str, dialect: str) -> Endpoint:

@@ -6,7 +6,7 @@ refused; what only describes, shows or removes one is free.
 Sources: Anthropic API reference, anthropic package 2.14.0 (read 2026-11-26).
 """
 
-from gateway.dialects.endpoint import NOT_METERED, free, refused
+from gateway.dialects.endpoint import AGENTS, free, refused
 from gateway.dialects.endpoints_anthropic import anthropic_table
 
 _SESSION = "/v1/sessions/{session_id}"
@@ -29,13 +29,13 @@ ANTHROPIC_AGENT_TABLES = (
         free("POST", "/v1/agents/{agent_id}/archive"),
         free("GET", "/v1/agents/{agent_id}/versions"),
         # Billed by the hour and by the token.
-        refused("POST", "/v1/sessions", NOT_METERED),
+        refused("POST", "/v1/sessions", AGENTS),
         free("GET", "/v1/sessions"),
         free("GET", _SESSION),
         free("POST", _SESSION),
         free("DELETE", _SESSION),
         free("POST", f"{_SESSION}/archive"),
-        refused("POST", f"{_SESSION}/events", NOT_METERED),
+        refused("POST", f"{_SESSION}/events", AGENTS),
         free("GET", f"{_SESSION}/events"),
         free("GET", f"{_SESSION}/events/stream"),
         free("GET", f"{_SESSION}/resources"),
@@ -52,14 +52,14 @@ ANTHROPIC_AGENT_TABLES = (
     anthropic_table(
         "deployments of agents",
         # Each starts sessions by the clock.
-        refused("POST", "/v1/deployments", NOT_METERED),
+        refused("POST", "/v1/deployments", AGENTS),
         free("GET", "/v1/deployments"),
         free("GET", _DEPLOYMENT),
-        refused("POST", _DEPLOYMENT, NOT_METERED),
+        refused("POST", _DEPLOYMENT, AGENTS),
         free("POST", f"{_DEPLOYMENT}/archive"),
         free("POST", f"{_DEPLOYMENT}/pause"),
-        refused("POST", f"{_DEPLOYMENT}/unpause", NOT_METERED),
-        refused("POST", f"{_DEPLOYMENT}/run", NOT_METERED),
+        refused("POST", f"{_DEPLOYMENT}/unpause", AGENTS),
+        refused("POST", f"{_DEPLOYMENT}/run", AGENTS),
         free("GET", "/v1/deployment_runs"),
         free("GET", "/v1/deployment_runs/{deployment_run_id}"),
     ),
@@ -98,7 +98,7 @@ ANTHROPIC_AGENT_TABLES = (
         free("GET", _VERSION),
         free("POST", f"{_VERSION}/redact"),
         # A model rewrites a memory store.
-        refused("POST", "/v1/dreams", NOT_METERED),
+        refused("POST", "/v1/dreams", AGENTS),
         free("GET", "/v1/dreams"),
         free("GET", "/v1/dreams/{dream_id}"),
         free("POST", "/v1/dreams/{dream_id}/archive"),

@@ -8,7 +8,7 @@ Sources: Azure OpenAI REST reference, data plane, 2024-10-21 and v1; openai pack
 
 from gateway.dialects.endpoint import (
     CREDENTIAL,
-    NOT_METERED,
+    DEPRECATED,
     OPENAI,
     Table,
     free,
@@ -41,7 +41,7 @@ AZURE_TABLES = (
         rows=(
             refused("POST", "/openai/realtimeapi/sessions", CREDENTIAL),
             # Videos as Azure had them before it took over OpenAI's paths for them.
-            refused("POST", "/openai/v1/video/generations/jobs", NOT_METERED),
+            refused("POST", "/openai/v1/video/generations/jobs", DEPRECATED),
             free("GET", "/openai/v1/video/generations/jobs"),
             free("GET", "/openai/v1/video/generations/jobs/{job_id}"),
             free("DELETE", "/openai/v1/video/generations/jobs/{job_id}"),

@@ -9,7 +9,10 @@ Source: Bedrock runtime API, 2023-09-30, as botocore 1.44.8 describes it (read 2
 
 from gateway.dialects.endpoint import (
     BEDROCK,
-    NOT_METERED,
+    BUCKETS,
+    CONVERSE,
+    GUARDRAILS,
+    LIVE,
     Table,
     free,
     metered,
@@ -24,15 +27,15 @@ BEDROCK_TABLES = (
         rows=(
             metered("POST", "/model/{model%}/invoke", "bedrock_messages"),
             metered("POST", "/model/{model%}/invoke-with-response-stream", "bedrock_messages"),
-            refused("POST", "/model/{model%}/invoke-with-bidirectional-stream", NOT_METERED),
-            refused("POST", "/model/{model%}/converse", NOT_METERED),
-            refused("POST", "/model/{model%}/converse-stream", NOT_METERED),
+            refused("POST", "/model/{model%}/invoke-with-bidirectional-stream", LIVE),
+            refused("POST", "/model/{model%}/converse", CONVERSE),
+            refused("POST", "/model/{model%}/converse-stream", CONVERSE),
             free("POST", "/model/{model%}/count-tokens"),
             # Guardrails are billed by the thousand characters.
-            refused("POST", "/guardrail/{guardrail}/version/{version}/apply", NOT_METERED),
-            refused("POST", "/guardrail-checks/invoke", NOT_METERED),
+            refused("POST", "/guardrail/{guardrail}/version/{version}/apply", GUARDRAILS),
+            refused("POST", "/guardrail-checks/invoke", GUARDRAILS),
             # Answers go to a bucket, past the gateway.
-            refused_below("/async-invoke", NOT_METERED),
+            refused_below("/async-invoke", BUCKETS),
         ),
     ),
 )

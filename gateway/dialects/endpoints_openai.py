@@ -8,9 +8,11 @@ Sources: OpenAI API reference and price list, openai package 3.57.0 (read 2026-1
 
 from gateway.dialects.endpoint import (
     CREDENTIAL,
+    LIVE,
     MEDIA,
-    NOT_METERED,
+    NO_PRICE,
     OPENAI,
+    OTHER_PATH_RESPONSES,
     SHUT_DOWN,
     Endpoint,
     Table,
@@ -45,7 +47,7 @@ OPENAI_TABLES = (
         "responses",
         metered("POST", "/v1/responses", "openai_responses"),
         # The same over a WebSocket: many responses on one connection.
-        refused("GET", "/v1/responses", NOT_METERED),
+        refused("GET", "/v1/responses", OTHER_PATH_RESPONSES),
         metered("POST", "/v1/responses/compact", "openai_responses"),
         free("POST", "/v1/responses/input_tokens"),
         # A response in the background tells what it used when it is asked for.
@@ -70,7 +72,7 @@ OPENAI_TABLES = (
         # Questions about an input of the Responses API's kind, and its usage object.
         metered("POST", "/v1/decisions", "openai_responses"),
         # No price is published for it.
-        refused("POST", "/v1/content_provenance_checks", NOT_METERED),
+        refused("POST", "/v1/content_provenance_checks", NO_PRICE),
     ),
     openai_table(
         "models",
@@ -90,7 +92,7 @@ OPENAI_TABLES = (
         metered("POST", "/v1/audio/transcriptions", "openai_transcription"),
         metered("POST", "/v1/audio/translations", "openai_transcription"),
         # A voice made from a prompt is the work of a model; no price is published for it.
-        refused("POST", "/v1/audio/voices", NOT_METERED),
+        refused("POST", "/v1/audio/voices", NO_PRICE),
         free("DELETE", "/v1/audio/voices/{voice_id}"),
         free("GET", "/v1/audio/voice_consents"),
         free("POST", "/v1/audio/voice_consents"),
@@ -115,7 +117,7 @@ OPENAI_TABLES = (
     openai_table(
         "realtime",
         realtime("GET", "/v1/realtime", "openai_realtime"),
-        refused("GET", "/v1/realtime/translations", NOT_METERED),
+        refused("GET", "/v1/realtime/translations", LIVE),
         refused("POST", "/v1/realtime/client_secrets", CREDENTIAL),
         refused("POST", "/v1/realtime/sessions", CREDENTIAL),
         refused("POST", "/v1/realtime/transcription_sessions", CREDENTIAL),
@@ -137,9 +139,9 @@ OPENAI_TABLES = (
         refused("POST", "/v1/live/sessions/{session_id}/refer", MEDIA),
         refused("POST", "/v1/live/sessions/{session_id}/reject", MEDIA),
         # WebSockets, in another protocol than Realtime.
-        refused("GET", "/v1/live/sessions", NOT_METERED),
-        refused("GET", "/v1/live/sessions/{session_id}/attach", NOT_METERED),
-        refused("GET", "/v1/live/sessions/{session_id}/fork", NOT_METERED),
+        refused("GET", "/v1/live/sessions", LIVE),
+        refused("GET", "/v1/live/sessions/{session_id}/attach", LIVE),
+        refused("GET", "/v1/live/sessions/{session_id}/fork", LIVE),
         free("GET", "/v1/live/sessions/{session_id}/content"),
     ),
 )

@@ -9,8 +9,9 @@ Sources: OpenAI API reference, openai package 3.57.0 (read 2026-11-26).
 
 from gateway.dialects.endpoint import (
     ADMINISTRATION,
+    AGENTS,
     CREDENTIAL,
-    NOT_METERED,
+    MACHINE,
     free,
     refused,
     refused_below,
@@ -30,13 +31,13 @@ OPENAI_AGENT_TABLES = (
         free("GET", "/v1/agents/{agent_id}"),
         free("POST", "/v1/agents/{agent_id}"),
         free("DELETE", "/v1/agents/{agent_id}"),
-        refused("POST", "/v1/agents/sessions", NOT_METERED),
+        refused("POST", "/v1/agents/sessions", AGENTS),
         free("GET", "/v1/agents/sessions"),
         free("GET", _SESSION),
         # Settings of later turns; nothing runs.
         free("POST", _SESSION),
         free("DELETE", _SESSION),
-        refused("POST", f"{_SESSION}/events", NOT_METERED),
+        refused("POST", f"{_SESSION}/events", AGENTS),
         free("GET", f"{_SESSION}/events"),
         free("GET", f"{_SESSION}/items"),
         free("GET", f"{_SESSION}/traces"),
@@ -57,21 +58,21 @@ OPENAI_AGENT_TABLES = (
     openai_table(
         "automations of agents",
         # Each starts sessions by the clock.
-        refused("POST", "/v1/agents/automations", NOT_METERED),
+        refused("POST", "/v1/agents/automations", AGENTS),
         free("GET", "/v1/agents/automations"),
         free("GET", _AUTOMATION),
-        refused("POST", _AUTOMATION, NOT_METERED),
+        refused("POST", _AUTOMATION, AGENTS),
         free("DELETE", _AUTOMATION),
         free("POST", f"{_AUTOMATION}/pause"),
-        refused("POST", f"{_AUTOMATION}/resume", NOT_METERED),
-        refused("POST", f"{_AUTOMATION}/invocations", NOT_METERED),
+        refused("POST", f"{_AUTOMATION}/resume", AGENTS),
+        refused("POST", f"{_AUTOMATION}/invocations", AGENTS),
         free("GET", f"{_AUTOMATION}/invocations"),
         free("GET", f"{_AUTOMATION}/invocations/{{invocation_id}}"),
     ),
     openai_table(
         "environments and vaults of agents",
         # A hosted machine, billed while it is up.
-        refused("POST", "/v1/agents/environments", NOT_METERED),
+        refused("POST", "/v1/agents/environments", MACHINE),
         free("GET", "/v1/agents/environments"),
         free("GET", "/v1/agents/environments/{environment_id}"),
         free("GET", "/v1/agents/environments/{environment_id}/files"),

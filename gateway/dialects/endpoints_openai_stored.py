@@ -9,7 +9,7 @@ Sources: OpenAI API reference and price list, openai package 3.57.0 (read 2026-1
 
 from gateway.dialects.endpoint import (
     ADMINISTRATION,
-    NOT_METERED,
+    GRADERS,
     SHUT_DOWN,
     free,
     metered,
@@ -53,7 +53,7 @@ OPENAI_STORED_TABLES = (
         free("GET", "/v1/fine_tuning/jobs/{fine_tuning_job_id}/checkpoints"),
         free("GET", "/v1/fine_tuning/jobs/{fine_tuning_job_id}/events"),
         # A grader may be a model, and bills its tokens.
-        refused("POST", "/v1/fine_tuning/alpha/graders/run", NOT_METERED),
+        refused("POST", "/v1/fine_tuning/alpha/graders/run", GRADERS),
         free("POST", "/v1/fine_tuning/alpha/graders/validate"),
         # Shares models with other projects, by an administrator's key.
         refused_below("/v1/fine_tuning/checkpoints", ADMINISTRATION),

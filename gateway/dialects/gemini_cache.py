@@ -123,7 +123,7 @@ class GeminiCache:
         def tell(document: object) -> Told:
             return Told(read_kept(document, created=not call.unrouted))
 
-        return JsonReader(tell)
+        return JsonReader(tell, in_words=False)
 
     def usage_filter(self) -> BodyFilter:
         return Passing()

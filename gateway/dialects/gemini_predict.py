@@ -101,7 +101,7 @@ class GeminiPredict:
             predictions = document.get("predictions") if isinstance(document, dict) else None
             return Told(read(predictions) if isinstance(predictions, list) else None)
 
-        return JsonReader(tell)
+        return JsonReader(tell, in_words=False)
 
     def usage_filter(self) -> BodyFilter:
         return Passing()

@@ -9,11 +9,15 @@ from typing import Protocol
 
 from gateway.dialects.base import Format, Request
 from gateway.dialects.batch_lines import BatchLines, lines_of
+from gateway.dialects.endpoint import OPENAI
 from gateway.dialects.forms import is_form, read_form
+from gateway.dialects.stored_references import references
 from gateway.errors import BadCall
 
 Facts = Mapping[str, object]
 NO_FACTS: Facts = {}
+# Of a file: the stored objects that the requests in it refer to. Only looked at, never stored.
+REFERS = "refers"
 
 # Some milliseconds of reading: then others have their turn.
 SLICE_BYTES = 256 * 1024
@@ -49,11 +53,21 @@ class UploadedFile:
             lines = request.body.count(b"\n", file.start, file.end) + 1
             return {"purpose": purpose or "", "bytes": file.end - file.start, "lines": lines}
         sums = BatchLines(self._formats)
+        refers: set[str] = set()
         read_bytes = 0
         for line in lines_of(request.body, start=file.start, end=file.end):
             sums.add(line)
+            refers |= _referred(line)
             read_bytes += len(line)
             if read_bytes >= SLICE_BYTES:
                 read_bytes = 0
                 yield
-        return {"purpose": purpose, **sums.facts()}
+        return {"purpose": purpose, REFERS: sorted(refers), **sums.facts()}
+
+
+def _referred(line: bytes) -> set[str]:
+    try:
+        return set(references(line, api=OPENAI)) if line.strip() else set()
+    except BadCall:
+        # Not to be told: then to nothing of the caller's.
+        return {line[:40].decode("latin-1")}

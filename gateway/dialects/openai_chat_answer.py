@@ -48,23 +48,25 @@ def stream_reader(call: Call) -> AnswerReader:
 
 
 def json_reader(call: Call) -> AnswerReader:
-    pieces = partial(made_searches, call)
+    return JsonReader(partial(_story, call), glance=partial(_glance, call))
 
-    def tell(document: object) -> Story:
-        story = Story(
-            part="message",
-            audio_format=_audio_format(call),
-            under_schema=under_schema(call.document),
-            pieces=pieces,
-        )
-        story.add(document)
-        return story
 
-    def glance(body: bytes) -> Reported | None:
-        # The model's name stands before the members that a glance sees.
-        return None if may_name_a_searcher(body) else last_members(body, pieces=pieces)
+def _story(call: Call, document: object) -> Story:
+    story = Story(
+        part="message",
+        audio_format=_audio_format(call),
+        under_schema=under_schema(call.document),
+        pieces=partial(made_searches, call),
+    )
+    story.add(document)
+    return story
 
-    return JsonReader(tell, glance=glance)
+
+def _glance(call: Call, body: bytes) -> Reported | None:
+    # The model's name stands before the members that a glance sees.
+    if may_name_a_searcher(body):
+        return None
+    return last_members(body, pieces=partial(made_searches, call))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ OpenAI's guide on web search, "Chat Completions"; OpenRouter's guides on web sea
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from gateway.dialects.json_body import kind_of, objects
 from gateway.dialects.openai_hosted_tools import CALLS_ASSUMED
@@ -26,8 +27,8 @@ ONE: Pieces = (("web_search", 1),)
 
 def offered_searches(document: Mapping[str, object], model: str) -> Pieces:
     """The most a call may make."""
-    tools = objects(document.get("tools"))
-    if any(kind_of(tool) == "openrouter:web_search" for tool in tools):
+    tools = document.get("tools")
+    if tools and any(kind_of(tool) == "openrouter:web_search" for tool in objects(tools)):
         return (("web_search", CALLS_ASSUMED),)
     return ONE if _asked(document) or _searches(model) else ()
 
@@ -46,11 +47,14 @@ def may_name_a_searcher(answer: bytes) -> bool:
 
 
 def _asked(document: Mapping[str, object]) -> bool:
-    plugins = objects(document.get("plugins"))
-    options = document.get("web_search_options")
-    return isinstance(options, dict) or any(plugin.get("id") == "web" for plugin in plugins)
+    if isinstance(document.get("web_search_options"), dict):
+        return True
+    plugins = document.get("plugins")
+    return bool(plugins) and any(plugin.get("id") == "web" for plugin in objects(plugins))
 
 
+# Names are made up by strangers, so what is remembered of them is bounded.
+@lru_cache(maxsize=1024)
 def _searches(model: str) -> bool:
     name = bare_name(model)
     return any(fnmatchcase(name, match) for match in SEARCHING_MODELS)

@@ -27,7 +27,7 @@ def json_reader(call: Call) -> AnswerReader:
         pictures.add_all(document)
         return pictures
 
-    return Squeezed(JsonReader(tell))
+    return Squeezed(JsonReader(tell, in_words=False))
 
 
 class Pictures:

@@ -30,7 +30,7 @@ def json_reader(call: Call) -> AnswerReader:
         transcript.add(document)
         return transcript
 
-    return JsonReader(tell)
+    return JsonReader(tell, in_words=False)
 
 
 class Transcript:

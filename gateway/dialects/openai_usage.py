@@ -194,7 +194,7 @@ def _read(reported: Mapping[str, object], *, tier: str, pieces: Pieces) -> Usage
         output_reasoning=reasoning,
         output_audio=audio_out,
         output_image=image_out,
-        pieces=tuple(sorted((dict(pieces) | _pieces(reported)).items())),
+        pieces=_pieces(reported, pieces),
         service_tier=tier,
     )
 
@@ -215,15 +215,17 @@ def _beside(reported: Mapping[str, object], told: int, reasoning: int) -> int:
     return total - told if reasoning in (0, total - told) else 0
 
 
-def _pieces(reported: Mapping[str, object]) -> dict[str, int]:
-    tools = details(reported.get("server_tool_use")) or {}
+def _pieces(reported: Mapping[str, object], known: Pieces) -> Pieces:
+    tools = details(reported.get("server_tool_use"))
     # Mistral's own examples show an empty object where nothing was heard.
     heard_s = reported.get("prompt_audio_seconds") or None
-    counts = {
+    if tools is None and heard_s is None:
+        return known
+    told = {
         "audio_second": part(heard_s, TOKENS_MAX),
-        "web_search": part(tools.get("web_search_requests"), TOKENS_MAX),
+        "web_search": part((tools or {}).get("web_search_requests"), TOKENS_MAX),
     }
-    return {name: count for name, count in counts.items() if count}
+    return tuple(sorted((dict(known) | {name: told[name] for name in told if told[name]}).items()))
 
 
 def details(value: object) -> Mapping[str, object] | None:

@@ -186,10 +186,12 @@ class JsonReader:
         "_body",
         "_bytes",
         "_glance",
+        "_in_words",
         "_pieces",
         "_reported",
         "_story",
         "_story_of",
+        "_unread",
         "pending_bytes",
     )
 
@@ -198,14 +200,18 @@ class JsonReader:
         story: Callable[[object], Story],
         *,
         glance: Callable[[bytes], Reported | None] | None = None,
+        in_words: bool = True,
     ) -> None:
+        """`in_words`: what is no JSON was words all the same, and counts as what it is."""
         self._story_of = story
         self._glance = glance
+        self._in_words = in_words
         self._pieces: list[bytes] = []
         self._bytes = 0
         # The whole answer, once it is over, and what was read of it if anybody asked.
         self._body: bytes | None = None
         self._story: Story | None = None
+        self._unread = b""
         self._reported: Reported | None = None
         self.pending_bytes = 0
 
@@ -222,7 +228,11 @@ class JsonReader:
         if self._body is None:
             return []
         self.pending_bytes = 0
-        return self._read().take_pieces()
+        pieces = self._read().take_pieces()
+        if self._unread:
+            pieces.append(OutputPiece("unread", self._unread.decode("utf-8", "replace")))
+            self._unread = b""
+        return pieces
 
     def close(self) -> Reported | None:
         if self._body is None:
@@ -243,7 +253,10 @@ class JsonReader:
 
     def _read(self) -> Story:
         if self._story is None:
-            self._story = self._story_of(decoded(self._body or b""))
+            document = decoded(self._body or b"")
+            if document is None and self._in_words:
+                self._unread = self._body or b""
+            self._story = self._story_of(document)
         return self._story
 
     def withdraw(self) -> None:

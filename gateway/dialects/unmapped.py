@@ -28,12 +28,13 @@ def _collect(
     values: Mapping[str, object], known: Known, path: str, found: dict[str, int | float], depth: int
 ) -> None:
     for name, value in values.items():
-        inner = known.get(name)
-        if isinstance(value, dict):
-            if depth and (inner is not None or name not in known):
-                _collect(value, inner or NOTHING_KNOWN, f"{path}{name}.", found, depth - 1)
         # By type, not isinstance: true is no number.
-        elif name not in known and value and (type(value) is int or type(value) is float):
-            if len(found) == NUMBERS_MAX:
-                return
-            found[f"{path}{name}"] = value
+        if type(value) is int or type(value) is float:
+            if value and name not in known:
+                if len(found) == NUMBERS_MAX:
+                    return
+                found[f"{path}{name}"] = value
+        elif isinstance(value, dict) and depth:
+            inner = known.get(name)
+            if inner is not None or name not in known:
+                _collect(value, inner or NOTHING_KNOWN, f"{path}{name}.", found, depth - 1)

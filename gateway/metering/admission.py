@@ -112,6 +112,13 @@ def _limit_refusal(refused: Refused, charge: Charge) -> GatewayError:
             retry_after_s=HELD_RETRY_S,
             details=details,
         )
+    if not charge.resets_ms:
+        return QuotaExceeded(
+            f"The limit of {limit.ceiling} {limit.unit} in total has {room} left and this call "
+            f"needs {charge.least}. Have it raised.",
+            should_retry=False,
+            details=details,
+        )
     wait_s = max(0, charge.resets_ms - refused.now_ms) / 1000
     if charge.least > limit.ceiling:
         return QuotaExceeded(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from enum import StrEnum
 
+from gateway.metering.hedging import CutOff
 from gateway.metering.usage import Provenance, TokenClass, Usage
 from gateway.values import call_value
 
@@ -48,6 +49,10 @@ class UsageEvent:
     charge_ucr: int = 0
     ttfb_ms: int = 0
     duration_ms: int = 0
+    attempts: int = 1
+    """Providers that were asked until one served it."""
+    cut_off: CutOff | None = None
+    """Whom it had been sent to as well."""
     unmapped: Mapping[str, int | float] = field(default_factory=dict, hash=False)
     """Numbers of the provider's usage that no mapping table names, by dotted path; not charged."""
 

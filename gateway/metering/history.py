@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.metering.journal import Entry
-from gateway.metering.usage import Pieces
+from gateway.metering.usage import Pieces, TokenClass, Usage
 from gateway.values import call_value
 
 MINUTE_MS = 60_000
@@ -97,6 +97,27 @@ class Record:
     observed_ucr: int
     ttfb_ms: int
     duration_ms: int
+
+    @property
+    def usage(self) -> Usage:
+        tokens = dict(zip(map(str, TokenClass), self.tokens, strict=True))
+        return Usage(**tokens, pieces=self.pieces, service_tier=self.service_tier)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which records of all accounts. Those behind `before`, a record's id, are looked through, at
+    most `looked_at` of them, for `limit` that were charged from `start_ms` on. Empty filters let
+    all pass."""
+
+    start_ms: int
+    before: int | None
+    looked_at: int
+    limit: int
+    accounts: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    provenances: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

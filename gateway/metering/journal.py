@@ -23,14 +23,14 @@ Slices = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One movement. `kind`: settled, expired, late, funded, grant_expired, debt_paid,
-    voided, corrected.
+    """One movement (`kind`: one of MOVEMENTS), or a notice beside it (`notices.py`).
 
     `amount_ucr` is what this entry charged (or funded, or lapsed, or took back); `slices` which
     grants paid. For settled, expired, late, voided, corrected and debt_paid (which charges nothing
     and carries a negative debt): amount = Σ slices + debt + observed.
-    `event` is the decoded usage event, empty for movements without one; `event_text` the same as
-    it was written. `entry_id`: `<ms of the ledger's clock>-<number within it>`.
+    `event` is the decoded usage event, or what a grant or correction was `given` as, so that it
+    can be given again; empty for other movements. `event_text` is the same as it was written.
+    `entry_id`: `<ms of the ledger's clock>-<number within it>`.
     """
 
     entry_id: str
@@ -65,6 +65,9 @@ FUNDED = "funded"
 LAPSED = "grant_expired"
 TAKEN_BACK = frozenset({"voided", "corrected"})
 CHARGING = frozenset({"settled", "expired", "late"})
+ROLLED_OVER = "rolled_over"
+MOVEMENTS = (*sorted(CHARGING), FUNDED, LAPSED, ROLLED_OVER, "debt_paid", *sorted(TAKEN_BACK))
+"""What a statement lists. Rolling over moves nothing: it tells what did not lapse."""
 
 
 def shard_of(account_id: str) -> int:

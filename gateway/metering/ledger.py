@@ -44,6 +44,11 @@ class Grant:
     effective_ms: int = 0
     expires_ms: int = 0
     note: str = ""
+    rollover_ucr: int = 0
+    """So much of what is left stays at its expiry, once, until `rollover_ms`."""
+    rollover_ms: int = 0
+    plan_since_ms: int | None = None
+    """Only if the account has been on its plan since then; else Conflict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +62,19 @@ class Granted:
 @dataclass(frozen=True, slots=True)
 class VoidGrant:
     """Take back what is left of a grant. What running calls hold of it may still pay for them; what
-    they give back is void as well."""
+    they give back is void as well.
+
+    `up_to_ucr`: no more than that, all that was ever taken back of it included.
+    """
 
     grant_id: str
     account_id: str
+    up_to_ucr: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Voided:
-    """`repeated`: it was void already. Otherwise `voided_ucr` was free until now."""
+    """`repeated`: that much of it was void already. Otherwise `voided_ucr` was free until now."""
 
     repeated: bool
     voided_ucr: int
@@ -123,6 +132,10 @@ class Reserve:
     """Answer what would happen, and hold nothing. Not with `only_if_ample`."""
     reservation: "Reservation | None" = None
     """Kept with the hold, for whoever ends it."""
+
+    def release(self) -> "Release":
+        """What gives it back, wherever the answer is lost."""
+        return Release(self.hold_id, self.account_id, self.charges)
 
 
 AMPLE = 4
@@ -244,6 +257,8 @@ class Settle:
     observe: bool = False
     job: str = ""
     """The name of the job whose hold this is: that is over as well, in the same step."""
+    again: bool = False
+    """The ledger may have confirmed it before it went back in time, and others were told so."""
 
 
 @call_value
@@ -295,42 +310,3 @@ class Release:
 @dataclass(frozen=True, slots=True)
 class Released:
     returned_ucr: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GrantState:
-    grant_id: str
-    kind: GrantKind
-    amount_ucr: int
-    remaining_ucr: int
-    held_ucr: int
-    consumed_ucr: int
-    expired_ucr: int
-    voided_ucr: int
-    priority: int
-    effective_ms: int
-    expires_ms: int
-    note: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Balance:
-    """One atomic snapshot. For each grant: amount = remaining + held + consumed + expired + voided.
-
-    `available_ucr`: remaining of grants effective now. `charged_ucr` = Σ of the account's usage
-    events; `corrected_ucr` is the debt that corrections made, ever; and charged + corrected =
-    Σ consumed + debt + observed.
-    """
-
-    account_id: str
-    available_ucr: int
-    held_ucr: int
-    overdraft_held_ucr: int
-    debt_ucr: int
-    observed_ucr: int
-    charged_ucr: int
-    corrected_ucr: int
-    granted_ucr: int
-    live_holds: int
-    now_ms: int
-    grants: tuple[GrantState, ...]

@@ -5,15 +5,17 @@ none of that: it holds `least` (or `full`, where there is ample room) units in a
 that would pass the ceiling, and at settlement replaces what is held by what was used.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 
+from gateway.metering.periods import Every, calendar_anchor, period_around
 from gateway.values import call_value
 
-# A bucket outlives its window by the longest stream we let run, so a late settle finds it.
-BUCKET_GRACE_MS = 24 * 3_600_000
+# A bucket outlives its window by what a caller's clock may be off, twice: nobody is counted in it
+# later than that.
+BUCKET_GRACE_MS = 2_000
 MINUTE_MS = 60_000
 
 
@@ -26,20 +28,37 @@ class Unit(StrEnum):
     CALLS = "calls"
 
 
+# As people write them: they think in credits, the ledger counts in microcredits.
+UNITS: Mapping[str, Unit] = {
+    "requests": Unit.REQUESTS,
+    "tokens": Unit.TOKENS,
+    "calls": Unit.CALLS,
+    "credits": Unit.MICROCREDITS,
+}
+
+
 class Window(StrEnum):
-    """UTC calendar windows; NONE is for parallel calls, which have no period."""
+    """UTC calendar windows, weeks from Monday. NONE is for parallel calls, which have no period;
+    TOTAL never ends: what was used stays used."""
 
     NONE = "none"
     MINUTE = "minute"
     HOUR = "hour"
     DAY = "day"
+    WEEK = "week"
     MONTH = "month"
+    TOTAL = "total"
+
+
+BUDGET_WINDOWS = (Window.DAY, Window.WEEK, Window.MONTH, Window.TOTAL)
+"""Those of budgets; what is shorter is a rate."""
 
 
 class Scope(StrEnum):
-    """Whose bucket: one per account, or one for each key."""
+    """Whose bucket: one per account, one for each of its projects, or one for each key."""
 
     ACCOUNT = "account"
+    PROJECT = "project"
     KEY = "key"
 
 
@@ -53,12 +72,15 @@ class Limit:
     """Count and report, never refuse."""
 
     name: str = field(init=False, compare=False, repr=False)
-    """As users write it: `tokens_per_minute`, `calls_in_parallel`."""
+    """As users write it: `tokens_per_minute`, `calls_in_parallel`, `tokens_in_total`."""
     _hash: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        calls = self.unit is Unit.CALLS
-        name = "calls_in_parallel" if calls else f"{self.unit}_per_{self.window}"
+        name = f"{self.unit}_per_{self.window}"
+        if self.unit is Unit.CALLS:
+            name = "calls_in_parallel"
+        elif self.window is Window.TOTAL:
+            name = f"{self.unit}_in_total"
         object.__setattr__(self, "name", name)
         kind = (self.unit, self.ceiling, self.window, self.scope, self.shadow)
         object.__setattr__(self, "_hash", hash(kind))
@@ -98,12 +120,20 @@ class Charge:
         return self.limit.ceiling
 
 
-def effective_limits(plan: tuple[Limit, ...], key: tuple[Limit, ...]) -> tuple[Limit, ...]:
-    """The plan's limits and the key's own, which replaces the plan's limit of the same kind."""
-    if not key:
-        return plan
-    own = {_kind(limit) for limit in key}
-    return tuple(limit for limit in plan if _kind(limit) not in own) + key
+def effective_limits(plan: tuple[Limit, ...], *own: tuple[Limit, ...]) -> tuple[Limit, ...]:
+    """The plan's limits and others' own, which replace those of the same kind."""
+    for limits in own:
+        if limits:
+            kinds = {_kind(limit) for limit in limits}
+            plan = tuple(limit for limit in plan if _kind(limit) not in kinds) + limits
+    return plan
+
+
+def raised(plan: tuple[Limit, ...], key: tuple[Limit, ...]) -> Limit | None:
+    """The first of the plan's limits that one of the key's own would take the place of with a
+    higher ceiling."""
+    own = {_kind(limit): limit.ceiling for limit in key}
+    return next((limit for limit in plan if own.get(_kind(limit), 0) > limit.ceiling), None)
 
 
 def unpaced(limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
@@ -118,8 +148,17 @@ def _kind(limit: Limit) -> tuple[Unit, Window, Scope, bool]:
     return limit.unit, limit.window, limit.scope, limit.shadow
 
 
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose buckets a call is counted in; "" where there is no such."""
+
+    account_id: str
+    project_id: str = ""
+    key_id: str = ""
+
+
 def charges_for(
-    limits: tuple[Limit, ...], need: Need, *, account_id: str, key_id: str, now_ms: int
+    limits: tuple[Limit, ...], need: Need, *, whose: Whose, now_ms: int
 ) -> tuple[Charge, ...]:
     """The charges of one call; `now_ms` is the ledger's clock, which decides the windows."""
     return tuple(
@@ -136,7 +175,7 @@ def charges_for(
                 resets_ms=slot.resets_ms,
                 expires_ms=slot.expires_ms,
             )
-            for slot in _slots(limits, account_id, key_id, now_ms // MINUTE_MS)
+            for slot in _slots(limits, whose, now_ms // MINUTE_MS)
         ]
     )
 
@@ -152,15 +191,22 @@ class _Slot:
 
 
 @lru_cache(maxsize=16_384)
-def _slots(
-    limits: tuple[Limit, ...], account_id: str, key_id: str, minute: int
-) -> tuple[_Slot, ...]:
-    return tuple(_slot(limit, account_id, key_id, minute * MINUTE_MS) for limit in limits)
+def _slots(limits: tuple[Limit, ...], whose: Whose, minute: int) -> tuple[_Slot, ...]:
+    # A limit for each project is no concern of a call that belongs to none.
+    owners = {
+        Scope.ACCOUNT: f"a:{whose.account_id}",
+        Scope.PROJECT: whose.project_id and f"p:{whose.account_id}:{whose.project_id}",
+        Scope.KEY: whose.key_id and f"k:{whose.key_id}",
+    }
+    return tuple(
+        _slot(limit, owners[limit.scope], minute * MINUTE_MS)
+        for limit in limits
+        if owners[limit.scope]
+    )
 
 
-def _slot(limit: Limit, account_id: str, key_id: str, now_ms: int) -> _Slot:
+def _slot(limit: Limit, owner: str, now_ms: int) -> _Slot:
     start_ms, end_ms = window_bounds(limit.window, now_ms)
-    owner = f"a:{account_id}" if limit.scope is Scope.ACCOUNT else f"k:{key_id}"
     # A shadow limit tries out another ceiling beside the real one: in the real one's bucket it
     # would count every call twice.
     kind = "shadow:" if limit.shadow else ""
@@ -194,21 +240,19 @@ def amounts_of(charges: tuple[Charge, ...], *, charge_ucr: int, tokens: int) -> 
 
 
 def window_bounds(window: Window, now_ms: int) -> tuple[int, int]:
-    """Start and end of the UTC window around `now_ms`, in ms; (0, 0) without a window."""
+    """Start and end of the UTC window around `now_ms`, in ms; (0, 0) for one without an end."""
     match window:
-        case Window.NONE:
+        case Window.NONE | Window.TOTAL:
             return 0, 0
-        case Window.MINUTE | Window.HOUR | Window.DAY:
+        case Window.MINUTE | Window.HOUR:
             length_ms = _LENGTH_MS[window]
             start_ms = now_ms - now_ms % length_ms
             return start_ms, start_ms + length_ms
-        case Window.MONTH:
-            start = datetime.fromtimestamp(now_ms // 1000, UTC).replace(
-                day=1, hour=0, minute=0, second=0
-            )
-            # Day 1 plus 32 days is always in the next month.
-            end = (start + timedelta(days=32)).replace(day=1)
-            return int(start.timestamp()) * 1000, int(end.timestamp()) * 1000
+        case Window.DAY | Window.WEEK | Window.MONTH:
+            every = _EVERY[window]
+            period = period_around(now_ms, every=every, anchor_ms=calendar_anchor(every))
+            return period.start_ms, period.end_ms
 
 
-_LENGTH_MS = {Window.MINUTE: MINUTE_MS, Window.HOUR: 3_600_000, Window.DAY: 86_400_000}
+_LENGTH_MS = {Window.MINUTE: MINUTE_MS, Window.HOUR: 3_600_000}
+_EVERY = {Window.DAY: Every.DAY, Window.WEEK: Every.WEEK, Window.MONTH: Every.MONTH}

@@ -124,6 +124,8 @@ class ModelPrice:
     max_output_tokens: int = 128_000
     source: str = ""
     checked: str = ""
+    purchase: "ModelPrice | None" = None
+    """What the provider bills for it, where the operator says so: never what is charged."""
 
     def rates_for(self, input_tokens: int) -> Rates:
         rates = self.tiers[0].rates

@@ -8,7 +8,14 @@ held and charged as calls of ours are, by the same rate card, and count against 
 from dataclasses import dataclass, replace
 
 from gateway.errors import BadCall, Forbidden
-from gateway.metering.accounts import Account, Status, VirtualKey
+from gateway.metering.accounts import (
+    Account,
+    Project,
+    Status,
+    VirtualKey,
+    limits_of,
+    project_inactive,
+)
 from gateway.metering.call import TEXT_ONLY, Call, Terms
 from gateway.metering.estimate import Estimate, estimate, need
 from gateway.metering.events import End, UsageEvent
@@ -17,9 +24,9 @@ from gateway.metering.limits import (
     Charge,
     Limit,
     Need,
+    Whose,
     amounts_of,
     charges_for,
-    effective_limits,
     in_unit,
 )
 from gateway.metering.plans import Plan, model_allowed
@@ -100,6 +107,12 @@ class Payer:
     account: Account
     plan: Plan
     key: VirtualKey | None
+    project: Project | None = None
+
+    @property
+    def whose(self) -> Whose:
+        project_id = self.project.project_id if self.project else ""
+        return Whose(self.account.account_id, project_id, self.key_id)
 
     @property
     def key_id(self) -> str:
@@ -107,7 +120,7 @@ class Payer:
 
     @property
     def limits(self) -> tuple[Limit, ...]:
-        return effective_limits(self.plan.limits, self.key.limits if self.key else ())
+        return limits_of(self.plan, self.project, self.key)
 
     def check_model(self, model: str) -> None:
         own = self.key.models if self.key else ()
@@ -115,10 +128,12 @@ class Payer:
             raise Forbidden(f"The model {model!r} is not available to this account or key.")
 
     def check_active(self, now_ms: int) -> None:
-        """Raises Forbidden for a key that would be refused if it called."""
+        """Raises Forbidden for a key or project that would be refused if it called."""
         key = self.key
         if key and (key.status is not Status.ACTIVE or 0 < key.expires_ms <= now_ms):
             raise key_inactive()
+        if self.project and self.project.status is not Status.ACTIVE:
+            raise project_inactive()
 
 
 def key_inactive() -> Forbidden:
@@ -151,9 +166,7 @@ class Wish:
         sized, needed = self.size
         account_id, key_id = self.payer.account.account_id, self.payer.key_id
         plan = self.payer.plan
-        charges = charges_for(
-            self.payer.limits, needed, account_id=account_id, key_id=key_id, now_ms=now_ms
-        )
+        charges = charges_for(self.payer.limits, needed, whose=self.payer.whose, now_ms=now_ms)
         return Reserve(
             hold_id=self.hold_id,
             account_id=account_id,

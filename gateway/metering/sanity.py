@@ -1,4 +1,7 @@
-"""Is the usage a provider reports believable? Its number is money: it is bounded, not trusted."""
+"""Is the usage a provider reports believable? Its number is money: it is bounded, not trusted. And
+how long may an answer be, before whoever sends it cannot mean what was asked?"""
+
+from typing import NamedTuple
 
 from gateway.metering.call import Call
 from gateway.metering.pricing import ModelPrice
@@ -16,6 +19,32 @@ ANSWER_BYTES_FREE = 16_384
 # Our count and the provider's differ by framing and, for vendors with a vocabulary of their own,
 # by a third: half as much again and then some is no rounding.
 SHORTFALL_TOKENS = 64
+# Whatever surrounds the words: no answer that is read at once may be longer.
+BYTES_FREE = 64 * 1024 * 1024
+
+
+class Ceiling(NamedTuple):
+    """What no honest answer is longer than."""
+
+    tokens: int
+    bytes: int
+
+
+UNBOUNDED = Ceiling(2**62, 2**62)
+
+
+def ceiling(call: Call, price: ModelPrice) -> Ceiling:
+    """Of an answer in words: twice what was asked for, since servers count in their own way. What
+    is told in bytes or pieces (sound, pictures, vectors, batches) is bounded by its own kind."""
+    in_words = call.by_piece is None and call.many is None and not call.terms.media
+    if not in_words or call.whole or call.deferred or not price.max_output_tokens:
+        return UNBOUNDED
+    cap = call.max_output_tokens
+    if cap == 0:
+        return UNBOUNDED
+    each = price.max_output_tokens if cap is None else min(cap, price.max_output_tokens)
+    most = SLACK * each * call.choices * call.prompts * call.turns + SHORTFALL_TOKENS
+    return Ceiling(most, BYTES_FREE + TEXT_BYTES_PER_TOKEN * most)
 
 
 def plausible(
@@ -47,6 +76,7 @@ def _possible(usage: Usage, call: Call, price: ModelPrice) -> bool:
         (usage.input_tokens > 0 or usage.pieces != ())
         and usage.input_tokens <= SLACK * call.prompts * call.turns * price.context_tokens
         and usage.output_tokens <= SLACK * call.choices * call.prompts * price.max_output_tokens
+        and usage.output_tokens <= ceiling(call, price).tokens
     )
 
 

@@ -6,24 +6,28 @@ credit for N, not on credit for N bounds.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.dialects.base import Api, Format
-from gateway.errors import Forbidden, GatewayError, StoreUnavailable
+from gateway.errors import GatewayError, StoreBehind, StoreUnavailable
 from gateway.metering.accounts import Caller
 from gateway.metering.admission import Asked, refusal
-from gateway.metering.call import TEXT_ONLY, Call
-from gateway.metering.estimate import Estimate, as_sold, estimate, need
+from gateway.metering.advances import Drawn
+from gateway.metering.call import Call
+from gateway.metering.estimate import as_sold, estimate, need
 from gateway.metering.ledger import PLENTY, ClockSkewed, Reason, Refused, Release, Reserve, Reserved
-from gateway.metering.limits import Charge, Need, Unit, charges_for, effective_limits, unpaced
-from gateway.metering.plans import model_allowed
-from gateway.metering.pricing import ModelPrice, RateCard
-from gateway.metering.routes import Route, find_route
+from gateway.metering.limits import Charge, Need, Unit, charges_for, unpaced
+from gateway.metering.plans import Plan
+from gateway.metering.pricing import RateCard
+from gateway.metering.routes import Route
 from gateway.metering.usage import Usage
+from gateway.proxy.advances import Advances
+from gateway.proxy.draw import Draw
+from gateway.proxy.lines import Line, Lines
 from gateway.proxy.meter import count_prompt
 from gateway.proxy.settlements import Settlements
-from gateway.proxy.ticket import Ticket
+from gateway.proxy.ticket import Ticket, Way
 from gateway.stores.base import Ledger
 from gateway.tokens.base import TokenCounter
 
@@ -31,16 +35,6 @@ from gateway.tokens.base import TokenCounter
 CLOCK_RETRIES = 3
 STORE_RETRY_S = 1.0
 TIGHT_ACCOUNTS_MAX = 10_000
-# Models priced and allowed for somebody; names come from callers, so their number is bounded.
-LINES_MAX = 4_096
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """Where a model is routed and what it costs there."""
-
-    route: Route
-    price: ModelPrice
 
 
 class Admission:
@@ -54,98 +48,144 @@ class Admission:
         providers: Mapping[str, Sequence[str]],
         rate_card: RateCard,
         lease_ms: int,
+        advances: Advances,
     ) -> None:
         """`providers`: by API, the names of those that serve it; the first is its own, which
         serves what has no model."""
         self._ledger = ledger
         self._settlements = settlements
         self._counter = counter
-        self._routes = routes
-        self._providers = providers
-        self._rate_card = rate_card
         self._lease_ms = lease_ms
+        self._advances = advances
         self._tight: set[str] = set()
-        self._lines: dict[tuple[str, str, tuple[str, ...], tuple[str, ...]], Line] = {}
+        self._lines = Lines(routes, providers=providers, rate_card=rate_card)
 
     async def admit(
-        self, call: Call, *, caller: Caller, api: Api, dialect: Format, request_id: str
+        self,
+        call: Call,
+        *,
+        caller: Caller,
+        api: Api,
+        dialect: Format,
+        request_id: str,
+        stays: Callable[[], bool],
     ) -> Ticket:
-        """The ticket of an admitted call; raises what the caller is to be told otherwise."""
+        """The ticket of an admitted call; raises what the caller is to be told otherwise.
+
+        `stays` is asked where several providers have the model: does the call belong to the one
+        that keeps what is stored?
+        """
         if not self._settlements.healthy:
             raise unavailable("Usage could not be recorded right now")
-        call, line = self._priced(call, caller, api)
-        # Images are priced by model: an alias must be counted as what it stands for.
-        model = line.route.upstream_name(call.model)
-        resolved = call if model == call.model else replace(call, model=model)
-        account_id = caller.account.account_id
-        bound = dialect.prompt_bound_tokens(resolved, context_tokens=line.price.context_tokens)
-        prompt = Usage(input_uncached=bound, pieces=call.owed)
-        sized = estimate(call, price=line.price, plan=caller.plan, prompt=prompt, exact=False)
-        # A batch is of a size of its own: it says nothing of how far credit goes for a call.
-        rough = not caller.plan.observes and call.many is None and account_id not in self._tight
-        if not rough and not caller.plan.observes:
-            sized = await self._counted(sized, resolved, dialect)
-        attempt = await self._reserve(
-            sized, call, line=line, caller=caller, request_id=request_id, rough=rough
-        )
-        if rough and _worth_counting(attempt):
-            self._note_tight(account_id)
-            sized = await self._counted(sized, resolved, dialect)
-            attempt = await self._reserve(
-                sized, call, line=line, caller=caller, request_id=request_id, rough=False
-            )
-        elif not rough and attempt.plenty:
-            self._tight.discard(account_id)
+        caller.check_active()
+        lines = self._lines.of(call, caller, api, stays=stays)
+        ways = [self._way(call, line, caller.plan, dialect) for line in lines]
+        applicant = Applicant(request_id, caller, dialect)
+        try:
+            ways, attempt = await self._held(ways, applicant)
+        except Unanswered as error:
+            ways, attempt = await self._drawn(ways, applicant, error)
         if isinstance(attempt.answer, Refused):
-            raise _refusal(attempt.answer, attempt, line.price, call=call, api=api)
+            raise _refusal(attempt.answer, attempt, ways[0], api=api)
+        first = ways[0]
         return Ticket(
             request_id=request_id,
             api=api,
             dialect=dialect,
             caller=caller,
-            call=call,
-            price=line.price,
-            provider=line.route.provider,
-            model=model,
+            call=first.call,
+            price=first.price,
+            provider=first.route.provider,
+            model=first.resolved.model,
             charges=attempt.ask.charges,
-            prompt=attempt.sized.prompt,
-            prompt_exact=attempt.sized.exact,
+            prompt=first.sized.prompt,
+            prompt_exact=first.sized.exact,
             held_ucr=attempt.answer.held_ucr,
             full=attempt.covers_worst_case(attempt.answer),
             rooms=attempt.answer.rooms,
             started_ms=attempt.ask.now_ms,
+            ways=tuple(ways),
+            draw=attempt.draw,
+        )
+
+    async def _held(self, ways: list[Way], applicant: "Applicant") -> "tuple[list[Way], Attempt]":
+        """Held by the store, or refused by it. Raises Unanswered."""
+        caller = applicant.caller
+        account_id = caller.account.account_id
+        # A batch is of a size of its own: it says nothing of how far credit goes for a call.
+        whole = ways[0].call.many is not None or caller.plan.observes
+        rough = not whole and account_id not in self._tight
+        if not rough and not caller.plan.observes:
+            ways = await self._counted(ways, applicant.dialect)
+        attempt = await self._reserve(ways, applicant, rough=rough)
+        if rough and _worth_counting(attempt):
+            self._note_tight(account_id)
+            ways = await self._counted(ways, applicant.dialect)
+            attempt = await self._reserve(ways, applicant, rough=False)
+        elif not rough and attempt.plenty:
+            self._tight.discard(account_id)
+        self._advances.seen(caller, attempt.answer)
+        return ways, attempt
+
+    async def _drawn(
+        self, ways: list[Way], applicant: "Applicant", error: "Unanswered"
+    ) -> "tuple[list[Way], Attempt]":
+        """Promised of an advance, since the store did not answer. Raises the error otherwise.
+
+        The call keeps its id: if the store held for it all the same, the call's end ends that.
+        """
+        draw = None
+        try:
+            if applicant.caller.plan.away is not None:
+                ways, draw = await self._promised(ways, applicant)
+        finally:
+            if draw is None:
+                # Whether it was held is unknown: give it back by its id, once that is possible.
+                self._settlements.release(error.release)
+        if draw is None:
+            raise error
+        return ways, Attempt(draw.ask, draw.answer(), draw)
+
+    async def _promised(
+        self, ways: list[Way], applicant: "Applicant"
+    ) -> tuple[list[Way], Draw | None]:
+        call = ways[0].call
+        if call.deferred or call.many is not None:
+            # A job, or many calls: more than this process will see the end of.
+            self._advances.note(Drawn.UNBOUNDED)
+            return ways, None
+        if not await self._settlements.place_for_another():
+            self._advances.note(Drawn.NO_PLACE)
+            return ways, None
+        ways = await self._counted(ways, applicant.dialect)
+        return ways, self._advances.draw(
+            self._asked(ways, applicant, rough=False), applicant.caller
         )
 
     def check(self, call: Call, *, caller: Caller, api: Api) -> None:
         """Raises Forbidden for a model that this caller may not use or that has no price."""
-        self._priced(call, caller, api)
+        self._lines.staying(call, caller, api)
 
     def unheld(
         self, call: Call, *, caller: Caller, api: Api, dialect: Format, request_id: str
     ) -> Ticket:
         """For what a provider began without being asked by a call that was admitted: nothing is
         held, and settling it charges the account as the late settlement of a lost hold does."""
-        call, line = self._priced(call, caller, api)
-        limits = effective_limits(caller.plan.limits, caller.key.limits)
+        line = self._lines.staying(call, caller, api)
+        sold = as_sold(call, line.price)
         now_ms = self._ledger.now_ms()
-        charges = charges_for(
-            limits,
-            Need(0, 0, 0, 0),
-            account_id=caller.account.account_id,
-            key_id=caller.key.key_id,
-            now_ms=now_ms,
-        )
+        charges = charges_for(caller.limits, Need(0, 0, 0, 0), whose=caller.whose, now_ms=now_ms)
         return Ticket(
             request_id=request_id,
             api=api,
             dialect=dialect,
             caller=caller,
-            call=call,
+            call=sold,
             price=line.price,
             provider=line.route.provider,
             model=line.route.upstream_name(call.model),
             charges=charges,
-            prompt=Usage(input_uncached=call.text_bytes),
+            prompt=Usage(input_uncached=sold.text_bytes),
             prompt_exact=True,
             held_ucr=0,
             full=False,
@@ -153,15 +193,26 @@ class Admission:
             started_ms=now_ms,
         )
 
-    async def _counted(self, sized: Estimate, resolved: Call, dialect: Format) -> Estimate:
-        # What the caller only named (a file by its id) cannot be counted: the bound stands.
-        if resolved.opaque_inputs:
-            return sized
-        counted = await count_prompt(resolved, dialect, self._counter)
-        # The model reads no more than its context, to which the bound is cut.
-        if counted.input_tokens > sized.input_tokens:
-            counted = sized.prompt
-        return replace(sized, prompt=counted, exact=True)
+    def _way(self, call: Call, line: Line, plan: Plan, dialect: Format) -> Way:
+        price = line.price
+        sold = as_sold(call, price)
+        # Images are priced by model: an alias must be counted as what it stands for.
+        model = line.route.upstream_name(sold.model)
+        resolved = sold if model == sold.model else replace(sold, model=model)
+        bound = dialect.prompt_bound_tokens(resolved, context_tokens=price.context_tokens)
+        prompt = Usage(input_uncached=bound, pieces=sold.owed)
+        sized = estimate(sold, price=price, plan=plan, prompt=prompt, exact=False)
+        return Way(route=line.route, price=price, call=sold, resolved=resolved, sized=sized)
+
+    async def _counted(self, ways: Sequence[Way], dialect: Format) -> list[Way]:
+        """With their prompts counted, once for each name that the model has."""
+        counts: dict[str, Usage] = {}
+        for way in ways:
+            resolved = way.resolved
+            # What the caller only named (a file by its id) cannot be counted: the bound stands.
+            if not resolved.opaque_inputs and resolved.model not in counts:
+                counts[resolved.model] = await count_prompt(resolved, dialect, self._counter)
+        return [_exact(way, counts.get(way.resolved.model)) for way in ways]
 
     def _note_tight(self, account_id: str) -> None:
         """Spare this account the rough question until it has plenty again."""
@@ -169,97 +220,45 @@ class Admission:
             self._tight.clear()
         self._tight.add(account_id)
 
-    def _priced(self, call: Call, caller: Caller, api: Api) -> tuple[Call, Line]:
-        """The call in the measure that its model is sold in, all of it with a price."""
-        line = self._line(call, caller, api)
-        call = as_sold(call, line.price)
-        if call.terms is not TEXT_ONLY and (unpriced := line.price.unpriced(call.terms)):
-            raise _not_priced(f"{', '.join(unpriced)} of the model {call.model!r}")
-        if not line.price.charges_for(call.terms):
-            raise _not_priced(f"A call of this kind to the model {call.model!r}")
-        return call, line
-
-    def _line(self, call: Call, caller: Caller, api: Api) -> Line:
-        asked = (api.name, call.model, caller.plan.models, caller.key.models)
-        line = self._lines.get(asked)
-        if line is None:
-            line = self._find_line(call, caller, api)
-            if len(self._lines) >= LINES_MAX:
-                self._lines.clear()
-            self._lines[asked] = line
-        return line
-
-    def _find_line(self, call: Call, caller: Caller, api: Api) -> Line:
-        model = call.model
-        allowed = model_allowed(caller.plan.models, model) and (
-            not caller.key.models or model_allowed(caller.key.models, model)
+    def _asked(self, ways: Sequence[Way], applicant: "Applicant", *, rough: bool) -> Reserve:
+        """`rough`: sized by a bound, which will do only while there is plenty."""
+        caller = applicant.caller
+        limits = caller.limits if ways[0].call.many is None else unpaced(caller.limits)
+        needed, whose, now_ms = _need(ways), caller.whose, self._ledger.now_ms()
+        return Reserve(
+            hold_id=applicant.request_id,
+            account_id=whose.account_id,
+            key_id=whose.key_id,
+            least_ucr=needed.least_ucr,
+            full_ucr=needed.full_ucr,
+            charges=charges_for(limits, needed, whose=whose, now_ms=now_ms),
+            lease_ms=self._lease_ms,
+            now_ms=now_ms,
+            overdraft_ucr=caller.plan.overdraft_ucr,
+            observe=caller.plan.observes,
+            only_if_ample=rough,
         )
-        providers = self._providers.get(api.name, ())
-        route = None
-        if allowed and call.unrouted and providers:
-            route = Route(match=model, provider=providers[0])
-        elif allowed:
-            route = find_route(self._routes, model, providers=providers)
-        if route is None:
-            if allowed and (other := find_route(self._routes, model)) is not None:
-                raise _of_another_api(model, other.provider, self._providers)
-            raise Forbidden(
-                f"The model {model!r} is not available to this key. `GET /v1/models` lists what "
-                "the provider has; ask the operator which of them your plan allows.",
-                should_retry=False,
-            )
-        price = self._rate_card.price(route.priced_name(model), provider=route.provider)
-        if price is None:
-            raise _not_priced(f"The model {model!r}")
-        return Line(route, price)
 
     async def _reserve(
-        self,
-        sized: Estimate,
-        call: Call,
-        *,
-        line: Line,
-        caller: Caller,
-        request_id: str,
-        rough: bool,
+        self, ways: Sequence[Way], applicant: "Applicant", *, rough: bool
     ) -> "Attempt":
-        """`rough`: sized by a bound, which will do only while there is plenty."""
-        limits = effective_limits(caller.plan.limits, caller.key.limits)
-        if call.many is not None:
-            limits = unpaced(limits)
-        needed = need(sized, price=line.price, call=call)
-        account_id, key_id = caller.account.account_id, caller.key.key_id
         for _ in range(CLOCK_RETRIES):
-            now_ms = self._ledger.now_ms()
-            charges = charges_for(
-                limits, needed, account_id=account_id, key_id=key_id, now_ms=now_ms
-            )
-            ask = Reserve(
-                hold_id=request_id,
-                account_id=account_id,
-                key_id=key_id,
-                least_ucr=needed.least_ucr,
-                full_ucr=needed.full_ucr,
-                charges=charges,
-                lease_ms=self._lease_ms,
-                now_ms=now_ms,
-                overdraft_ucr=caller.plan.overdraft_ucr,
-                observe=caller.plan.observes,
-                only_if_ample=rough,
-            )
+            ask = self._asked(ways, applicant, rough=rough)
             answer = await self._ask(ask)
             if isinstance(answer, (Reserved, Refused)):
-                return Attempt(ask, answer, sized)
+                return Attempt(ask, answer)
         raise unavailable("The ledger's clock is not steady")
 
     async def _ask(self, ask: Reserve) -> Reserved | Refused | ClockSkewed:
         try:
             answer = await self._ledger.reserve(ask)
-        except (StoreUnavailable, asyncio.CancelledError) as error:
-            # Whether it was held is unknown: give it back by its id, whenever that is possible.
-            self._settlements.release(Release(ask.hold_id, ask.account_id, ask.charges))
-            if isinstance(error, StoreUnavailable):
-                raise unavailable("The ledger does not answer") from error
+        except StoreBehind as error:
+            raise unavailable("The ledger has to be brought up to date for this account") from error
+        except StoreUnavailable as error:
+            raise Unanswered(ask.release()) from error
+        except asyncio.CancelledError:
+            # Nobody knows whether it was held.
+            self._settlements.release(ask.release())
             raise
         if isinstance(answer, (Reserved, Refused, ClockSkewed)):
             return answer
@@ -267,11 +266,28 @@ class Admission:
         raise AssertionError(f"fresh hold answered {answer}")
 
 
+class Unanswered(StoreUnavailable):
+    """The store did not say whether it holds. `release` gives back what it may hold."""
+
+    def __init__(self, release: Release) -> None:
+        super().__init__(_not_metered("The ledger does not answer"), retry_after_s=STORE_RETRY_S)
+        self.release = release
+
+
+@dataclass(frozen=True, slots=True)
+class Applicant:
+    """Who asks for a call, under which id."""
+
+    request_id: str
+    caller: Caller
+    dialect: Format
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     ask: Reserve
     answer: Reserved | Refused
-    sized: Estimate
+    draw: Draw | None = None
 
     @property
     def plenty(self) -> bool:
@@ -295,39 +311,44 @@ def _worth_counting(attempt: Attempt) -> bool:
     return refused.reason is Reason.BALANCE
 
 
-def _not_priced(what: str) -> Forbidden:
-    return Forbidden(
-        f"{what} has no price here, so its use cannot be charged. Use another one, or ask the "
-        "operator to add it to the rate card.",
-        code="model_not_priced",
-        should_retry=False,
-    )
+def _exact(way: Way, counted: Usage | None) -> Way:
+    if counted is None:
+        return way
+    # The model reads no more than its context, to which the bound is cut.
+    if counted.input_tokens > way.sized.input_tokens:
+        counted = way.sized.prompt
+    return replace(way, sized=replace(way.sized, prompt=counted, exact=True))
 
 
-def _of_another_api(model: str, provider: str, providers: Mapping[str, Sequence[str]]) -> Forbidden:
-    spoken = sorted(api for api, names in providers.items() if provider in names)
-    return Forbidden(
-        f"The model {model!r} is served by a provider that does not have this API. Call it by "
-        f"the paths of: {', '.join(spoken)}.",
-        should_retry=False,
-    )
+def _need(ways: Sequence[Way]) -> Need:
+    """What covers the call whichever of its upstreams serves it: the dearest of them decides."""
+    first, *others = (need(way.sized, price=way.price, call=way.call) for way in ways)
+    for other in others:
+        first = Need(
+            least_ucr=max(first.least_ucr, other.least_ucr),
+            full_ucr=max(first.full_ucr, other.full_ucr),
+            least_tokens=max(first.least_tokens, other.least_tokens),
+            full_tokens=max(first.full_tokens, other.full_tokens),
+        )
+    return first
 
 
 def unavailable(reason: str) -> StoreUnavailable:
-    return StoreUnavailable(
-        f"{reason}, so this call cannot be metered and is not forwarded. Try again shortly.",
-        retry_after_s=STORE_RETRY_S,
-    )
+    return StoreUnavailable(_not_metered(reason), retry_after_s=STORE_RETRY_S)
 
 
-def _refusal(
-    refused: Refused, attempt: Attempt, price: ModelPrice, *, call: Call, api: Api
-) -> GatewayError:
+def _not_metered(reason: str) -> str:
+    return f"{reason}, so this call cannot be metered and is not forwarded. Try again shortly."
+
+
+def _refusal(refused: Refused, attempt: Attempt, way: Way, *, api: Api) -> GatewayError:
+    """In terms of the first upstream; what is required is what the dearest needs."""
+    call = way.call
     asked = Asked(
-        price=price,
+        price=way.price,
         charges=attempt.ask.charges,
         required_ucr=attempt.ask.least_ucr,
-        input_tokens=attempt.sized.input_tokens,
+        input_tokens=way.sized.input_tokens,
         choices=call.choices,
         terms=call.terms,
         streaming=call.stream,

@@ -75,7 +75,8 @@ class Answer:
         early = b"".join(self._early)
         self._early.clear()
         self._early_bytes = 0
-        self._sink = sink
+        if self._source is not None:
+            self._sink = sink
         if early:
             sink(early)
         if self._source is not None and not self._held:
@@ -112,6 +113,9 @@ class Answer:
     def end(self, error: Exception | None) -> None:
         """Called by the connection, once: it has nothing more to say."""
         self._source = None
+        # The sink knows the answer: as long as each holds the other, all of the call that is over
+        # would wait in memory for the garbage collector.
+        self._sink = None
         self._error = error
         if self._ended is not None:
             resolve(self._ended, error)

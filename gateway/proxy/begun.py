@@ -104,6 +104,19 @@ def decoded_copy(feed: Callable[[bytes], None], *, encoding: str) -> Callable[[b
     return copy
 
 
+def copies(*feeds: Callable[[bytes], None] | None) -> Callable[[bytes], None] | None:
+    """One for all of them that are there; None if none is."""
+    given = [feed for feed in feeds if feed is not None]
+    if len(given) <= 1:
+        return given[0] if given else None
+
+    def copy(data: bytes) -> None:
+        for feed in given:
+            feed(data)
+
+    return copy
+
+
 def kept_headers(headers: RawHeaders) -> tuple[tuple[str, str], ...]:
     kept: Sequence[tuple[bytes, bytes]] = [
         field for field in headers if field[0].lower() in KEPT_HEADERS

@@ -105,6 +105,10 @@ class Connection(asyncio.Protocol):
         except asyncio.CancelledError:
             answer.cancel()
             raise
+        except BaseException:
+            # Both know the error, which knows this frame: a ring that only a collection would find.
+            del answer, arrival
+            raise
         return answer
 
     def sweep(self, now_s: float) -> None:
@@ -144,6 +148,8 @@ class Connection(asyncio.Protocol):
         self.closed = True
         if self._transport is not None:
             self._transport.abort()
+        else:
+            self._reader.forget()
 
     # What follows is called by the event loop.
 
@@ -194,6 +200,7 @@ class Connection(asyncio.Protocol):
             error = self._broken_off()
             error.__cause__ = exc
             self.fail(error)
+        self._reader.forget()
         self._owner.lost(self)
 
     def _head_arrived(self, answer: Answer, arrival: "asyncio.Future[None]") -> None:
@@ -255,6 +262,6 @@ class Connection(asyncio.Protocol):
 
 
 def _malformed(reason: MalformedAnswer) -> UpstreamFailed:
-    error = UpstreamFailed(f"The provider's answer is malformed: {reason}.")
-    error.__cause__ = reason
-    return error
+    # Its text is all there is to it. With the error itself would come its traceback, whose frames
+    # know the answer, which knows the error.
+    return UpstreamFailed(f"The provider's answer is malformed: {reason}.")

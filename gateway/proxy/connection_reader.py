@@ -19,6 +19,8 @@ _FIRST_BYTE = ord("H")
 
 _FINAL_STATUS_MIN = 200
 
+_NOBODYS = httptools.HttpResponseParser(None)
+
 
 class ResponseReader:
     """The state of one response. `pieces` is emptied by whoever calls `feed`.
@@ -106,6 +108,11 @@ class ResponseReader:
         if self.status and self._until_close:
             self.complete = True
         return self.complete
+
+    def forget(self) -> None:
+        """Nothing more comes. Parser and reader hold each other: as long as they do, both wait in
+        memory for the garbage collector."""
+        self._parser = _NOBODYS
 
     def _check_size(self, *, head_pending: bool) -> None:
         """Heads, chunk extensions and trailers count as long as they bring no body."""

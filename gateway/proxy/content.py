@@ -4,6 +4,7 @@ from functools import lru_cache
 
 from gateway.proxy.seams import RawHeaders
 
+EVENT_STREAM = "text/event-stream"
 _CONTENT_TYPE_LENGTH = len("content-type")
 _CONTENT_ENCODING_LENGTH = len("content-encoding")
 
@@ -19,6 +20,13 @@ def content_of(headers: RawHeaders) -> tuple[str, str]:
         elif length == _CONTENT_ENCODING_LENGTH and name.lower() == b"content-encoding":
             encoding = value
     return _media_type(content_type), _coding(encoding) if encoding else ""
+
+
+def told_type(content_type: str, *, in_events: bool) -> str:
+    """What an answer is read as, where words were asked for `in_events` and it has no type of its
+    own."""
+    untyped = content_type in ("", "text/plain", "text/html", "application/octet-stream")
+    return EVENT_STREAM if in_events and untyped else content_type
 
 
 @lru_cache(maxsize=64)

@@ -1,25 +1,26 @@
-"""The client's side, on aiohttp's parser: a bounded body in, raw bytes out.
+"""The client's side: a bounded body in, raw bytes out.
 
-aiohttp parses requests (its parser is hardened against smuggling); the answer is written to
-the transport as it came, without aiohttp's response machinery, which costs more than nginx's
-whole request. What a handler returns is then only a marker: sent, keep or close.
+What is no plain call (see `plain`) is parsed by aiohttp, whose parser is hardened against
+smuggling. The answer is written to the transport as it came in either case, without aiohttp's
+response machinery, which costs more than nginx's whole request. What a handler returns to aiohttp
+is then only a marker: sent, keep or close.
 """
 
 import asyncio
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Protocol
 from urllib.parse import parse_qsl
 
 from aiohttp import web
-from aiohttp.http import HttpVersion11
 
-from gateway.errors import BadCall, BodyTooLarge
+from gateway.errors import BadCall, BodyTooLarge, ClientLeft
 from gateway.proxy.seams import RawHeaders, Socket
-from gateway.proxy.websocket import accept
 
 # A client may stop reading this long before it is broken off.
 WRITE_TIMEOUT_S = 60.0
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+BROKE_OFF = "The request body broke off before its end. Send it again."
 # No Content, Not Modified: these end with their head (RFC 9110 6.4.1).
 BODILESS = (204, 304)
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
@@ -27,6 +28,12 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n"
 BLANK = b"\r\n"
 CLOSE = b"Connection: close\r\n\r\n"
 KEEP_ALIVE = b"Connection: keep-alive\r\n\r\n"
+
+
+class Accept(Protocol):
+    """Answers a request with the upgrade it asked for."""
+
+    async def __call__(self, *, protocol: str, headers: RawHeaders) -> Socket: ...
 
 
 class Sent:
@@ -57,6 +64,7 @@ class ClientRequest:
         self.method = request.method
         self.headers: Mapping[str, str] = request.headers
         self.raw_headers: RawHeaders = request.raw_headers
+        self.address = request.remote or ""
         self.path, _, self.query_string = request.raw_path.partition("?")
 
     @cached_property
@@ -71,13 +79,17 @@ class ClientRequest:
         content = self._request.content
         if content.is_eof():
             # The usual case: it arrived together with the head.
-            data = content.read_nowait()
+            try:
+                data = content.read_nowait()
+            except (web.RequestPayloadError, ConnectionError) as error:
+                # It left while its key was looked up: aiohttp forgets what had come.
+                raise ClientLeft("The client left before its call was read.") from error
             if len(data) > bytes_max:
-                raise _too_large(bytes_max)
+                raise body_too_large(bytes_max)
             return data
         length = self._request.content_length
         if length is not None and length > bytes_max:
-            raise _too_large(bytes_max)
+            raise body_too_large(bytes_max)
         if self.headers.get("Expect", "").lower() == "100-continue":
             transport = self._request.transport
             if transport is not None:
@@ -93,43 +105,73 @@ class ClientRequest:
                 while data := await content.readany():
                     size += len(data)
                     if size > bytes_max:
-                        raise _too_large(bytes_max)
+                        raise body_too_large(bytes_max)
                     parts.append(data)
         except TimeoutError:
-            raise BadCall(
-                f"The request body did not arrive within {self._body_timeout_s:.0f} s. Try again."
-            ) from None
+            raise body_late(self._body_timeout_s) from None
         except (web.RequestPayloadError, ConnectionError) as error:
-            raise BadCall("The request body broke off before its end. Send it again.") from error
+            raise BadCall(BROKE_OFF) from error
         return b"".join(parts)
 
 
-def _too_large(bytes_max: int) -> BodyTooLarge:
+def body_too_large(bytes_max: int) -> BodyTooLarge:
     return BodyTooLarge(
         f"The request body is larger than the {bytes_max} bytes allowed here. Send less, or ask "
         "the operator to raise listen.body_bytes_max."
     )
 
 
+def body_late(timeout_s: float) -> BadCall:
+    return BadCall(f"The request body did not arrive within {timeout_s:.0f} s. Try again.")
+
+
+class Link(Protocol):
+    """The connection an answer goes out by."""
+
+    @property
+    def transport(self) -> asyncio.Transport | None: ...
+
+    @property
+    def writing_paused(self) -> bool: ...
+
+    async def drain(self) -> None:
+        """Raises ConnectionError."""
+        ...
+
+
 class ClientResponse:
-    """`seams.Downstream` over the transport of an aiohttp request."""
+    """`seams.Downstream` over the transport of a connection, whoever reads what comes by it."""
 
     __slots__ = (
+        "_accept",
         "_bodiless",
         "_chunked",
         "_head",
+        "_head_only",
         "_keep_alive",
-        "_protocol",
-        "_request",
+        "_link",
+        "_old",
         "_transport",
         "began",
     )
 
-    def __init__(self, request: web.BaseRequest) -> None:
-        self._request = request
-        self._protocol = request.protocol
-        self._transport = request.transport
-        self._keep_alive = request.keep_alive
+    def __init__(
+        self,
+        link: Link,
+        *,
+        keep_alive: bool,
+        head_only: bool = False,
+        old: bool = False,
+        accept: Accept | None = None,
+    ) -> None:
+        """`head_only`: HEAD was asked. `old`: HTTP/1.0. `accept`: makes a WebSocket of it, where
+        that was asked for."""
+        self._link = link
+        self._transport = link.transport
+        self._keep_alive = keep_alive
+        self._head_only = head_only
+        self._old = old
+        self._accept = accept
         self._bodiless = False
         self._chunked = False
         self._head = b""
@@ -137,40 +179,40 @@ class ClientResponse:
 
     @property
     def left(self) -> bool:
-        transport = self._protocol.transport
+        transport = self._link.transport
         return transport is None or transport.is_closing()
 
     @property
     def crowded(self) -> bool:
-        return self._protocol.writing_paused
+        return self._link.writing_paused
 
     @property
-    def sent(self) -> Sent:
-        """What to return to aiohttp."""
-        return SENT_KEEP if self._keep_alive and not self.left else SENT_CLOSE
+    def keeps_open(self) -> bool:
+        """Another request may follow."""
+        return self._keep_alive and not self.left
 
     def begin(self, status: int, reason: str, *, headers: RawHeaders) -> None:
         self.began = True
         line = b"HTTP/1.1 %d %b" % (status, reason.encode("latin-1", "replace"))
         head = b"\r\n".join((line, *map(b": ".join, headers), b""))
         # Without a body there is no framing either. A field starts its line; no value holds one.
-        self._bodiless = status in BODILESS or self._request.method == "HEAD"
+        self._bodiless = status in BODILESS or self._head_only
         framed = self._bodiless or b"\r\ncontent-length:" in head.lower()
         persistent = self._keep_alive
-        if self._request.version >= HttpVersion11:
+        if self._old:
+            # HTTP/1.0 knows no chunks: without a length the body ends with the connection.
+            self._keep_alive = persistent = persistent and framed
+            self._head = head + (KEEP_ALIVE if persistent else CLOSE)
+        else:
             if not framed:
                 self._chunked = True
                 head += CHUNKED
             self._head = head + (BLANK if persistent else CLOSE)
-        else:
-            # HTTP/1.0 knows no chunks: without a length the body ends with the connection.
-            self._keep_alive = persistent = persistent and framed
-            self._head = head + (KEEP_ALIVE if persistent else CLOSE)
 
-    def write(self, data: bytes) -> None:
-        transport = self._transport
-        if transport is None or self._protocol.transport is None:
-            return
+    def write(self, data: bytes) -> bool:
+        transport = self._link.transport
+        if transport is None or transport.is_closing():
+            return False
         head, self._head = self._head, b""
         if self._chunked:
             transport.write(b"%b%x\r\n%b\r\n" % (head, len(data), data))
@@ -180,14 +222,16 @@ class ClientResponse:
         else:
             # Joined to nothing, `data` is not copied.
             transport.write(head + data)
+        return self._link.writing_paused
 
     async def accept_socket(self, *, protocol: str, headers: RawHeaders) -> Socket:
         self.began = True
         self._keep_alive = False
-        return await accept(self._request, protocol=protocol, headers=headers)
+        assert self._accept is not None, "nothing else is a session"
+        return await self._accept(protocol=protocol, headers=headers)
 
     def flush(self) -> None:
-        if self._head and self._transport is not None and self._protocol.transport is not None:
+        if self._head and self._transport is not None and self._link.transport is not None:
             self._transport.write(self._head)
             self._head = b""
 
@@ -204,7 +248,7 @@ class ClientResponse:
     async def drained(self) -> None:
         try:
             async with asyncio.timeout(WRITE_TIMEOUT_S):
-                await self._request.writer.drain()
+                await self._link.drain()
         except TimeoutError:
             self.break_off()
         except ConnectionError:

@@ -30,11 +30,14 @@ async def outgoing(
 ) -> list[tuple[bytes, bytes]]:
     """The request's headers. `plain`: the answer must not come compressed; `now_ms`: the ledger's
     clock, for a credential that is made for each request."""
-    request = exchange.request
+    request, span = exchange.request, exchange.trace.span
+    ours = await provider.credential(request.method, target, body, now_s=now_ms / 1000)
+    if span is not None:
+        ours = [*ours, (b"traceparent", span.traceparent)]
     return request_headers(
         request.raw_headers,
         host=provider.host,
-        credential=await provider.credential(request.method, target, body, now_s=now_ms / 1000),
+        credential=ours,
         body_bytes=len(body),
         request_id=exchange.trace.request_id.encode(),
         # An answer in a coding that cannot be read here could not be metered.

@@ -8,14 +8,18 @@ characters in the reason: these are dealt with here.
 Facts: RFC 9112 §2-§6 (framing), RFC 9110 §15 (status codes). Knows no socket and no parser.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from gateway.errors import BadCall
 from gateway.proxy.seams import RawHeaders
 
 HEADERS_MAX = 200
 """Providers send 15 to 40 fields; aiohttp and nginx stop at 100 and more."""
+
+# The parser refuses a second Host, Content-Length, Content-Type or Transfer-Encoding.
+ONCE = ("Authorization", "x-api-key", "api-key", "x-goog-api-key", "Content-Encoding")
 
 _BODILESS = frozenset({204, 304})
 _VERSIONS = frozenset({"1.1", "1.0"})
@@ -28,6 +32,14 @@ _LENGTHS = frozenset({len("connection"), len("content-length"), len("transfer-en
 
 class MalformedAnswer(Exception):
     """The bytes are no HTTP response we are willing to interpret; says why, quotes nothing."""
+
+
+class Headers(Protocol):
+    """Of a request, case-insensitive."""
+
+    def get(self, name: str, /) -> str | None: ...
+
+    def getall(self, name: str, default: Sequence[str], /) -> Sequence[str]: ...
 
 
 def request_head(method: str, target: str, headers: RawHeaders) -> bytes:
@@ -46,6 +58,24 @@ def request_head(method: str, target: str, headers: RawHeaders) -> bytes:
     if b" " in path or not path.startswith(b"/"):
         raise BadCall("The path must start with a slash and hold no space. Percent-encode it.")
     return head
+
+
+def check_asked(version: tuple[int, int], headers: Headers) -> None:
+    """Raises BadCall for a request that two readers could understand differently, although the
+    parser in front of us reads it: where it ends, or who sends it."""
+    if version not in ((1, 1), (1, 0)):
+        raise BadCall("The HTTP version is not spoken here. Send HTTP/1.1.")
+    for name in ONCE:
+        if len(headers.getall(name, ())) > 1:
+            raise BadCall(f"{name} came more than once. Send it once.")
+    transfer_encoding = headers.get("Transfer-Encoding")
+    if transfer_encoding is None:
+        return
+    if version == (1, 0) or transfer_encoding.strip().lower() != "chunked":
+        raise BadCall(
+            "The only Transfer-Encoding of a request is `chunked`, in HTTP/1.1. Send the body so, "
+            "or with a Content-Length."
+        )
 
 
 def check_interim(status: int, headers: RawHeaders) -> None:

@@ -12,6 +12,7 @@ from typing import Protocol, Self
 
 from gateway.errors import StoreUnavailable
 from gateway.metering.events import End, UsageEvent
+from gateway.metering.hedging import CutOff
 from gateway.metering.jobs import JobStatus, Told
 from gateway.metering.ledger import (
     AlreadyEnded,
@@ -69,6 +70,8 @@ class Hold:
         self.held_ucr = ticket.held_ucr
         self.end = End.COMPLETED
         self.http_status = 0
+        self.cut_off: CutOff | None = None
+        """Whom it had been sent to beside the one it is charged by."""
         self._ledger = ledger
         self._settlements = settlements
         self._observation = observation
@@ -121,9 +124,10 @@ class Hold:
 
     def finish(self) -> None:
         """What leaving the block does."""
-        bill = self._bill
+        # A bill may know this hold: kept, the two would be garbage that no count finds.
+        bill, self._bill = self._bill, None
         if bill is None:
-            self._settlements.release(self.ticket.release())
+            self._give_back()
             return
         try:
             report = bill.reported()
@@ -143,7 +147,7 @@ class Hold:
         if status is None:
             self._settle(ALL_OF_IT)
         elif failed(status):
-            self._settlements.release(self.ticket.release())
+            self._give_back()
         elif status.told:
             self._settle(_told(status.told))
         elif status.over:
@@ -185,8 +189,15 @@ class Hold:
         self._observation.fault("bill", fault)
         return ALL_OF_IT
 
+    def _give_back(self) -> None:
+        if self.ticket.draw is not None:
+            self.ticket.draw.ended()
+        self._settlements.release(self.ticket.release())
+
     def _settle(self, report: UsageReport) -> None:
         event = self._event(report)
+        if self.ticket.draw is not None:
+            self.ticket.draw.charged(event.charge_ucr)
         self._settlements.settle(self.ticket.settle(event))
         self._observation.metered(
             self._trace,
@@ -203,6 +214,8 @@ class Hold:
             held_ucr=self.held_ucr,
             ttfb_ms=int(self._trace.ttfb_s * 1000),
             duration_ms=int(elapsed_s(self._trace) * 1000),
+            attempts=self._trace.attempts or 1,
+            cut_off=self.cut_off,
         )
 
     def covered(self, meter: Meter) -> Covered:
@@ -251,8 +264,11 @@ class Hold:
     def _nothing_more(self) -> Slice:
         return Slice(tokens=0, add_ucr=0, adds=(0,) * len(self.ticket.charges))
 
-    def _extend(self, more: Slice, meter: Meter) -> "asyncio.Future[Extension]":
-        return self._send(more, UsageReport(meter.usage_so_far(), Provenance.COUNTED))
+    async def _extend(self, more: Slice, meter: Meter) -> Extension:
+        draw = self.ticket.draw
+        if draw is not None and not draw.in_store:
+            return draw.extend(more.add_ucr)
+        return await self._send(more, UsageReport(meter.usage_so_far(), Provenance.COUNTED))
 
     def _send(self, more: Slice, report: UsageReport) -> "asyncio.Future[Extension]":
         self._sequence += 1

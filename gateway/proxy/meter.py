@@ -10,11 +10,15 @@ from typing import NamedTuple
 
 from gateway.dialects.base import AnswerReader, Format, OutputPiece
 from gateway.metering.call import Call
-from gateway.metering.sanity import plausible
-from gateway.metering.usage import Provenance, Usage, UsageReport
+from gateway.metering.sanity import ceiling, plausible
+from gateway.metering.usage import NOTHING, Provenance, Usage, UsageReport
 from gateway.proxy.ticket import Ticket
 from gateway.tokens.base import INLINE_CHARS_MAX, StreamCount, TokenCounter
 
+# No vocabulary has a longer token.
+TOKEN_BYTES_MAX = 256
+# Words that are looked for in a prompt that nobody counted: a few milliseconds' work.
+WORDS_MAX = 50_000
 # A stream that comes in one burst stays unparsed up to here; beyond, memory matters more.
 UNDIGESTED_BYTES_MAX = 65_536
 
@@ -39,11 +43,15 @@ class Meter:
         "_input",
         "_large",
         "_large_bytes",
+        "_least_input",
+        "_most_tokens",
         "_reader",
         "_streams",
         "_text_tokens",
         "_undecodable",
+        "_undigested_bytes",
         "counted_tokens",
+        "excessive",
         "input_exact",
         "ticket",
     )
@@ -64,17 +72,22 @@ class Meter:
         self.ticket = ticket
         self.input_exact = ticket.prompt_exact
         self._input = ticket.prompt
+        self._least_input: Usage | None = None
         self._reader = reader
         self._counter = counter
         self._decode = decode
         self._disbelieved = disbelieved
         self._undecodable = False
         self._answer_bytes = 0
+        self._undigested_bytes = 0
         self._streams: dict[str, StreamCount] = {}
         self._large: list[str] = []
         self._large_bytes = 0
         self._cut: Mark | None = None
         self._text_tokens = 0
+        self._most_tokens = ceiling(ticket.call, ticket.price).tokens
+        self.excessive = False
+        """More came than any honest answer to this call has: no more of it is charged."""
         self.counted_tokens = 0
         """Output tokens of what was digested; text too large to count here counts as its bytes."""
 
@@ -90,9 +103,12 @@ class Meter:
     def feed(self, data: bytes) -> None:
         if self._decode is not None:
             data = self._decoded(data)
-        self._answer_bytes += len(data)
+        size = len(data)
+        self._answer_bytes += size
+        self._undigested_bytes += size
         self._reader.feed(data)
-        if self._reader.pending_bytes > UNDIGESTED_BYTES_MAX:
+        # Counted here as well: asking the reader would cost more than the rest of this.
+        if self._undigested_bytes > UNDIGESTED_BYTES_MAX:
             self.digest()
 
     def _decoded(self, data: bytes) -> bytes:
@@ -107,6 +123,7 @@ class Meter:
 
     def digest(self) -> None:
         """Parse and count what was fed. Text too large to encode here is set aside."""
+        self._undigested_bytes = 0
         for piece in self._reader.digest():
             if len(piece.text) > INLINE_CHARS_MAX:
                 self._large.append(piece.text)
@@ -118,7 +135,13 @@ class Meter:
     def _recount(self) -> None:
         counted = sum(stream.total() for stream in self._streams.values())
         self._text_tokens = counted + self._large_bytes
-        self.counted_tokens = self._text_tokens + self._reader.extra.output_tokens
+        extra = self._reader.extra.output_tokens
+        self.counted_tokens = self._text_tokens + extra
+        # What is too large to count here has this many at the least.
+        sure = counted + extra + self._large_bytes // TOKEN_BYTES_MAX
+        if sure > self._most_tokens and self._cut is None:
+            self.excessive = True
+            self._cut_at(Mark(self._most_tokens, NOTHING, None))
 
     def mark(self) -> Mark:
         return Mark(self._text_tokens, self._reader.extra, self._reader.so_far)
@@ -146,14 +169,26 @@ class Meter:
         """What would be owed if the answer ended here, without waiting.
 
         What the provider has told by now of the input stands; of the output it is a lower bound.
+        Of a prompt that was only bounded, no more is owed than it has for sure.
         """
         text_tokens, extra, told = self._cut or self.mark()
         counted = Usage(output_text=text_tokens) + extra
         if told is None:
-            return self._input + counted
+            return self._sure_input() + counted
         if told.output_tokens >= counted.output_tokens:
             return told
         return told.input_part + counted
+
+    def _sure_input(self) -> Usage:
+        if self.input_exact:
+            return self._input
+        if self._least_input is None:
+            ticket = self.ticket
+            least = least_prompt(ticket.resolved_call, ticket.dialect)
+            # As in `count_prompt`: the model reads no more than its context.
+            fits = least.input_tokens <= self._input.input_tokens
+            self._least_input = least if fits else self._input
+        return self._least_input
 
     def reported(self) -> UsageReport | None:
         """The answer is over: what the provider says, if it says something believable."""
@@ -223,6 +258,23 @@ async def count_prompt(resolved: Call, dialect: Format, counter: TokenCounter) -
     parts = dialect.prompt_parts(resolved)
     return Usage(
         input_uncached=parts.fixed_tokens + await counter.count(resolved.model, parts.texts),
+        input_audio=parts.audio_tokens,
+        input_image=parts.image_tokens,
+        pieces=resolved.owed,
+    )
+
+
+def least_prompt(resolved: Call, dialect: Format) -> Usage:
+    """No more than `count_prompt` finds, without a tokenizer: no token spans two words. (More, if
+    the model's count is scaled down by its encoding's `percent`.)"""
+    parts = dialect.prompt_parts(resolved)
+    words = 0
+    for text in parts.texts:
+        words += len(text.split(None, WORDS_MAX - words))
+        if words >= WORDS_MAX:
+            break
+    return Usage(
+        input_uncached=parts.fixed_tokens + words,
         input_audio=parts.audio_tokens,
         input_image=parts.image_tokens,
         pieces=resolved.owed,

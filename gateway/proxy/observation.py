@@ -1,28 +1,58 @@
 """What is told of calls: their log line, their metrics. Written to, never asked."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import monotonic
 
 from gateway.errors import ClientLeft, GatewayError, StoreUnavailable, UnknownEndpoint
+from gateway.metering.changes import Change
 from gateway.metering.events import UsageEvent
+from gateway.metering.failover import HTTP_ERRORS, AttemptEnd, ProbeEnd
+from gateway.metering.hedging import HedgeEnd
 from gateway.metering.jobs import Job, Kept
 from gateway.metering.ledger import AlreadyEnded, Release, Released, Settle, Settled
+from gateway.metering.refusals import PROVIDER_ERROR, Tally, Turned
 from gateway.metering.usage import Provenance
+from gateway.proxy.health import Turn
 from gateway.proxy.trace import Trace
 from gateway.stores.base import Ask, Outcome, hold_id_of
-from gateway.telemetry.families import UnknownHandling
+from gateway.stores.rewinding import Rewind
+from gateway.telemetry.closed_sets import UnknownHandling
 from gateway.telemetry.logs import CallLine, Level, Log
 from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.spans import Spans
 
 JobOutcome = Settled | Released | AlreadyEnded
 
 
 class Observation:
-    def __init__(self, log: Log, metrics: Metrics) -> None:
+    def __init__(self, log: Log, metrics: Metrics, tally: Tally) -> None:
+        """`tally`: of calls that came to nothing, for those who made them."""
         self._log = log
         self._metrics = metrics
+        self._tally = tally
+        self._spans: Spans | None = None
         self._store_up = True
         self._drained_elsewhere = False
+
+    def trace_to(self, spans: Spans) -> None:
+        """From here on, each call has a span."""
+        self._spans = spans
+
+    def spans_lost(self) -> None:
+        """The collector does not take what it is sent."""
+        self._log.state("spans_not_sent", level=Level.WARNING)
+
+    def came(self, trace: Trace, headers: Mapping[str, str]) -> None:
+        """A call began."""
+        if self._spans is not None:
+            trace.span = self._spans.begin(headers.get("traceparent", ""))
+
+    def _ended(self, trace: Trace, line: CallLine, *, level: Level = Level.INFO) -> None:
+        self._log.call(line, level=level)
+        # Some calls are held several times and have as many lines, but one span.
+        span, trace.span = trace.span, None
+        if self._spans is not None and span is not None:
+            self._spans.end(span, line)
 
     def metered(
         self, trace: Trace, event: UsageEvent, *, duration_s: float, unpriced: Sequence[str] = ()
@@ -44,9 +74,13 @@ class Observation:
         )
         if event.unmapped:
             self._metrics.unmapped(event.dialect, len(event.unmapped))
+        if event.cut_off is not None:
+            self._metrics.cut_off(event.cut_off.provider, event.usage.input_tokens)
         if unpriced:
             self._unpriced(event, unpriced)
         line = self._line(trace, duration_s=duration_s)
+        if event.cut_off is not None:
+            line["cut_off"] = event.cut_off.provider
         line["end"] = event.end
         line["provenance"] = event.provenance
         line["input_tokens"] = event.usage.input_tokens
@@ -55,7 +89,35 @@ class Observation:
         line["held_ucr"] = event.held_ucr
         line["overrun_ucr"] = max(0, event.charge_ucr - event.held_ucr)
         incident = event.provenance is Provenance.HELD
-        self._log.call(line, level=Level.WARNING if incident else Level.INFO)
+        self._ended(trace, line, level=Level.WARNING if incident else Level.INFO)
+
+    def changed(self, change: Change) -> None:
+        """Somebody changed something, or tried to: the trail forgets one day, the log need not."""
+        self._log.state(
+            "change",
+            action=change.action,
+            actor=change.actor,
+            via=change.via,
+            address=change.address,
+            account_id=change.account_id,
+            subject=change.subject,
+            outcome=change.outcome,
+            request_id=change.request_id,
+        )
+
+    def noticed(self, outcome: str, endpoint_id: str, reason: str) -> None:
+        """A notice came to its endpoint, or did not."""
+        if outcome == "disabled":
+            self._log.state("webhook_disabled", level=Level.WARNING, endpoint=endpoint_id)
+        elif reason:
+            self._log.state("webhook_failed", endpoint=endpoint_id, reason=reason)
+
+    def notices_failed(self, error: GatewayError) -> None:
+        # A store that is away is told once, by whoever watches it.
+        if not isinstance(error, StoreUnavailable):
+            self._log.state(
+                "background_failed", level=Level.ERROR, work="notices", reason=error.message
+            )
 
     def _unpriced(self, event: UsageEvent, names: Sequence[str]) -> None:
         """Admission did not foresee it: what the caller was not charged, the operator is."""
@@ -77,7 +139,7 @@ class Observation:
         line = self._line(trace, duration_s=duration_s)
         line["end"] = "begun"
         line["held_ucr"] = event.held_ucr
-        self._log.call(line)
+        self._ended(trace, line)
 
     def job_ended(
         self,
@@ -120,13 +182,16 @@ class Observation:
         trace.reason = error.code
         if not isinstance(error, ClientLeft):
             self._metrics.refused(error.code)
+            # Of a stranger there is nobody to tell; what broke off after it began was charged.
+            if trace.account_id and trace.status >= HTTP_ERRORS:
+                self._tally.add(trace.account_id, _turned(trace, error.code))
         if isinstance(error, UnknownEndpoint):
             self._metrics.unknown_endpoint(UnknownHandling.REFUSED)
         line = self._line(trace, duration_s=duration_s)
         line["event"] = "refusal"
         line["status"] = trace.status or error.status
         level = Level.ERROR if error.status == 500 else Level.INFO  # noqa: PLR2004  a bug of ours
-        self._log.call(line, level=level)
+        self._ended(trace, line, level=level)
 
     def unknown_endpoint(self, *, charged: bool) -> None:
         """A path that no table knows is being forwarded, by configuration."""
@@ -136,9 +201,40 @@ class Observation:
     def passed(self, trace: Trace, *, duration_s: float) -> None:
         """Relayed without a charge: a free endpoint, or an error of the provider's."""
         self._metrics.relayed(trace.relayed_bytes)
-        if trace.status >= 400:  # noqa: PLR2004  HTTP's errors begin here
+        if trace.status >= HTTP_ERRORS:
             self._metrics.provider_error(trace.provider, trace.status)
-        self._log.call(self._line(trace, duration_s=duration_s))
+            self._tally.add(trace.account_id, _turned(trace, PROVIDER_ERROR))
+        self._ended(trace, self._line(trace, duration_s=duration_s))
+
+    def gone_on(self, trace: Trace, outcome: AttemptEnd) -> None:
+        """An attempt at the provider came to this, and another one is asked."""
+        self._metrics.failed_over(trace.provider, outcome)
+
+    def hedged(self, provider: str, end: HedgeEnd) -> None:
+        """This provider had been asked besides another, and came to that."""
+        self._metrics.hedged(provider, end)
+
+    def hedge_withheld(self) -> None:
+        self._metrics.hedge_withheld()
+
+    def probed(self, provider: str, end: ProbeEnd) -> None:
+        self._metrics.probed(provider, end)
+
+    def turned(self, provider: str, turn: Turn, model: str, for_s: float) -> None:
+        """A provider is left alone from now on, or asked again."""
+        if turn is Turn.COOLED:
+            self._metrics.cooled(provider)
+        else:
+            self._metrics.set_ejected(provider, ejected=turn is Turn.EJECTED)
+        if turn is Turn.EJECTED:
+            self._metrics.ejected(provider)
+        self._log.state(
+            f"provider_{turn}",
+            level=Level.INFO if turn is Turn.RETURNED else Level.WARNING,
+            provider=provider,
+            model=model,
+            for_s=round(for_s, 3),
+        )
 
     def fault(self, where: str, fault: BaseException) -> None:
         """A bug. The type is told, the text is not: it might quote what it choked on."""
@@ -167,6 +263,48 @@ class Observation:
             self._log.state("settled_late", level=Level.WARNING, request_id=hold_id_of(ask))
         elif isinstance(outcome, Kept) and outcome.late:
             self._log.state("kept_late", level=Level.WARNING, request_id=hold_id_of(ask))
+
+    def restored(self, ask: Settle, outcome: Settled) -> None:
+        """The store had confirmed this settlement and lost it; now it has it again."""
+        self._metrics.restored()
+        self._log.state(
+            "settlement_restored",
+            level=Level.ERROR,
+            request_id=ask.hold_id,
+            charge_ucr=outcome.charged_ucr,
+        )
+
+    def went_back(self, rewind: Rewind) -> None:
+        """A shard lacks what the history has; its accounts get no new calls."""
+        self._log.state(
+            "store_went_back", level=Level.ERROR, shard=rewind.shard, lacks=rewind.lost_id
+        )
+
+    def stays_closed(self, rewind: Rewind, reason: str) -> None:
+        self._log.state(
+            "shard_stays_closed",
+            level=Level.ERROR,
+            shard=rewind.shard,
+            reason=reason,
+            action="see what `tollkeeper audit` says; `tollkeeper audit --repair` opens it",
+        )
+
+    def keys_lost(self, rewind: Rewind, key_ids: Sequence[str]) -> None:
+        """They were made, and the store does not know them any more."""
+        self._log.state(
+            "keys_lost", level=Level.ERROR, shard=rewind.shard, key_ids=" ".join(key_ids[:100])
+        )
+
+    def caught_up(self, rewind: Rewind, *, replayed: int) -> None:
+        """It has again what the history has."""
+        self._metrics.replayed_entries(replayed)
+        self._log.state("shard_caught_up", shard=rewind.shard, replayed=replayed)
+
+    def shards_closed(self, count: int) -> None:
+        self._metrics.set_shards_closed(count)
+
+    def rewinds_unread(self, error: GatewayError) -> None:
+        self._background_failed("rewinds", error)
 
     def spooled(self) -> None:
         self._metrics.spooled()
@@ -231,6 +369,8 @@ class Observation:
             "account_id": trace.account_id,
             "dialect": trace.dialect,
             "provider": trace.provider,
+            "attempts": trace.attempts,
+            "cut_off": "",
             "model": trace.model,
             "status": trace.status,
             "end": "",
@@ -248,3 +388,7 @@ class Observation:
 
 def elapsed_s(trace: Trace) -> float:
     return monotonic() - trace.started_s
+
+
+def _turned(trace: Trace, reason: str) -> Turned:
+    return Turned(reason, trace.key_id, trace.model)

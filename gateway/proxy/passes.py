@@ -15,12 +15,14 @@ from gateway.proxy import upload_urls
 from gateway.proxy.content import content_of
 from gateway.proxy.forwarding import begin, outgoing, target_of
 from gateway.proxy.links import LinksHere, origin
+from gateway.proxy.listing import Listing
 from gateway.proxy.observation import Observation, elapsed_s
 from gateway.proxy.providers import Provider
 from gateway.proxy.relay import Relay
 from gateway.proxy.rules import Rules
 from gateway.proxy.running import RunningCall, RunningCalls
 from gateway.proxy.seams import Answer, Exchange, Incoming
+from gateway.proxy.stored import StoredObjects
 from gateway.proxy.watching import Watch, Watches
 
 SERVED = range(200, 300)
@@ -32,6 +34,7 @@ class Passes:
         rules: Rules,
         *,
         watches: Watches,
+        stored: StoredObjects,
         now_ms: Callable[[], int],
         running: RunningCalls,
         observation: Observation,
@@ -39,6 +42,8 @@ class Passes:
         """`now_ms`: the ledger's clock."""
         self._rules = rules
         self._watches = watches
+        self._stored = stored
+        self._listing = Listing(stored, now_ms=now_ms)
         self._now_ms = now_ms
         self._running = running
         self._observation = observation
@@ -49,25 +54,19 @@ class Passes:
         request, trace = exchange.request, exchange.trace
         provider = self._provider(endpoint.api)
         trace.provider = provider.name
+        await self._stored.refuse_others(endpoint, asked, caller)
         watch = await self._watches.of(asked, endpoint, caller)
         links = self._links(endpoint, request, provider)
-        target = target_of(request)
-        headers = await outgoing(
-            exchange,
-            provider,
-            target,
-            asked.body,
-            plain=links is not None,
-            now_ms=self._now_ms(),
-        )
         watched = RunningCall(exchange.downstream, None, checkpoint_s=self._rules.checkpoint_s)
         self._running.add(watched)
         end = End.UPSTREAM_FAILED
         status = 0
         try:
-            answer = await watched.opening(
-                provider.upstream.request(request.method, target, headers=headers, body=asked.body)
-            )
+            if self._stored.filtered(endpoint):
+                asking = self._listing.answer(exchange, endpoint, caller, provider)
+            else:
+                asking = self._ask(exchange, asked, provider, plain=links is not None)
+            answer = await watched.opening(asking)
             trace.status = status = answer.status
             if endpoint.api == GEMINI:
                 answer.headers = upload_urls.through_here(
@@ -80,6 +79,17 @@ class Passes:
         finally:
             self._running.discard(watched)
             self._watches.ended(watch, complete=end is End.COMPLETED and status in SERVED)
+
+    async def _ask(
+        self, exchange: Exchange, asked: Request, provider: Provider, *, plain: bool
+    ) -> Answer:
+        request, target = exchange.request, target_of(exchange.request)
+        headers = await outgoing(
+            exchange, provider, target, asked.body, plain=plain, now_ms=self._now_ms()
+        )
+        return await provider.upstream.request(
+            request.method, target, headers=headers, body=asked.body
+        )
 
     async def _relay(
         self,

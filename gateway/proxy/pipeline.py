@@ -4,29 +4,34 @@ match → authenticate → read → admit → forward → relay → settle or re
 aiohttp nor sockets: the client is a `Downstream`, the provider an `Upstream`.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from time import monotonic
-from typing import TypeVar
 
 from gateway.access.keys import Authentication
 from gateway.dialects import SESSIONS
 from gateway.dialects.base import Dialect, Prepared, Request
 from gateway.dialects.endpoint import NOT_METERED, Endpoint, EndpointKind
 from gateway.dialects.endpoints import Match, match, spoken_api
+from gateway.dialects.stored_references import may_refer
 from gateway.dialects.unknown_endpoint import UNKNOWN_ENDPOINT
-from gateway.errors import BadCall, ClientLeft, Draining, Forbidden, UnknownEndpoint, UpstreamFailed
+from gateway.errors import BadCall, Draining, Forbidden, UnknownEndpoint
+from gateway.metering.accounts import Caller
+from gateway.metering.call import Call
 from gateway.metering.events import End
-from gateway.metering.usage import Provenance, UsageReport
+from gateway.metering.sanity import UNBOUNDED, ceiling
 from gateway.proxy.admit import Admission
-from gateway.proxy.begun import Begun
-from gateway.proxy.content import content_of
+from gateway.proxy.aside import aside
+from gateway.proxy.attempts import Attempts
+from gateway.proxy.begun import copies
+from gateway.proxy.content import content_of, told_type
 from gateway.proxy.decoding import decoder
-from gateway.proxy.forwarding import begin, outgoing, target_of
+from gateway.proxy.fairness import Places
+from gateway.proxy.forwarding import begin
 from gateway.proxy.hold import Hold, OpenHold
-from gateway.proxy.meter import Meter, count_prompt
+from gateway.proxy.intake import Intake
+from gateway.proxy.lines import always
+from gateway.proxy.meter import Meter
 from gateway.proxy.observation import Observation, elapsed_s
 from gateway.proxy.passes import Passes
 from gateway.proxy.relay import Relay
@@ -34,36 +39,16 @@ from gateway.proxy.rules import Rules
 from gateway.proxy.running import RunningCall, RunningCalls
 from gateway.proxy.seams import Answer, Exchange, Incoming
 from gateway.proxy.sessions import Sessions
-from gateway.proxy.stored import StoredObjects
-from gateway.proxy.ticket import Ticket
+from gateway.proxy.stored import Creation, StoredObjects, belongs_to_one
 from gateway.proxy.trace import Trace
+from gateway.proxy.upstreams import Upstreams
 from gateway.tokens.base import TokenCounter
 
-Made = TypeVar("Made")
 SERVED = range(200, 300)
 NO_QUERY: Mapping[str, str] = {}
-# What is longer is read in a thread: a batch of thousands of requests takes a second or more, in
-# which other calls must go on.
-INLINE_BYTES_MAX = 128 * 1024
 # Members of an enumeration cost a descriptor call each time they are reached through it.
 _FREE, _METERED = EndpointKind.FREE, EndpointKind.METERED
 _REALTIME, _REPORTS = EndpointKind.REALTIME, EndpointKind.REPORTS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromptBill:
-    """Owed while the provider has the prompt and nothing of its answer was seen."""
-
-    ticket: Ticket
-    counter: TokenCounter
-
-    def reported(self) -> UsageReport | None:
-        return None
-
-    async def counted(self) -> UsageReport:
-        ticket = self.ticket
-        usage = await count_prompt(ticket.resolved_call, ticket.dialect, self.counter)
-        return UsageReport(usage, Provenance.COUNTED)
 
 
 class Pipeline:
@@ -76,10 +61,13 @@ class Pipeline:
         open_hold: OpenHold,
         now_ms: Callable[[], int],
         counter: TokenCounter,
+        upstreams: Upstreams,
         running: RunningCalls,
         sessions: Sessions,
         passes: Passes,
         stored: StoredObjects,
+        places: Places,
+        intake: Intake,
         observation: Observation,
     ) -> None:
         """`now_ms`: the ledger's clock."""
@@ -89,10 +77,13 @@ class Pipeline:
         self._open_hold = open_hold
         self._now_ms = now_ms
         self._counter = counter
+        self._upstreams = upstreams
         self._running = running
         self._sessions = sessions
         self._passes = passes
         self._stored = stored
+        self._places = places
+        self._intake = intake
         self._observation = observation
         self.draining = False
 
@@ -105,8 +96,18 @@ class Pipeline:
         trace.api = endpoint.api
         self._refuse_unmetered(request, endpoint)
         trace.dialect = endpoint.dialect
-        caller = await self._authentication.caller(request.headers, query)
+        caller = await self._authentication.caller(
+            request.headers, query, address=request.address, store_away=True
+        )
         trace.key_id, trace.account_id = caller.key.key_id, caller.account.account_id
+        self._intake.begin(caller.account.account_id)
+        with self._places.one(caller.account.account_id):
+            await self._serve(exchange, matched, caller, query=query)
+
+    async def _serve(
+        self, exchange: Exchange, matched: Match, caller: Caller, *, query: Mapping[str, str]
+    ) -> None:
+        request, trace, endpoint = exchange.request, exchange.trace, matched.endpoint
         if endpoint.kind is _REALTIME:
             await self._sessions.serve(exchange, matched, caller)
             return
@@ -124,10 +125,7 @@ class Pipeline:
             await self._passes.serve(exchange, asked, endpoint, caller)
             return
         dialect = self._rules.dialects[endpoint.dialect]
-        jobs = self._rules.jobs.get(endpoint.dialect)
-        if jobs is not None and (ids := jobs.named(asked)):
-            asked = replace(asked, known=await self._stored.known(caller, endpoint.api, ids))
-        call = await _aside(asked, partial(dialect.read_call, asked))
+        asked, call, refers = await self._read_call(asked, endpoint, caller)
         trace.model = call.model
         ticket = await self._admission.admit(
             call,
@@ -135,25 +133,44 @@ class Pipeline:
             api=self._rules.apis[endpoint.api],
             dialect=dialect,
             request_id=trace.request_id,
+            stays=partial(belongs_to_one, call, endpoint, refers=refers),
         )
         trace.provider = ticket.provider
         with self._open_hold(ticket, trace=trace) as hold:
-            prepare = partial(dialect.prepare, call, asked, upstream_model=ticket.model)
-            prepared = await _aside(asked, prepare)
             if call.others:
                 await self._hold_others(hold, asked, dialect, trace=trace)
             watched = RunningCall(exchange.downstream, hold, checkpoint_s=self._rules.checkpoint_s)
             self._running.add(watched)
+            prepare = partial(_prepared, dialect, call, asked)
+            attempts = Attempts(self._upstreams, exchange, hold, watched, prepare=prepare)
             try:
-                answer = await self._forward(exchange, prepared, hold, watched=watched)
+                prepared, answer = await attempts.answer()
                 if answer.status in SERVED:
+                    creation = self._stored.creation(call, endpoint)
                     hold.end = await self._relay(
-                        answer, exchange, prepared, dialect=dialect, hold=hold, watched=watched
+                        answer, exchange, prepared, hold=hold, watched=watched, creation=creation
                     )
+                    attempts.relayed(hold.end)
                 else:
                     await self._pass_on(answer, exchange, hold=hold, watched=watched)
             finally:
+                attempts.ended()
                 self._running.discard(watched)
+
+    async def _read_call(
+        self, asked: Request, endpoint: Endpoint, caller: Caller
+    ) -> tuple[Request, Call, bool]:
+        """The request with what is known of the stored objects that size it; what is asked for,
+        of whom; whether it refers to anything stored. What is another account's is not found."""
+        dialect = self._rules.dialects[endpoint.dialect]
+        jobs = self._rules.jobs.get(endpoint.dialect)
+        if jobs is not None and (ids := jobs.named(asked)):
+            asked = replace(asked, known=await self._stored.sized(caller, endpoint.api, ids))
+        call = await aside(asked.body, partial(dialect.read_call, asked))
+        refers = bool(endpoint.stored.owner) or may_refer(call, dialect=endpoint.dialect)
+        if refers:
+            refers = await self._stored.refuse_others_of(endpoint, asked, caller)
+        return asked, call, refers
 
     async def _hold_others(
         self, hold: Hold, asked: Request, dialect: Dialect, *, trace: Trace
@@ -167,6 +184,7 @@ class Pipeline:
                 api=first.api,
                 dialect=dialect,
                 request_id=f"{first.request_id}.{number}",
+                stays=always,
             )
             hold.accompany(self._open_hold(ticket, trace=trace))
             if ticket.provider != first.provider:
@@ -210,65 +228,28 @@ class Pipeline:
                 should_retry=False,
             )
 
-    async def _forward(
-        self, exchange: Exchange, prepared: Prepared, hold: Hold, *, watched: RunningCall
-    ) -> Answer:
-        """Send the call to its provider and wait for the head of the answer.
-
-        Left or cut while waiting, the call owes its prompt: the provider has it and bills it.
-        A provider that could not be reached or answered nothing is owed nothing.
-        """
-        request, trace = exchange.request, exchange.trace
-        provider = self._rules.providers[hold.ticket.provider]
-        # Neither hiding an event nor cutting in mid-stream is possible inside a compressed answer.
-        plain = prepared.hide_usage or (hold.ticket.call.stream and not hold.ticket.full)
-        target = target_of(request, path=prepared.path)
-        headers = await outgoing(
-            exchange, provider, target, prepared.body, plain=plain, now_ms=self._now_ms()
-        )
-        if hold.ticket.call.deferred:
-            await hold.may_outlive(
-                Begun(
-                    self._rules.jobs[trace.dialect],
-                    target=target,
-                    headers=headers,
-                    poll_longest_ms=self._rules.poll_longest_ms,
-                )
-            )
-        trace.forwarded_s = monotonic()
-        hold.owes(PromptBill(ticket=hold.ticket, counter=self._counter))
-        try:
-            answer = await watched.opening(
-                provider.upstream.request(
-                    request.method, target, headers=headers, body=prepared.body
-                )
-            )
-        except (UpstreamFailed, Draining):
-            hold.owes(None)
-            raise
-        except ClientLeft:
-            hold.end = End.CLIENT_LEFT
-            raise
-        trace.first_byte_s = monotonic()
-        trace.status = hold.http_status = answer.status
-        return answer
-
     async def _relay(
         self,
         answer: Answer,
         exchange: Exchange,
         prepared: Prepared,
         *,
-        dialect: Dialect,
         hold: Hold,
         watched: RunningCall,
+        creation: Creation | None,
     ) -> End:
         """The provider serves the call: its bytes to the client, a meter watching."""
         ticket = hold.ticket
+        dialect = self._rules.dialects[exchange.trace.dialect]
         content_type, encoding = content_of(answer.headers)
+        most = ceiling(ticket.call, ticket.price)
+        in_events = ticket.call.stream and most is not UNBOUNDED
         meter = Meter(
             ticket,
-            dialect.answer_reader(ticket.resolved_call, content_type=content_type),
+            dialect.answer_reader(
+                ticket.resolved_call,
+                content_type=told_type(content_type, in_events=in_events),
+            ),
             counter=self._counter,
             decode=decoder(encoding),
             disbelieved=self._observation.usage_disbelieved,
@@ -276,24 +257,29 @@ class Pipeline:
         hold.owes(meter)
         # A stream that came compressed all the same passes as it is, to its end.
         hide = prepared.hide_usage and not encoding
-        extra = ticket.api.limit_headers(ticket.charges, ticket.rooms, now_ms=ticket.started_ms)
+        extra = ticket.limit_headers()
         begin(answer, exchange, extra=extra, keep_length=not hide)
-        begun = hold.begun
+        told = partial(self._stored.created, ticket.caller)
+        begun, content = hold.begun, {"content_type": content_type, "encoding": encoding}
         relay = Relay(
             answer,
             exchange.downstream,
             meter=meter,
             hold=hold,
             body_filter=dialect.usage_filter() if hide else None,
-            copy=None
-            if begun is None
-            else begun.reading(meter, content_type=content_type, encoding=encoding),
+            copy=copies(
+                None if begun is None else begun.reading(meter, **content),
+                None if creation is None else creation.reading(**content, tell=told),
+            ),
             cuttable=not encoding,
+            bytes_max=most.bytes,
         )
         try:
             return await watched.relaying(relay, meter)
         finally:
             exchange.trace.relayed_bytes = relay.relayed_bytes
+            if creation is not None:
+                self._stored.created(ticket.caller, creation)
 
     async def _pass_on(
         self, answer: Answer, exchange: Exchange, *, hold: Hold, watched: RunningCall
@@ -307,7 +293,6 @@ class Pipeline:
         self._observation.passed(exchange.trace, duration_s=elapsed_s(exchange.trace))
 
 
-async def _aside(asked: Request, work: Callable[[], Made]) -> Made:
-    if len(asked.body) <= INLINE_BYTES_MAX:
-        return work()
-    return await asyncio.to_thread(work)
+async def _prepared(dialect: Dialect, call: Call, asked: Request, upstream_model: str) -> Prepared:
+    work = partial(dialect.prepare, call, asked, upstream_model=upstream_model)
+    return await aside(asked.body, work)

@@ -8,7 +8,7 @@ Knows nothing of metering, header policy or of choosing between providers.
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from urllib.parse import urlsplit
@@ -118,15 +118,19 @@ class Pool:
         *,
         headers: Sequence[tuple[bytes, bytes]],
         body: bytes,
+        on_send: Callable[[], None] | None = None,
     ) -> Answer:
         """Send one request; return once the final response head has arrived.
 
+        `on_send` is called when there is a connection: the provider may have it from then on.
         `headers` go out as they are: Host and Content-Length must be among them. Raises
         UpstreamFailed or UpstreamTimeout, and BadCall for a request that cannot be written.
         """
         head = request_head(method, self._origin.path_prefix + target, headers)
         head_only = method == "HEAD"
         connection = self._take_idle() or await self._acquire()
+        if on_send is not None:
+            on_send()
         stale_until_s = 0.0
         if connection.used:
             stale_until_s = monotonic() + STALE_WITHIN_S

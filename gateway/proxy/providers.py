@@ -17,3 +17,5 @@ class Provider:
     sockets: SocketProvider
     host: bytes
     credential: Credential = field(repr=False)
+    objects_by_account: bool = True
+    """What is stored there belongs to the account that created it, not to all."""

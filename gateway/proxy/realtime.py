@@ -39,6 +39,7 @@ from gateway.metering.call import Call
 from gateway.metering.events import End
 from gateway.proxy.admit import Admission
 from gateway.proxy.hold import OpenHold
+from gateway.proxy.lines import always
 from gateway.proxy.seams import Frame, Socket
 from gateway.proxy.ticket import Ticket
 from gateway.proxy.trace import Trace
@@ -275,6 +276,7 @@ class RealtimeSession:
             api=talk.api,
             dialect=talk.dialect,
             request_id=trace.request_id,
+            stays=always,
         )
         return self._turn(ticket, trace)
 
@@ -304,6 +306,8 @@ class RealtimeSession:
             started_s=monotonic(),
             model=call.model,
             status=SWITCHING_PROTOCOLS,
+            # The session's own; its answers have log lines only.
+            span=None,
         )
 
     async def _tell(self, error: GatewayError, *, caused_by: object = None) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from time import monotonic
 
 from gateway.dialects.base import BodyFilter
+from gateway.dialects.sse import EVENT_BYTES_MAX
 from gateway.metering.events import End
 from gateway.proxy.hold import Hold
 from gateway.proxy.meter import Meter
@@ -23,6 +24,7 @@ class Relay:
     __slots__ = (
         "_allowance_tokens",
         "_answer",
+        "_bytes_max",
         "_copy",
         "_cut",
         "_downstream",
@@ -47,15 +49,18 @@ class Relay:
         body_filter: BodyFilter | None = None,
         copy: Callable[[bytes], None] | None = None,
         cuttable: bool = True,
+        bytes_max: int = 2**62,
     ) -> None:
         """Without a meter the answer is relayed unmetered; without a hold it is never cut, nor is
-        one that is not `cuttable` because its bytes are compressed. `copy` gets every byte."""
+        one that is not `cuttable` because its bytes are compressed. `copy` gets every byte. An
+        answer of more than `bytes_max`, or of more words than were asked for, is broken off."""
         self._answer = answer
         self._downstream = downstream
         self._meter = meter
         self._hold = hold
         self._filter = body_filter
         self._copy = copy
+        self._bytes_max = bytes_max
         rolling = hold is not None and not hold.ticket.full and cuttable
         self._metered_hold = hold if rolling else None
         self._allowance_tokens = 0
@@ -128,16 +133,15 @@ class Relay:
         self._write(data)
         if self._meter is not None:
             self._meter.feed(data)
+            if self._meter.excessive or self.relayed_bytes > self._bytes_max:
+                self.cut(End.UPSTREAM_FAILED)
 
     def _write(self, data: bytes) -> None:
         self.relayed_bytes += len(data)
         if self._copy is not None:
             self._copy(data)
         visible = data if self._filter is None else self._filter.feed(data)
-        if not visible or self._downstream.left:
-            return
-        self._downstream.write(visible)
-        if self._downstream.crowded:
+        if visible and self._downstream.write(visible):
             self._answer.pause()
             self._wake()
 
@@ -170,6 +174,8 @@ class Relay:
             start = end
         # An event cannot be cut in the middle: its beginning waits for its end.
         self._partial = data[start:]
+        if len(self._partial) > EVENT_BYTES_MAX:
+            self.cut(End.UPSTREAM_FAILED)
         return True
 
     async def _pay_event(self, event: bytes) -> bool:

@@ -2,16 +2,19 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from math import inf
 from time import monotonic
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from gateway.errors import ClientLeft, Draining
+from gateway.errors import ClientLeft, Draining, UpstreamTimeout
 from gateway.metering.events import End
 from gateway.proxy.checkpoints import TICK_S, Checkpoints
 from gateway.proxy.hold import Hold
 from gateway.proxy.meter import Meter
 from gateway.proxy.relay import Relay
-from gateway.proxy.seams import Answer, Downstream
+from gateway.proxy.seams import Downstream
+
+Opened = TypeVar("Opened")
 
 
 class Running(Protocol):
@@ -26,13 +29,16 @@ class RunningCall:
     """One call between admission and its end."""
 
     __slots__ = (
+        "_answer_by_s",
         "_checkpoints",
         "_cut",
         "_downstream",
+        "_end_by_s",
         "_hold",
         "_left_s",
         "_opening",
         "_relay",
+        "late",
     )
 
     def __init__(self, downstream: Downstream, hold: Hold | None, *, checkpoint_s: float) -> None:
@@ -43,17 +49,27 @@ class RunningCall:
         self._opening: asyncio.Task[None] | None = None
         self._relay: Relay | None = None
         self._cut: End | None = None
+        self._answer_by_s = self._end_by_s = inf
+        self.late = False
+        """No answer had begun by its deadline: none is waited for any more."""
 
-    async def opening(self, request: Awaitable[Answer]) -> Answer:
-        """Wait for the provider's head; ClientLeft or Draining when nobody will read it."""
+    def due(self, *, answer_by_s: float, end_by_s: float) -> None:
+        """When an answer has to begin, and when it has to end, by the monotonic clock."""
+        self._answer_by_s, self._end_by_s = min(answer_by_s, end_by_s), end_by_s
+
+    async def opening(self, request: Awaitable[Opened]) -> Opened:
+        """Wait for the provider's head; ClientLeft or Draining when nobody will read it,
+        UpstreamTimeout when it is not there by its deadline."""
         # What asyncio.timeout does, without its cost: cancelled by `cut`, and by `cut` only, the
         # wait ends in an error of ours.
         self._opening = task = asyncio.current_task()
         try:
             return await request
         except asyncio.CancelledError:
-            if self._cut is None or task is None or task.uncancel():
+            if not (self._cut or self.late) or task is None or task.uncancel():
                 raise
+            if self._cut is None:
+                raise UpstreamTimeout("No answer began within the time that a call has.") from None
             if self._cut is End.CUT_BY_SHUTDOWN:
                 raise Draining("The gateway is shutting down. Send the call again.") from None
             raise ClientLeft("The client left before an answer began.") from None
@@ -68,20 +84,35 @@ class RunningCall:
 
     def cut(self, end: End) -> None:
         """End it now, whatever phase it is in."""
-        first, self._cut = self._cut is None, end
+        first, self._cut = self._cut is None and not self.late, end
         if self._opening is not None:
             if first:
                 self._opening.cancel()
         elif self._relay is not None:
             self._relay.cut(end)
 
+    @property
+    def unwanted(self) -> bool:
+        """Nobody will read an answer: no further one is to be asked for."""
+        return self._cut is not None or self.late or self._downstream.left
+
     def tick(self, now_s: float) -> None:
         if self._relay is not None:
             self._relay.tick(now_s)
+            if now_s >= self._end_by_s:
+                self._relay.cut(End.UPSTREAM_FAILED)
         elif self._downstream.left and self._waited_enough(now_s):
             self.cut(End.CLIENT_LEFT)
+        elif now_s >= self._answer_by_s:
+            self._give_up()
         if self._checkpoints is not None:
             self._checkpoints.tick(now_s)
+
+    def _give_up(self) -> None:
+        if self._cut is None and not self.late:
+            self.late = True
+            if self._opening is not None:
+                self._opening.cancel()
 
     def _waited_enough(self, now_s: float) -> bool:
         """Under `drain` an answer is waited for although nobody will read it."""

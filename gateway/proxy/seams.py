@@ -39,6 +39,11 @@ class Incoming(Protocol):
     @property
     def raw_headers(self) -> RawHeaders: ...
 
+    @property
+    def address(self) -> str:
+        """Whom the connection is from: a proxy in front, if there is one."""
+        ...
+
     async def body(self, *, bytes_max: int) -> bytes:
         """Raises BodyTooLarge, or BadCall when the client breaks off or sends it too slowly."""
         ...
@@ -102,8 +107,8 @@ class Downstream(Protocol):
         `headers` the body is framed as chunks (or by closing, for HTTP/1.0)."""
         ...
 
-    def write(self, data: bytes) -> None:
-        """Does nothing once the client has left."""
+    def write(self, data: bytes) -> bool:
+        """Whether the client is `crowded` now. Does nothing once it has left."""
         ...
 
     async def accept_socket(self, *, protocol: str, headers: RawHeaders) -> Socket:
@@ -152,8 +157,16 @@ class Upstream(Protocol):
     """One provider's pooled connections."""
 
     async def request(
-        self, method: str, target: str, *, headers: RawHeaders, body: bytes
-    ) -> Answer: ...
+        self,
+        method: str,
+        target: str,
+        *,
+        headers: RawHeaders,
+        body: bytes,
+        on_send: Callable[[], None] | None = None,
+    ) -> Answer:
+        """`on_send` is called when there is a connection, before the request is written to it."""
+        ...
 
     def sweep(self) -> None: ...
 

@@ -8,12 +8,13 @@ anyway.
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Protocol
 
 from gateway.errors import StoreUnavailable
 from gateway.metering.jobs import Keep
-from gateway.metering.ledger import AlreadyEnded, Release, Released, Settle
+from gateway.metering.ledger import AlreadyEnded, Release, Released, Settle, Settled
+from gateway.proxy.recent import Recent
 from gateway.stores.base import Ask, Ledger, Outcome, Spool, hold_id_of, send
 from gateway.tasks import TaskSet
 
@@ -32,15 +33,28 @@ class Observer(Protocol):
         """Neither the ledger nor the disk took it: it is kept in memory and tried again."""
         ...
 
+    def restored(self, ask: Settle, outcome: Settled) -> None: ...
+
 
 class Settlements:
-    def __init__(self, ledger: Ledger, spool: Spool, *, tasks: TaskSet, observer: Observer) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        spool: Spool,
+        *,
+        tasks: TaskSet,
+        observer: Observer,
+        on_confirmed: Callable[[str], None],
+    ) -> None:
+        """`on_confirmed` hears of each hold whose settlement the ledger has; must not raise."""
         self._ledger = ledger
+        self._on_confirmed = on_confirmed
         self._spool = spool
         self._tasks = tasks
         self._observer = observer
         self._releases: deque[Release] = deque(maxlen=RELEASES_MAX)
         self._stranded: deque[Ask] = deque()
+        self._recent = Recent(ledger, observer=observer)
         self._open = 0
         self._quiet = asyncio.Event()
 
@@ -48,6 +62,10 @@ class Settlements:
     def healthy(self) -> bool:
         """False while a settlement has no durable place: then nothing new may be admitted."""
         return not self._stranded and self._spool.healthy
+
+    async def place_for_another(self) -> bool:
+        """Whether what is admitted while the store is away could be settled: on disk."""
+        return not self._stranded and await self._spool.takes_more()
 
     @property
     def open(self) -> int:
@@ -102,17 +120,29 @@ class Settlements:
             self.release(self._releases.popleft())
         for _ in range(len(self._stranded)):
             self._send(self._stranded.popleft())
+        self._recent.ask_again()
 
     @property
     def waiting(self) -> int:
-        return len(self._releases) + len(self._stranded)
+        return len(self._releases) + len(self._stranded) + self._recent.waiting
 
     def _sent(self, ask: Ask, sent: "asyncio.Future[Outcome]") -> None:
         if not sent.cancelled() and sent.exception() is None:
             self._closed()
-            self._observer.settled(ask, sent.result())
+            self.confirmed(ask, sent.result())
             return
         self._tasks.start(self._spool_ask(ask), name=f"spool {hold_id_of(ask)}")
+
+    def confirmed(self, ask: Ask, outcome: Outcome) -> None:
+        """The ledger has it: sent just now, or replayed from the spool."""
+        if isinstance(ask, Settle) and isinstance(outcome, Settled):
+            self._recent.confirmed(ask)
+        self._on_confirmed(hold_id_of(ask))
+        self._observer.settled(ask, outcome)
+
+    def doubt(self) -> None:
+        """The store was connected to anew: it may have lost what it confirmed last."""
+        self._recent.doubt()
 
     async def _spool_ask(self, ask: Ask) -> None:
         try:

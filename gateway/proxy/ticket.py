@@ -1,20 +1,38 @@
 """An admitted call: everything later phases need to know about it, gathered once."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from gateway.dialects.base import Api, Format
 from gateway.metering.accounts import Caller
 from gateway.metering.call import Call
+from gateway.metering.estimate import Estimate
 from gateway.metering.events import End, UsageEvent
+from gateway.metering.hedging import CutOff
 from gateway.metering.ledger import Release, Settle
 from gateway.metering.limits import Charge, amounts_of
 from gateway.metering.plans import OnDisconnect
 from gateway.metering.pricing import ModelPrice, charge_ucr
+from gateway.metering.routes import Route
 from gateway.metering.usage import Provenance, Usage, UsageReport
+from gateway.proxy.draw import Draw
 from gateway.values import call_value
 
 # A job is begun in seconds at the most.
 BEGINNING_S = 30.0
+
+
+@call_value
+class Way:
+    """One of the upstreams that may serve a call, and what the call is there."""
+
+    route: Route
+    price: ModelPrice
+    call: Call
+    """In the measure that its model is sold in."""
+    resolved: Call
+    """Under the provider's name for its model: how it is counted."""
+    sized: Estimate
 
 
 @call_value
@@ -38,7 +56,25 @@ class Ticket:
     full: bool
     """The hold covers the worst case: it never needs extending."""
     rooms: tuple[int, ...]
+    """What is left of each limit; nothing where the store was not there to tell."""
     started_ms: int
+    ways: tuple[Way, ...] = ()
+    """The upstreams that may serve it, for all of which the hold is large enough; it is made out
+    for the first."""
+    draw: Draw | None = None
+    """What it was promised of an advance, if it was admitted while the store was away."""
+
+    def by_way_of(self, way: Way) -> "Ticket":
+        """The same call, served by another of its upstreams: at that one's price."""
+        return replace(
+            self,
+            call=way.call,
+            price=way.price,
+            provider=way.route.provider,
+            model=way.resolved.model,
+            prompt=way.sized.prompt,
+            prompt_exact=way.sized.exact,
+        )
 
     @property
     def resolved_call(self) -> Call:
@@ -66,6 +102,11 @@ class Ticket:
         """What each of the charges' buckets is to book."""
         return amounts_of(self.charges, charge_ucr=charge, tokens=usage.total_tokens)
 
+    def limit_headers(self) -> Sequence[tuple[bytes, bytes]]:
+        if self.draw is not None:
+            return ()
+        return self.api.limit_headers(self.charges, self.rooms, now_ms=self.started_ms)
+
     def release(self) -> Release:
         return Release(self.request_id, self.caller.account.account_id, self.charges)
 
@@ -88,6 +129,8 @@ class Ticket:
         held_ucr: int,
         ttfb_ms: int = 0,
         duration_ms: int = 0,
+        attempts: int = 1,
+        cut_off: CutOff | None = None,
     ) -> UsageEvent:
         """HELD charges the hold itself: nothing better is known, and free is not an option."""
         unknown = report.provenance is Provenance.HELD
@@ -110,6 +153,8 @@ class Ticket:
             held_ucr=held_ucr,
             ttfb_ms=ttfb_ms,
             duration_ms=duration_ms,
+            attempts=attempts,
+            cut_off=cut_off,
             unmapped=report.unmapped,
             charge_ucr=held_ucr if unknown else charge_ucr(self.price, report.usage),
         )

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from gateway.telemetry.spans import Span
+
 
 @dataclass(slots=True, kw_only=True)
 class Trace:
@@ -21,7 +23,11 @@ class Trace:
     """Machine code of the refusal or error, if any."""
     forwarded_s: float = 0.0
     first_byte_s: float = 0.0
+    attempts: int = 0
+    """Providers that were asked: more than one if another did not answer it."""
     relayed_bytes: int = 0
+    span: Span | None = None
+    """Where spans are made."""
 
     @property
     def ttfb_s(self) -> float:

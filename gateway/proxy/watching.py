@@ -25,13 +25,16 @@ class Watch:
         dialect: Dialect | None,
         creation: Creation | None,
         results: ResultsHeard | None,
+        deleted: str = "",
     ) -> None:
+        """`deleted`: the stored object that is no more if the answer is no refusal."""
         self._caller = caller
         self._api = api
         self._jobs = jobs
         self._dialect = dialect
         self._creation = creation
         self._results = results
+        self._deleted = deleted
         self._statuses: StatusReader | None = None
         self._heard: Heard | None = None
         self.copy: Callable[[bytes], None] | None = None
@@ -43,6 +46,9 @@ class Watch:
                 call = Call(model="", stream=True)
                 reader = self._dialect.answer_reader(call, content_type=content_type)
                 self._heard = Heard(reader)
+        if self._creation is not None:
+            # It gets what is decoded already.
+            self._creation.reading(content_type=content_type, encoding="")
         if self._jobs is not None or self._creation is not None:
             self.copy = decoded_copy(self._feed, encoding=encoding)
 
@@ -63,7 +69,9 @@ class Watch:
         if self._results is not None and complete:
             following.results_passed(self._results)
         if self._creation is not None and complete:
-            stored.created(self._caller, self._api, self._creation)
+            stored.created(self._caller, self._creation)
+        if self._deleted and complete:
+            stored.forgotten(self._caller, self._api, self._deleted)
 
 
 class Watches:
@@ -96,8 +104,9 @@ class Watches:
             endpoint.api,
             jobs=jobs,
             dialect=self._dialects.get(endpoint.dialect),
-            creation=await self._stored.creating(endpoint.memo, asked),
+            creation=await self._stored.creating(endpoint, asked, caller),
             results=results,
+            deleted=self._stored.deleted(endpoint, asked),
         )
 
     def ended(self, watch: Watch, *, complete: bool) -> None:

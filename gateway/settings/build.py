@@ -10,31 +10,44 @@ from pathlib import Path
 
 from gateway.dialects.aws_signing import AwsIdentity
 from gateway.dialects.unknown_endpoint import REQUEST, UNKNOWN_ENDPOINT
-from gateway.metering.accounts import KEY_PATTERN, Account, well_formed
+from gateway.metering.accounts import KEY_PATTERN, Account, Project, well_formed
+from gateway.metering.alerts import alerts_named
+from gateway.metering.failover import Budget, HealthPolicy, ProbePolicy
 from gateway.metering.ledger import DEFAULT_PRIORITY, Grant, GrantKind
-from gateway.metering.limits import Limit, Scope, Unit, Window
-from gateway.metering.plans import Enforcement, OnDisconnect, Plan
+from gateway.metering.limits import UNITS, Limit, Scope, Unit, Window
+from gateway.metering.periods import DAY_MS, Anchor, Every
+from gateway.metering.plans import (
+    Allowance,
+    Away,
+    Enforcement,
+    FirstPeriod,
+    OnDisconnect,
+    Plan,
+    PlanChange,
+)
 from gateway.metering.pricing import UCR_PER_CREDIT
-from gateway.metering.routes import Route
 from gateway.settings.documents import Node
+from gateway.settings.fields import STORE_SCHEMES
+from gateway.settings.history import build_history
 from gateway.settings.incoming import build_incoming
 from gateway.settings.problems import Problems
 from gateway.settings.rate_card import DEFAULT_NAME, Part, build_rate_card
 from gateway.settings.reading import Files
+from gateway.settings.routes import build_failover, build_routes
 from gateway.settings.schema import AccountBlock, GrantBlock, KeyBlock
-from gateway.settings.schema_plans import KeyLimitBlock, LimitBlock, PlanBlock
+from gateway.settings.schema_plans import AllowanceBlock, KeyLimitBlock, LimitBlock, PlanBlock
 from gateway.settings.schema_prices import PriceBlock
 from gateway.settings.schema_providers import AwsBlock, ProviderBlock
 from gateway.settings.services import build_services
-from gateway.settings.sinks import build_sinks
+from gateway.settings.sinks import build_sinks, build_webhooks
 from gateway.settings.sources import Sources
+from gateway.settings.telemetry import build_telemetry
 from gateway.settings.values import (
     Admin,
     Auth,
     DeclaredAccount,
     DeclaredKey,
     Export,
-    History,
     Listen,
     Metering,
     Provider,
@@ -49,19 +62,13 @@ from gateway.tokens.base import EncodingRule
 PEPPER_CHARS_MIN = 32
 NANOS = 1_000_000_000
 
-UNITS = {
-    "requests": Unit.REQUESTS,
-    "tokens": Unit.TOKENS,
-    "calls": Unit.CALLS,
-    "credits": Unit.MICROCREDITS,
-}
-
 
 def build(files: Files, sources: Sources, problems: Problems) -> Settings:
     main = files.main
     rate_card = build_rate_card(
         files.cards,
         _own_lines(files),
+        costs=files.costs,
         credit_usd=main.metering.credit_usd,
         problems=problems,
     )
@@ -72,18 +79,21 @@ def build(files: Files, sources: Sources, problems: Problems) -> Settings:
         listen=Listen(**main.listen.model_dump()),
         admin=Admin(**main.admin.model_dump()),
         store=store,
-        history=History(**main.history.model_dump()),
+        history=build_history(files, sources, problems),
         metering=_metering(files),
         refusals=_refusals(files),
         unknown_endpoints=UnknownEndpoints(main.unknown_endpoints),
         providers=providers,
-        routes=tuple(Route(**route.model_dump()) for route in main.models),
+        routes=tuple(build_routes(main.models, main.failover)),
+        failover=build_failover(main.failover),
         encodings=tuple(EncodingRule(**rule.model_dump()) for rule in main.encodings),
         rate_card=rate_card,
         plans=_plans(files),
         services=build_services(files, sources, problems),
         export=Export(**main.export.model_dump()),
         sinks=build_sinks(files, sources, problems),
+        webhooks=build_webhooks(files, problems),
+        telemetry=build_telemetry(files, problems),
         incoming=build_incoming(files, sources, problems),
         accounts=accounts,
         digest=sources.digest,
@@ -109,6 +119,7 @@ def _metering(files: Files) -> Metering:
         lease_s=metering.lease_s,
         checkpoint_s=metering.checkpoint_s,
         job_poll_s=metering.job_poll_s,
+        advances_max=metering.advances_max,
         usd_nanos_per_credit=int(metering.credit_usd * NANOS),
     )
 
@@ -123,10 +134,11 @@ def _store(files: Files, sources: Sources, problems: Problems) -> Store:
     url = store.url
     if url is not None and url.startswith(("env:", "file:")):
         url = sources.secret(url, asked_by=node.at("url"))
-        if url is not None and not url.startswith(("redis://", "rediss://", "unix://")):
+        if url is not None and not url.startswith(STORE_SCHEMES):
             problems.add(
                 node.at("url"),
-                "what the reference leads to is no redis://, rediss:// or unix:// URL",
+                "what the reference leads to is no redis://, rediss://, unix://, "
+                "redis+sentinel:// or redis+cluster:// URL",
                 suggestion="Put a URL such as redis://:password@host:6379/0 there.",
             )
     return Store(
@@ -177,7 +189,11 @@ def _provider(name: str, block: ProviderBlock, node: Node, *, sources: Sources) 
         idle_timeout_s=block.idle_timeout_s,
         connections_max=block.connections_max,
         keepalive_s=block.keepalive_s,
+        budget=Budget(calls_max=block.calls_max, calls_per_minute=block.calls_per_minute),
+        health=HealthPolicy(**block.health.model_dump()),
+        probe=None if block.probe is None else ProbePolicy(**block.probe.model_dump()),
         ca_file=ca_file,
+        objects_by_account=block.stored_objects == "by_account",
     )
 
 
@@ -210,6 +226,29 @@ def _plan(name: str, block: PlanBlock) -> Plan:
         overdraft_ucr=_ucr(block.overdraft_credits or Decimal()),
         on_disconnect=OnDisconnect(block.on_disconnect),
         drain_s=block.drain_s,
+        allowance=None if block.allowance is None else _allowance(block.allowance),
+        alerts=alerts_named(block.alerts),
+        expiry_notice_ms=block.expiry_notice_days * DAY_MS,
+        away=_away(block),
+    )
+
+
+def _away(block: PlanBlock) -> Away | None:
+    if block.store_away == "refuse" or block.advance_credits is None:
+        return None
+    return Away(advance_ucr=_ucr(block.advance_credits), usable_ms=int(block.advance_s * 1000))
+
+
+def _allowance(block: AllowanceBlock) -> Allowance:
+    rollover = block.rollover
+    return Allowance(
+        amount_ucr=_ucr(block.credits),
+        every=Every(block.every),
+        anchor=Anchor(block.anchor),
+        rollover_ucr=_ucr(rollover.credits) if rollover else 0,
+        rollover_periods=rollover.periods if rollover else 1,
+        first_period=FirstPeriod(block.first_period),
+        plan_change=PlanChange(block.plan_change),
     )
 
 
@@ -237,7 +276,21 @@ def _account(
 ) -> DeclaredAccount:
     return DeclaredAccount(
         account=Account(
-            account_id=block.id, plan=block.plan, name=block.name, external=block.external
+            account_id=block.id,
+            plan=block.plan,
+            name=block.name,
+            external=block.external,
+            anchor_ms=block.anchor or 0,
+            alerts=None if block.alerts is None else alerts_named(block.alerts),
+        ),
+        projects=tuple(
+            Project(
+                project_id=project.id,
+                account_id=block.id,
+                name=project.name,
+                limits=tuple(_limit(limit, Scope.PROJECT) for limit in project.limits),
+            )
+            for project in block.projects
         ),
         keys=tuple(
             _key(key, node.at("keys", index), sources, problems=problems)
@@ -255,8 +308,10 @@ def _key(block: KeyBlock, node: Node, sources: Sources, *, problems: Problems) -
         key_id=block.id,
         presented=presented or "",
         name=block.name,
+        project_id=block.project or "",
         models=tuple(block.models),
         limits=tuple(_limit(limit, Scope.KEY) for limit in block.limits),
+        manages=block.manage,
         expires_ms=block.expires or 0,
     )
 

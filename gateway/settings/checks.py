@@ -8,18 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from gateway.metering.routes import is_exact
 from gateway.settings.checks_of_accounts import check_accounts, check_plans
 from gateway.settings.checks_of_prices import check_prices
 from gateway.settings.checks_of_providers import check_providers
 from gateway.settings.documents import Node
-from gateway.settings.problems import Problems, did_you_mean
+from gateway.settings.problems import Problems
 from gateway.settings.reading import Files
-from gateway.settings.schema import RouteBlock
+from gateway.settings.routes import check_route
 from gateway.settings.sinks import check_sinks
 
 NO_APIS: frozenset[str] = frozenset()
-NO_NAMES: frozenset[str] = frozenset()
 LOCAL_HOSTS = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound
 
 
@@ -72,45 +70,16 @@ def _metering(files: Files, problems: Problems) -> None:
 def _routes(files: Files, problems: Problems) -> None:
     routes = files.main.models
     for index, route in enumerate(routes):
-        node = files.node.at("models", index)
-        if route.provider not in files.providers:
-            problems.add(
-                node.at("provider"),
-                f"no provider is named {route.provider!r}",
-                suggestion=did_you_mean(route.provider, sorted(files.providers)),
-            )
-        if route.upstream_model is not None and not is_exact(route.match):
-            problems.add(
-                node.at("upstream_model"),
-                f"an alias needs one exact name, and {route.match!r} is a glob",
-                suggestion="Write one entry for each alias.",
-            )
-        _check_price(files, route, node, problems=problems)
+        check_route(files, route, files.node.at("models", index), problems=problems)
     spoken = {name: frozenset(block.apis) for name, block in files.main.providers.items()}
-    matches = [Matching(route.match, spoken.get(route.provider, NO_APIS)) for route in routes]
+    matches = [
+        Matching(
+            route.match,
+            NO_APIS.union(*(spoken.get(each.name, NO_APIS) for each in route.upstreams)),
+        )
+        for route in routes
+    ]
     _check_shadowed(matches, files.node.at("models"), problems)
-
-
-def _check_price(files: Files, route: RouteBlock, node: Node, *, problems: Problems) -> None:
-    named = route.price_as or route.upstream_model
-    priced = named or (route.match if is_exact(route.match) else None)
-    if priced is None or files.priced is None:
-        return
-    known = files.priced.get("", NO_NAMES) | files.priced.get(route.provider, NO_NAMES)
-    if priced in known:
-        return
-    if route.price_as is None and files.main.default_price is not None:
-        return
-    if problems.about(files.node, "default_price") or problems.about(node, "upstream_model"):
-        return
-    key = "price_as" if route.price_as else "upstream_model" if route.upstream_model else "match"
-    close = did_you_mean(priced, sorted(known))
-    offer = f"{close} Or add" if close.startswith("Did") else "Add"
-    problems.add(
-        node.at(key),
-        f"no rate card has a price for {priced!r}",
-        suggestion=f"{offer} its price to a file under prices, or name another line by price_as.",
-    )
 
 
 def _encodings(files: Files, problems: Problems) -> None:

@@ -19,6 +19,7 @@ def check_plans(files: Files, problems: Problems) -> None:
     for name, plan in files.plans.blocks.items():
         node = files.plans.node.at(name)
         _check_enforcement(plan, node, problems)
+        _check_away(plan, node, problems)
         _check_limits(plan.limits, node.at("limits"), problems)
         _check_models_routed(files, plan.models, node.at("models"), problems=problems)
 
@@ -41,12 +42,35 @@ def _check_enforcement(plan: PlanBlock, node: Node, problems: Problems) -> None:
         )
 
 
+def _check_away(plan: PlanBlock, node: Node, problems: Problems) -> None:
+    if plan.store_away == "refuse":
+        if plan.advance_credits is not None:
+            problems.add(
+                node.at("advance_credits"),
+                "an advance is for store_away: advance, came refuse",
+                suggestion="Remove it, or write store_away: advance.",
+            )
+    elif plan.enforcement == "observe":
+        problems.add(
+            node.at("store_away"),
+            "enforcement: observe refuses nothing, so nothing could bound an advance",
+            suggestion="Write store_away: refuse, or another enforcement.",
+        )
+    elif plan.advance_credits is None:
+        problems.add_missing(
+            node,
+            "advance_credits",
+            "advance needs a bound: what a worker may serve without the store",
+            suggestion='Add advance_credits: "1".',
+        )
+
+
 def _check_limits(limits: Sequence[KeyLimitBlock], node: Node, problems: Problems) -> None:
     first: dict[tuple[str, str | None, str], int] = {}
     for index, limit in enumerate(limits):
         here = node.at(index)
         _check_limit(limit, here, problems)
-        scope = limit.scope if isinstance(limit, LimitBlock) else "key"
+        scope = limit.scope if isinstance(limit, LimitBlock) else "own"
         kind = (limit.unit, limit.per, scope)
         if kind in first:
             problems.add(
@@ -69,7 +93,7 @@ def _check_limit(limit: KeyLimitBlock, node: Node, problems: Problems) -> None:
             node,
             "per",
             f"a limit of {limit.unit} needs a window",
-            suggestion="Add per: minute, hour, day or month.",
+            suggestion="Add per: minute, hour, day, week, month or total.",
         )
     if limit.unit != "credits" and limit.ceiling != int(limit.ceiling):
         problems.add(
@@ -107,6 +131,7 @@ def check_accounts(files: Files, problems: Problems) -> None:
         for key_index, key in enumerate(account.keys):
             key_node = here.at("keys", key_index)
             _check_key(files, key, key_node, problems=problems)
+            _check_project(key, account, key_node, problems)
             if key.id in key_ids:
                 _twice(key_node.at("id"), key.id, key_ids[key.id], problems)
             key_ids.setdefault(key.id, key_node.at("id"))
@@ -119,6 +144,9 @@ def _check_account(files: Files, account: AccountBlock, node: Node, *, problems:
             f"no plan is named {account.plan!r}",
             suggestion=did_you_mean(account.plan, sorted(files.plans.declared)),
         )
+    _check_unique([each.id for each in account.projects], node.at("projects"), problems)
+    for index, project in enumerate(account.projects):
+        _check_limits(project.limits, node.at("projects", index, "limits"), problems)
     grants = node.at("grants")
     _check_unique([grant.id for grant in account.grants], grants, problems)
     for index, grant in enumerate(account.grants):
@@ -133,6 +161,16 @@ def _check_account(files: Files, account: AccountBlock, node: Node, *, problems:
 def _check_key(files: Files, key: KeyBlock, node: Node, *, problems: Problems) -> None:
     _check_models_routed(files, key.models, node.at("models"), problems=problems)
     _check_limits(key.limits, node.at("limits"), problems)
+
+
+def _check_project(key: KeyBlock, account: AccountBlock, node: Node, problems: Problems) -> None:
+    known = sorted(project.id for project in account.projects)
+    if key.project is not None and key.project not in known:
+        problems.add(
+            node.at("project"),
+            f"the account has no project {key.project!r}",
+            suggestion=did_you_mean(key.project, known) if known else "Declare it under projects.",
+        )
 
 
 def _check_unique(ids: list[str], node: Node, problems: Problems) -> None:

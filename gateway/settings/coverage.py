@@ -13,7 +13,7 @@ from gateway.dialects.endpoints import ENDPOINTS
 from gateway.dialects.piece_kinds import PIECE_KINDS
 from gateway.metering.pieces import PIECES, is_kind_of
 from gateway.metering.pricing import ModelPrice
-from gateway.metering.routes import Route, find_route, is_exact
+from gateway.metering.routes import Route, find_routes, is_exact
 from gateway.settings.values import Provider, Settings, UnknownEndpoints
 
 NAMES_SHOWN = 5
@@ -58,9 +58,13 @@ def unpriced_models(settings: Settings, known: Iterable[str]) -> Mapping[str, li
     """Glob → those of the `known` names that it serves and no card prices."""
     found: dict[str, list[str]] = {}
     for name in sorted(known):
-        for route in _serving(settings, name):
-            if not is_exact(route.match) and _price(settings, route, name) is None:
-                found.setdefault(route.match, []).append(name)
+        serving = _serving(settings, name)
+        # One of several providers that has no price for a model is not asked for it.
+        priced = {each.entry for each in serving if _price(settings, each, name) is not None}
+        unpriced = {route.match for route in serving if route.entry not in priced}
+        for match in sorted(unpriced):
+            if not is_exact(match):
+                found.setdefault(match, []).append(name)
     return found
 
 
@@ -107,13 +111,12 @@ def _lines(
 
 
 def _serving(settings: Settings, name: str) -> list[Route]:
-    """The routes that calls for this name take: one for each API that has it."""
+    """The routes that calls for this name may take, of each API that has it."""
     found = []
     for api in {api for provider in settings.providers.values() for api in provider.apis}:
         providers = [each.name for each in settings.providers.values() if api in each.apis]
-        route = find_route(settings.routes, name, providers=providers)
-        if route is not None and route not in found:
-            found.append(route)
+        routes = find_routes(settings.routes, name, providers=providers)
+        found += [route for route in routes if route not in found]
     return found
 
 

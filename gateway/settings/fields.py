@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from gateway.metering.accounts import valid_name
+from gateway.metering.alerts import alert_of
 from gateway.metering.pieces import PIECES, SERVICE_TIERS, piece_kind, valid_piece
 from gateway.settings.problems import did_you_mean
 
@@ -124,12 +125,23 @@ def _base_url(value: str) -> str:
 _URL_EXAMPLE = "Write for example https://api.openai.com."
 
 
+# Of one server; of a master that sentinels name; of a cluster.
+STORE_SCHEMES = (
+    *("redis://", "rediss://", "unix://"),
+    *("redis+sentinel://", "rediss+sentinel://", "redis+cluster://", "rediss+cluster://"),
+)
+
+
+STORE_URL_PATTERN = r"^(rediss?(\+sentinel|\+cluster)?://|unix://|env:|file:)"
+
+
 def _store_url(value: str) -> str:
     if value.startswith(("env:", "file:")):
         return _reference(value)
-    if not value.startswith(("redis://", "rediss://", "unix://")):
+    if not value.startswith(STORE_SCHEMES):
         raise wrong(
-            "a redis://, rediss:// or unix:// URL, or a reference to one",
+            "a redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// URL, or a "
+            "reference to one",
             "Write for example redis://127.0.0.1:6379/0, or null for the embedded server.",
         )
     # A URL without a password may stand here; one with a password is a secret.
@@ -139,6 +151,17 @@ def _store_url(value: str) -> str:
             "Put the whole URL into a variable and write env:NAME.",
         )
     return value
+
+
+def _history_url(value: str) -> str:
+    if value == "sqlite":
+        return value
+    if not value.startswith(("env:", "file:")):
+        raise wrong(
+            "sqlite, or a reference to a database's URL",
+            "Put the whole URL into a variable and write env:NAME.",
+        )
+    return _reference(value)
 
 
 def _version(value: str) -> str:
@@ -155,6 +178,15 @@ def _day(value: str) -> str:
         return date.fromisoformat(value).isoformat()
     except ValueError:
         raise wrong("a date", "Write it as 2026-11-23.") from None
+
+
+def _alert(value: str) -> str:
+    if alert_of(value) is None:
+        raise wrong(
+            "a part that is used up, or credits that are left",
+            'Write for example "80%", or "20" for 20 credits.',
+        )
+    return value
 
 
 def _instant_ms(value: object) -> int:
@@ -221,7 +253,12 @@ BaseUrl = Annotated[
 StoreUrl = Annotated[
     str,
     AfterValidator(_store_url),
-    WithJsonSchema({"type": "string", "pattern": "^(redis://|rediss://|unix://|env:|file:)"}),
+    WithJsonSchema({"type": "string", "pattern": STORE_URL_PATTERN}),
+]
+HistoryUrl = Annotated[
+    str,
+    AfterValidator(_history_url),
+    WithJsonSchema({"type": "string", "pattern": "^(sqlite$|env:|file:)"}),
 ]
 Version = Annotated[
     str,
@@ -237,6 +274,11 @@ InstantMs = Annotated[
     int,
     BeforeValidator(_instant_ms),
     WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d\d-\d\d"}),
+]
+AlertText = Annotated[
+    str,
+    AfterValidator(_alert),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,3}%$|^[0-9]{1,10}(\.[0-9]{1,6})?$"}),
 ]
 ExternalId = Annotated[str, Field(pattern="^[!-~]{1,255}$")]
 Port = Annotated[int, Field(ge=0, le=65535)]

@@ -38,22 +38,24 @@ def build_rate_card(
     cards: Sequence[Card],
     own_lines: Mapping[str, "Part"],
     *,
+    costs: Sequence[Card] = (),
     credit_usd: Decimal,
     problems: Problems,
 ) -> RateCard:
     """One card of all files and the lines of the main file, of which DEFAULT_NAME prices models
     without one. A line's version names the files it comes from and a digest of every
     rate, so that a receipt names exactly what priced it even if a file was edited under an old
-    version."""
+    version. `costs`: what providers bill, which stands with the line that is sold."""
     converter = _Converter(credit_usd, problems)
-    shared = _shared(cards, converter)
-    lines: dict[str, Lines] = {"": {}}
-    for (provider, name), parts in _parts(cards).items():
-        price = converter.price(name, parts, shared=shared[parts[0].seller])
-        lines.setdefault(provider, {})[name] = price
+    lines: dict[str, Lines] = {"": {}, **_lines(cards, converter)}
     for name, part in own_lines.items():
         lines[""][name] = converter.price(name, [part], shared=Shared([name]))
     fallback = lines[""].pop(DEFAULT_NAME, None)
+    for provider, bought in _lines(costs, converter).items():
+        for name, purchase in bought.items():
+            sold = lines.get(provider, {}).get(name) or lines[""].get(name)
+            if sold is not None:
+                lines.setdefault(provider, {})[name] = replace(sold, purchase=purchase)
     digest = _digest(lines, fallback)
     return RateCard(
         digest=digest,
@@ -61,6 +63,15 @@ def build_rate_card(
         by_provider={name: _versioned(own, digest) for name, own in lines.items()},
         default=fallback and _dated(fallback, digest),
     )
+
+
+def _lines(cards: Sequence[Card], converter: "_Converter") -> dict[str, Lines]:
+    """By provider and model."""
+    shared, lines = _shared(cards, converter), dict[str, Lines]()
+    for (provider, name), parts in _parts(cards).items():
+        price = converter.price(name, parts, shared=shared[parts[0].seller])
+        lines.setdefault(provider, {})[name] = price
+    return lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +238,8 @@ def _texts(provider: str, price: ModelPrice) -> Iterator[str]:
         yield f"{tier.above_input_tokens} {_pairs(tier.rates.by_class)}"
     yield _pairs(price.pieces)
     yield _pairs(price.tier_percent)
+    if price.purchase is not None:
+        yield from _texts(f"{provider} bills", price.purchase)
 
 
 def _pairs(rates: Mapping[str, int] | Mapping[TokenClass, int]) -> str:

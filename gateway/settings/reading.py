@@ -4,7 +4,7 @@
 not a second mistake.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +46,8 @@ class Files:
     providers: frozenset[str]
     plans: Plans | None
     cards: tuple[Card, ...]
+    costs: tuple[Card, ...]
+    """What providers bill."""
     priced: Mapping[str, frozenset[str]] | None
 
 
@@ -60,13 +62,15 @@ def read_files(path: Path, sources: Sources, problems: Problems) -> Files | None
     main = validated(root, GatewayFile, problems)
     if main is None:
         return None
-    cards, priced = _cards(main, root, sources, problems=problems)
+    cards, priced = _cards(_named_cards(main, root), sources, problems=problems)
+    costs, _ = _cards(_named_costs(main, root), sources, problems=problems)
     return Files(
         main=main,
         node=root,
         providers=providers,
         plans=_plans(main, root, sources, problems=problems, inline=inline_plans),
         cards=cards,
+        costs=costs,
         priced=priced,
     )
 
@@ -93,12 +97,12 @@ def _plans(
 
 
 def _cards(
-    main: GatewayFile, root: Node, sources: Sources, *, problems: Problems
+    named: Iterable[tuple[str, str, Node]], sources: Sources, *, problems: Problems
 ) -> tuple[tuple[Card, ...], Mapping[str, frozenset[str]] | None]:
     cards: list[Card] = []
     priced: dict[str, set[str]] = {}
     complete = True
-    for provider, name, asked_by in _named_cards(main, root):
+    for provider, name, asked_by in named:
         document = sources.document(sources.beside(name), asked_by=asked_by)
         if document is None:
             complete = False
@@ -120,3 +124,9 @@ def _named_cards(main: GatewayFile, root: Node) -> Iterator[tuple[str, str, Node
     for provider, block in main.providers.items():
         for index, name in enumerate(block.prices):
             yield provider, name, root.at("providers", provider, "prices", index)
+
+
+def _named_costs(main: GatewayFile, root: Node) -> Iterator[tuple[str, str, Node]]:
+    for provider, block in main.providers.items():
+        for index, name in enumerate(block.costs):
+            yield provider, name, root.at("providers", provider, "costs", index)

@@ -9,15 +9,18 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from gateway.metering.alerts import ALERTS_MAX
 from gateway.settings.fields import (
     AS_FLOAT,
+    AlertText,
+    BaseUrl,
     Block,
     Credits,
     ExternalId,
+    HistoryUrl,
     Host,
     InstantMs,
     ModelGlob,
-    ModelName,
     Name,
     PlainDecimal,
     Port,
@@ -29,7 +32,8 @@ from gateway.settings.schema_incoming import NO_INCOMING, IncomingBlock
 from gateway.settings.schema_plans import KeyLimitBlock, PlanBlock
 from gateway.settings.schema_prices import PriceBlock
 from gateway.settings.schema_providers import ProviderBlock
-from gateway.settings.schema_sinks import ExportBlock, SinkBlock
+from gateway.settings.schema_routes import FailoverBlock, RouteBlock
+from gateway.settings.schema_sinks import ExportBlock, SinkBlock, WebhooksBlock
 
 
 class ListenBlock(Block):
@@ -43,12 +47,21 @@ class ListenBlock(Block):
     """Processes sharing the port; one per core."""
     drain_s: Annotated[float, Field(ge=0, le=3600), AS_FLOAT] = 30.0
     """Seconds running calls may take to finish after SIGTERM, before they are cut and settled."""
+    unready_s: Annotated[float, Field(ge=0, le=300), AS_FLOAT] = 0.0
+    """Seconds after SIGTERM in which calls are still taken while `/readyz` says 503: what a load
+    balancer needs to notice."""
     body_bytes_max: Annotated[int, Field(ge=1024, le=1 << 30)] = 33_554_432
     """Largest request body, in bytes; 32 MiB carries a dozen images."""
     head_timeout_s: Annotated[float, Field(gt=0, le=300), AS_FLOAT] = 10.0
     """Seconds a client may take to send its request head."""
     body_timeout_s: Annotated[float, Field(gt=0, le=3600), AS_FLOAT] = 60.0
     """Seconds a client may take to send its body."""
+    calls_max: Annotated[int, Field(ge=2, le=1_000_000)] = 4096
+    """Calls that run at once in a worker. An account gets another while it has fewer than are
+    free: one busy account takes at most half."""
+    loop_lag_max_ms: Annotated[int, Field(ge=5, le=10_000)] | None = 25
+    """Milliseconds that a worker's event loop may be late. While it is later, fewer calls may begin
+    there, and accounts that begin the most are refused first; null: none is refused for that."""
 
 
 class AdminBlock(Block):
@@ -64,8 +77,8 @@ class StoreBlock(Block):
     """Where balances, holds and keys live."""
 
     url: StoreUrl | None = None
-    """redis://, rediss:// or unix:// URL; with a password only as env:NAME or file:PATH. null: an
-    embedded Valkey server, started or adopted."""
+    """redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// URL; with a password only
+    as env:NAME or file:PATH. null: an embedded Valkey server, started or adopted."""
     data_dir: Annotated[str, Field(min_length=1, max_length=1024)] = "./tollkeeper-data"
     """Directory for the embedded server, the settlement spool and the history, from the working
     directory."""
@@ -79,10 +92,18 @@ class StoreBlock(Block):
 class HistoryBlock(Block):
     """What was used, call by call and summed up, and the journal of all credit."""
 
-    url: Literal["sqlite"] = "sqlite"
-    """Where it is kept; sqlite: the file history.db in store.data_dir."""
+    url: HistoryUrl = "sqlite"
+    """Where it is kept; sqlite: the file history.db in store.data_dir, for gateways of one machine.
+    Of several: env:NAME or file:PATH of a postgresql:// or clickhouse+https:// URL."""
     keep_days: Annotated[int, Field(ge=1, le=36_500)] = 400
     """Days for which single calls can be listed; the sums by hour and the journal stay."""
+
+
+class TelemetryBlock(Block):
+    """OpenTelemetry, beside the log and the Prometheus metrics that are always there."""
+
+    otlp_url: BaseUrl | None = None
+    """A collector's OTLP/HTTP address, such as http://127.0.0.1:4318; null sends nothing."""
 
 
 class MeteringBlock(Block):
@@ -95,6 +116,9 @@ class MeteringBlock(Block):
     job_poll_s: Annotated[float, Field(ge=0.1, le=3600), AS_FLOAT] = 60.0
     """Seconds between questions for a job that runs on (a batch, background work); young ones are
     asked for more often."""
+    advances_max: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    """Accounts that a worker sets credit aside of at the same time, where plans say store_away:
+    advance."""
     credit_usd: Annotated[
         PlainDecimal, Field(gt=0, le=1_000_000, max_digits=15, decimal_places=9)
     ] = Decimal("0.01")
@@ -106,19 +130,6 @@ class RefusalsBlock(Block):
 
     quota_status: Literal["native", 402, 429] = "native"
     """HTTP status when credit is gone: native is what the dialect's vendor sends."""
-
-
-class RouteBlock(Block):
-    """Which provider serves a model. The first match wins."""
-
-    match: ModelGlob
-    """Model name as the caller writes it, or a glob (*, ?, [abc])."""
-    provider: Name
-    """A name under providers."""
-    upstream_model: ModelName | None = None
-    """What the provider is asked for instead; for exact names only."""
-    price_as: ModelName | None = None
-    """The line of the rate card to charge by; else upstream_model, else the name itself."""
 
 
 class EncodingBlock(Block):
@@ -141,10 +152,14 @@ class KeyBlock(Block):
     """The whole key (tk_…), as env:NAME or file:PATH."""
     name: Annotated[str, Field(max_length=200)] = ""
     """Shown in lists."""
+    project: Name | None = None
+    """A project of the account, whose limits count as well; null for none."""
     models: tuple[ModelGlob, ...] = ()
     """Models this key may use, within what the plan allows; empty for all of those."""
     limits: tuple[KeyLimitBlock, ...] = ()
     """Limits of this key alone."""
+    manage: bool = False
+    """May manage the account's other keys, in the dashboard and by the Metering API."""
     expires: InstantMs | None = None
     """Day or moment from which the key is refused; null for never."""
 
@@ -168,6 +183,17 @@ class GrantBlock(Block):
     """Shown on the statement."""
 
 
+class ProjectBlock(Block):
+    """A part of an account: limits for all of its keys together."""
+
+    id: Name
+    """Unique within the account."""
+    name: Annotated[str, Field(max_length=200)] = ""
+    """Shown in lists."""
+    limits: tuple[KeyLimitBlock, ...] = ()
+    """Limits of this project, in place of the plan's of the same unit and window for projects."""
+
+
 NO_IDS: dict[str, str] = {}
 NO_SINKS: dict[str, SinkBlock] = {}
 
@@ -183,6 +209,13 @@ class AccountBlock(Block):
     """Shown in lists."""
     external: dict[Name, ExternalId] = NO_IDS
     """Who it is at billing systems: {stripe: cus_…, lago: sub_…, openmeter: …}."""
+    anchor: InstantMs | None = None
+    """Day or moment at which one of its own periods begins, for allowances that go by the account;
+    null for when it was created."""
+    alerts: Annotated[tuple[AlertText, ...], Field(max_length=ALERTS_MAX)] | None = None
+    """In place of the plan's; null: the plan's, or those that the account's owner has set."""
+    projects: tuple[ProjectBlock, ...] = ()
+    """Parts of the account with limits of their own."""
     keys: tuple[KeyBlock, ...] = ()
     """Virtual keys that vanish with their declaration; others are made by command."""
     grants: tuple[GrantBlock, ...] = ()
@@ -247,6 +280,9 @@ class ServiceBlock(Block):
                 "usage:read",
                 "sinks:read",
                 "sinks:write",
+                "webhooks:read",
+                "webhooks:write",
+                "admin",
             ],
             ...,
         ],
@@ -280,6 +316,8 @@ class GatewayFile(Block):
     """Upstream APIs by name."""
     models: Annotated[tuple[RouteBlock, ...], Field(min_length=1)]
     """Which provider serves a model; the first match wins."""
+    failover: FailoverBlock = FailoverBlock()
+    """When another provider of a model is asked."""
     encodings: Annotated[tuple[EncodingBlock, ...], Field(min_length=1)] = DEFAULT_ENCODINGS
     """Which vocabulary counts a model's tokens; the first match wins."""
     prices: tuple[Annotated[str, Field(min_length=1, max_length=1024)], ...] = ()
@@ -295,6 +333,10 @@ class GatewayFile(Block):
     sinks: dict[Name, SinkBlock] = NO_SINKS
     """Billing and analytics systems that receive what is settled, by name. A name stays: under
     another one a sink is a new one."""
+    webhooks: WebhooksBlock = WebhooksBlock()
+    """How notices reach the endpoints that accounts have registered."""
+    telemetry: TelemetryBlock = TelemetryBlock()
+    """Spans and GenAI metrics for OpenTelemetry."""
     incoming: dict[Name, IncomingBlock] = NO_INCOMING
     """Payment systems whose events become credit, by name: POST /metering/v1/incoming/<name>. A
     name stays: under another one a payment would count again."""

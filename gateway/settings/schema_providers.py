@@ -30,6 +30,34 @@ class AwsBlock(Block):
     """Of temporary credentials only."""
 
 
+class HealthBlock(Block):
+    """When a provider is left alone for a while; each worker learns it from its own calls."""
+
+    failures_max: Annotated[int, Field(ge=1, le=1000)] = 5
+    """Failures in a row (no answer, a broken one, 500, 502, 503, 504, 52x) that eject it."""
+    ejection_s: Annotated[float, Field(gt=0, le=3600), AS_FLOAT] = 30.0
+    """Seconds until one call is tried again; doubled each time that fails too."""
+    ejection_longest_s: Annotated[float, Field(gt=0, le=86_400), AS_FLOAT] = 300.0
+    """Where the doubling ends; after so long in service an ejection counts as the first again."""
+    cooling_s: Annotated[float, Field(ge=0, le=3600), AS_FLOAT] = 5.0
+    """Seconds a model is not asked of it after a 429 without a Retry-After."""
+    cooling_longest_s: Annotated[float, Field(ge=0, le=86_400), AS_FLOAT] = 120.0
+    """The longest Retry-After that is followed."""
+
+
+class ProbeBlock(Block):
+    """A free request of the gateway's own, made regularly by each worker to see whether the
+    provider answers; with its credential, charged to nobody."""
+
+    path: Annotated[str, Field(pattern=r"^/[!-~]*$", max_length=512)] = "/v1/models"
+    """What is asked for by GET, behind base_url: something cheap that costs nothing there."""
+    interval_s: Annotated[float, Field(ge=1, le=3600), AS_FLOAT] = 10.0
+    """Seconds from one to the next in the mean; each wait is drawn between half of it and one and
+    a half."""
+    timeout_s: Annotated[float, Field(gt=0, le=60), AS_FLOAT] = 5.0
+    """Seconds until the head of its answer, connecting included."""
+
+
 class ProviderBlock(Block):
     """One upstream API."""
 
@@ -71,8 +99,22 @@ class ProviderBlock(Block):
     """Open connections per worker; further calls wait for one."""
     keepalive_s: Annotated[float, Field(ge=0, le=3600), AS_FLOAT] = 30.0
     """Seconds an unused connection is kept; below what most load balancers allow (60)."""
+    calls_max: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Metered calls it is asked at a time, per worker; null for no bound but connections_max."""
+    calls_per_minute: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    """Metered calls it is asked in a minute, per worker; null for no bound."""
+    health: HealthBlock = HealthBlock()
+    """When it is left alone for a while, where a model has other providers."""
+    probe: ProbeBlock | None = None
+    """A regular request that finds out whether it answers; null: its calls alone tell."""
     ca_file: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
     """PEM file of the authorities to trust instead of the system's."""
+    stored_objects: Literal["by_account", "shared"] = "by_account"
+    """Whose the files, responses, batches … are that the provider keeps: the account's that
+    created them, not found for others; or all accounts'. An API's first provider decides."""
     prices: tuple[Annotated[str, Field(min_length=1, max_length=1024)], ...] = ()
     """Rate card files for this provider alone, looked in before the common ones: for a model that
     costs something else here."""
+    costs: tuple[Annotated[str, Field(min_length=1, max_length=1024)], ...] = ()
+    """Rate card files with what this provider bills the operator: for the margin in the operator's
+    dashboard, never for a charge. Without a line there a model's cost is unknown."""

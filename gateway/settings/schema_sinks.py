@@ -42,6 +42,16 @@ class WebhookBlock(Block):
     """Seconds for one request."""
 
 
+class WebhooksBlock(Block):
+    """Endpoints of accounts and of the operator, registered by API, dashboard or command."""
+
+    allow: tuple[Annotated[str, Field(max_length=64)], ...] = ()
+    """Networks beside the public internet that they may be in, such as 10.0.0.0/8. Whoever has a
+    key that manages an account may name an address there."""
+    timeout_s: Timeout = 10.0
+    """Seconds for one attempt."""
+
+
 class StripeBlock(Block):
     """Stripe's billing meters: sums by customer, model, class and minute."""
 
@@ -113,6 +123,28 @@ class ClickHouseBlock(Block):
     """Seconds for one request."""
 
 
+class KafkaBlock(Block):
+    """A topic in Kafka; needs the extra tollkeeper[kafka]."""
+
+    elsewhere_called: ClassVar[Mapping[str, str]] = {"bootstrap_servers": "brokers"}
+
+    brokers: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9._\[\]:-]{1,255}:[0-9]{1,5}$")], ...],
+        Field(min_length=1, max_length=20),
+    ]
+    """host:port of some brokers; the others are learnt from them."""
+    topic: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")] = "tollkeeper.usage"
+    """Where messages go; the key is the account. It should exist."""
+    tls: bool = True
+    """Whether connections are encrypted; certificates are verified."""
+    user: Annotated[str, Field(max_length=200)] = ""
+    """Who we are (SASL PLAIN); empty: nobody asks."""
+    password: Reference | None = None
+    """The user's password, as env:NAME or file:PATH."""
+    timeout_s: Timeout = 10.0
+    """Seconds for one delivery, the connection included."""
+
+
 class TotalsBlock(Block):
     """Totals of each account as a file for Prometheus' node exporter (textfile collector)."""
 
@@ -141,6 +173,8 @@ class SinkBlock(Block):
     """PostgreSQL."""
     clickhouse: ClickHouseBlock | None = None
     """ClickHouse."""
+    kafka: KafkaBlock | None = None
+    """Kafka."""
     totals: TotalsBlock | None = None
     """Prometheus-style totals."""
     batch_max: Annotated[int, Field(ge=1, le=1000)] = 100

@@ -12,6 +12,7 @@ from gateway.settings.reading import Files
 from gateway.settings.schema_sinks import (
     ClickHouseBlock,
     JsonLinesBlock,
+    KafkaBlock,
     LagoBlock,
     OpenMeterBlock,
     PostgresBlock,
@@ -21,12 +22,14 @@ from gateway.settings.schema_sinks import (
     WebhookBlock,
 )
 from gateway.settings.sources import Sources
-from gateway.settings.values import SinkSettings
+from gateway.settings.values import SinkSettings, Webhooks
 from gateway.sinks import SinkOptions
-from gateway.sinks.addresses import Networks, permitted_literal
+from gateway.sinks.addresses import Network, Networks, permitted_literal
 from gateway.sinks.base import Limits
 from gateway.sinks.clickhouse import ClickHouseOptions
 from gateway.sinks.json_lines import JsonLinesOptions
+from gateway.sinks.kafka import KafkaOptions
+from gateway.sinks.kafka import installed as kafka_installed
 from gateway.sinks.lago import LagoOptions
 from gateway.sinks.openmeter import OpenMeterOptions
 from gateway.sinks.postgres import PostgresOptions, installed
@@ -55,8 +58,18 @@ def check_sinks(files: Files, problems: Problems) -> None:
 
 
 def _check_webhook(block: WebhookBlock, node: Node, problems: Problems) -> None:
-    networks = []
-    for index, text in enumerate(block.allow):
+    networks = _checked_networks(block.allow, node, problems)
+    if len(networks) == len(block.allow) and not permitted_literal(block.url, networks):
+        problems.add(
+            node.at("url"),
+            "webhooks go to public addresses only, and this one is not",
+            suggestion="Add its network to allow if it is meant.",
+        )
+
+
+def _checked_networks(texts: tuple[str, ...], node: Node, problems: Problems) -> list[Network]:
+    networks: list[Network] = []
+    for index, text in enumerate(texts):
         try:
             networks.append(ipaddress.ip_network(text))
         except ValueError:
@@ -65,12 +78,13 @@ def _check_webhook(block: WebhookBlock, node: Node, problems: Problems) -> None:
                 f"expected a network, came {text!r}",
                 suggestion="Write it as 10.0.0.0/8 or fd00::/8, or one address as 10.1.2.3/32.",
             )
-    if len(networks) == len(block.allow) and not permitted_literal(block.url, networks):
-        problems.add(
-            node.at("url"),
-            "webhooks go to public addresses only, and this one is not",
-            suggestion="Add its network to allow if it is meant.",
-        )
+    return networks
+
+
+def build_webhooks(files: Files, problems: Problems) -> Webhooks:
+    block = files.main.webhooks
+    networks = _checked_networks(block.allow, files.node.at("webhooks"), problems)
+    return Webhooks(allow=tuple(networks), timeout_s=block.timeout_s)
 
 
 def build_sinks(files: Files, sources: Sources, problems: Problems) -> tuple[SinkSettings, ...]:
@@ -203,6 +217,23 @@ def _clickhouse(block: ClickHouseBlock, reading: Reading) -> ClickHouseOptions:
     )
 
 
+def _kafka(block: KafkaBlock, reading: Reading) -> KafkaOptions:
+    if not kafka_installed():
+        reading.problems.add(
+            reading.node,
+            "Kafka needs a library that is not installed",
+            suggestion="Install it with: pip install 'tollkeeper[kafka]'",
+        )
+    return KafkaOptions(
+        brokers=",".join(block.brokers),
+        topic=block.topic,
+        tls=block.tls,
+        user=block.user,
+        password=reading.secret(block.password, "password"),
+        timeout_s=block.timeout_s,
+    )
+
+
 def _totals(block: TotalsBlock, _: Reading) -> TotalsOptions:
     return TotalsOptions(folder=Path(block.folder), accounts_max=block.accounts_max)
 
@@ -216,5 +247,6 @@ BUILDERS: Mapping[str, Callable[[Any, Reading], SinkOptions]] = {
     "lago": _lago,
     "postgres": _postgres,
     "clickhouse": _clickhouse,
+    "kafka": _kafka,
     "totals": _totals,
 }

@@ -4,6 +4,7 @@ They say nothing of YAML. Whoever composes the gateway hands each part what it n
 below this package imports it. Secrets are kept out of every `repr`.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,13 +13,15 @@ from pathlib import Path
 from gateway.access.services import ServiceKey
 from gateway.dialects.aws_signing import AwsIdentity
 from gateway.incoming.base import Source
-from gateway.metering.accounts import Account, VirtualKey, digest
+from gateway.metering.accounts import Account, Project, VirtualKey, digest
+from gateway.metering.failover import Budget, FailoverPolicy, HealthPolicy, ProbePolicy
 from gateway.metering.ledger import Grant
 from gateway.metering.limits import Limit
 from gateway.metering.plans import Plan
 from gateway.metering.pricing import RateCard
 from gateway.metering.routes import Route
 from gateway.sinks import SinkOptions
+from gateway.sinks.addresses import Networks
 from gateway.sinks.base import Limits
 from gateway.tokens.base import EncodingRule
 
@@ -50,9 +53,12 @@ class Listen:
     port: int
     workers: int
     drain_s: float
+    unready_s: float
     body_bytes_max: int
     head_timeout_s: float
     body_timeout_s: float
+    calls_max: int
+    loop_lag_max_ms: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +80,9 @@ class Store:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    url: str
+    """`url`: sqlite, for a file in the store's `data_dir`, or a database's."""
+
+    url: str = field(repr=False)
     keep_days: int
 
 
@@ -85,6 +93,7 @@ class Metering:
     lease_s: float
     checkpoint_s: float
     job_poll_s: float
+    advances_max: int
     usd_nanos_per_credit: int
 
 
@@ -111,7 +120,11 @@ class Provider:
     idle_timeout_s: float
     connections_max: int
     keepalive_s: float
+    budget: Budget
+    health: HealthPolicy
+    probe: ProbePolicy | None
     ca_file: Path | None
+    objects_by_account: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +134,10 @@ class DeclaredKey:
     key_id: str
     presented: str = field(repr=False)
     name: str
+    project_id: str
     models: tuple[str, ...]
     limits: tuple[Limit, ...]
+    manages: bool
     expires_ms: int
 
     def stored(self, account_id: str, pepper: bytes) -> VirtualKey:
@@ -132,8 +147,10 @@ class DeclaredKey:
             account_id=account_id,
             digest=digest(pepper, self.presented),
             name=self.name,
+            project_id=self.project_id,
             models=self.models,
             limits=self.limits,
+            manages=self.manages,
             expires_ms=self.expires_ms,
             source="config",
         )
@@ -142,6 +159,7 @@ class DeclaredKey:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclaredAccount:
     account: Account
+    projects: tuple[Project, ...]
     keys: tuple[DeclaredKey, ...]
     grants: tuple[Grant, ...]
 
@@ -164,6 +182,21 @@ class SinkSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Webhooks:
+    """`allow`: networks beside the public internet that notices may go to."""
+
+    allow: Networks
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telemetry:
+    """`otlp_url` None: no spans. It has no trailing slash."""
+
+    otlp_url: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """`digest` changes with any file or secret that was read; `files` are those files."""
 
@@ -176,13 +209,25 @@ class Settings:
     unknown_endpoints: UnknownEndpoints
     providers: Mapping[str, Provider]
     routes: tuple[Route, ...]
+    failover: FailoverPolicy
     encodings: tuple[EncodingRule, ...]
     rate_card: RateCard
     plans: Mapping[str, Plan]
     services: tuple[ServiceKey, ...]
     export: Export
     sinks: tuple[SinkSettings, ...]
+    webhooks: Webhooks
+    telemetry: Telemetry
     incoming: Mapping[str, Source]
     accounts: tuple[DeclaredAccount, ...]
     digest: str
     files: tuple[Path, ...]
+
+    @property
+    def plans_digest(self) -> str:
+        """Changes with what accounts are promised: allowances, alerts, notices of expiry."""
+        promised = [
+            (name, plan.allowance, plan.alerts, plan.expiry_notice_ms)
+            for name, plan in sorted(self.plans.items())
+        ]
+        return hashlib.sha256(repr(promised).encode()).hexdigest()

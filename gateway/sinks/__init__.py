@@ -10,6 +10,7 @@ from typing import Any
 from gateway.sinks.base import Limits, MeterSink, RecordSink
 from gateway.sinks.clickhouse import ClickHouseOptions, ClickHouseSink
 from gateway.sinks.json_lines import JsonLinesOptions, JsonLinesSink
+from gateway.sinks.kafka import KafkaOptions, KafkaSink
 from gateway.sinks.lago import LagoOptions, LagoSink
 from gateway.sinks.openmeter import OpenMeterOptions, OpenMeterSink
 from gateway.sinks.postgres import PostgresOptions, PostgresSink
@@ -25,6 +26,7 @@ SinkOptions = (
     | LagoOptions
     | PostgresOptions
     | ClickHouseOptions
+    | KafkaOptions
     | TotalsOptions
 )
 
@@ -51,6 +53,7 @@ MAKERS: Mapping[type, Callable[[str, Any, Limits, Around], RecordSink | MeterSin
     LagoOptions: lambda name, options, limits, _: LagoSink(name, options, limits),
     PostgresOptions: lambda name, options, limits, _: PostgresSink(name, options, limits),
     ClickHouseOptions: lambda name, options, limits, _: ClickHouseSink(name, options, limits),
+    KafkaOptions: lambda name, options, limits, _: KafkaSink(name, options, limits),
     TotalsOptions: lambda name, options, limits, around: TotalsSink(
         name, options, limits, writer=around.writer
     ),

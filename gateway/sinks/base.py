@@ -5,7 +5,7 @@ task at a time for a share of the accounts, and by several for different shares;
 again, with the same id and the same content, whenever its fate is not known.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
@@ -119,4 +119,35 @@ class MeterSink(Sink, Protocol):
     async def total(self, message: Message) -> int | Outcome:
         """What the other side counted under the message's `counted_under`; or why it is not
         known."""
+        ...
+
+
+@runtime_checkable
+class TellsCharges(Sink, Protocol):
+    """Can be asked what it has."""
+
+    async def charged(
+        self, account_id: str, *, source: str, first_ms: int, end_ms: int
+    ) -> int | Outcome:
+        """The sum in microcredits of an account's records of that time, `end_ms` not included; or
+        why it is not known."""
+        ...
+
+
+class Poster(Protocol):
+    """Brings a signed message to somebody's endpoint."""
+
+    def permits(self, url: str) -> bool:
+        """False for a URL with an address in it that nothing may be sent to."""
+        ...
+
+    async def post(
+        self,
+        url: str,
+        document: Mapping[str, object],
+        *,
+        message_id: str,
+        secrets: Sequence[bytes],
+    ) -> Outcome:
+        """DELIVERED, DISABLED or RETRY."""
         ...

@@ -13,9 +13,14 @@ from urllib.parse import urlencode
 
 import orjson
 
-from gateway.sinks.base import Customers, Limits, Outcome, Shipment
+from gateway.sinks.base import Customers, Limits, Outcome, Shipment, retry
 from gateway.sinks.http import Http, outcome_of
 from gateway.sinks.webhook import message_id
+
+SUM = """\
+SELECT sum(charge_microcredits) FROM {table} FINAL
+WHERE account_id = {{account:String}} AND source = {{source:String}}
+AND time_ms >= {{first:Int64}} AND time_ms < {{end:Int64}} FORMAT TabSeparated"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,3 +69,15 @@ class ClickHouseSink:
         )
         answer = await self._http.post(f"{self._options.url}/?{query}", rows)
         return [outcome_of(answer)] * len(shipments)
+
+    async def charged(
+        self, account_id: str, *, source: str, first_ms: int, end_ms: int
+    ) -> int | Outcome:
+        named = {"account": account_id, "source": source, "first": first_ms, "end": end_ms}
+        query = urlencode({f"param_{name}": value for name, value in named.items()})
+        asked = SUM.format(table=self._options.table).encode()
+        answer = await self._http.post(f"{self._options.url}/?{query}", asked)
+        if isinstance(answer, Outcome):
+            return answer
+        told = answer.body.strip()
+        return int(told) if answer.ok and told.isdigit() else retry(answer.quoted)

@@ -8,6 +8,8 @@ tell duplicates by `id`.
 """
 
 import asyncio
+import errno
+import fcntl
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +23,8 @@ from gateway.sinks.base import DELIVERED, Customers, Limits, Outcome, Shipment, 
 
 PART = ".jsonl.part"
 TAIL_BYTES = 64 * 1024
+# Processes of one name: a worker, its successor, and what else may have been left.
+WRITERS_MAX = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,14 +54,11 @@ class JsonLinesSink:
         self._writer = writer
         self._now_ms = now_ms
         self._descriptor: int | None = None
+        self._part = Path()
         self._bytes = 0
         self._opened_s = 0.0
         # Lanes take turns: a file has one writer.
         self._turn = asyncio.Lock()
-
-    @property
-    def _part(self) -> Path:
-        return self._options.folder / f"{self.name}-{self._writer}{PART}"
 
     async def open(self) -> None:
         await asyncio.to_thread(self._recover)
@@ -81,18 +82,33 @@ class JsonLinesSink:
     # What follows blocks, and runs in a thread.
 
     def _recover(self) -> None:
-        """Finish what the last process of this name had open."""
+        """Finish what dead processes of this name had open."""
         self._options.folder.mkdir(parents=True, exist_ok=True)
-        if self._part.exists():
-            _cut_torn_line(self._part)
-            self._rename()
+        for number in range(WRITERS_MAX):
+            part = self._part_of(number)
+            if part.exists() and (descriptor := _locked(part)) is not None:
+                _cut_torn_line(part)
+                self._rename(part)
+                os.close(descriptor)
+
+    def _open(self) -> int:
+        """A part of our own: while a worker is being replaced, two processes have one name."""
+        for number in range(WRITERS_MAX):
+            part = self._part_of(number)
+            if (descriptor := _locked(part)) is not None:
+                self._part = part
+                return descriptor
+        raise OSError(errno.EAGAIN, "other processes write all the files of this name")
+
+    def _part_of(self, number: int) -> Path:
+        more = f".{number}" if number else ""
+        return self._options.folder / f"{self.name}-{self._writer}{more}{PART}"
 
     def _append(self, lines: bytes) -> None:
         if self._descriptor is not None and self._is_full():
             self._finish()
         if self._descriptor is None:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-            self._descriptor = os.open(self._part, flags, 0o640)
+            self._descriptor = self._open()
             self._bytes, self._opened_s = os.fstat(self._descriptor).st_size, time.monotonic()
         start = self._bytes
         try:
@@ -112,11 +128,10 @@ class JsonLinesSink:
     def _finish(self) -> None:
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
+            self._rename(self._part)
             os.close(descriptor)
-            self._rename()
 
-    def _rename(self) -> None:
-        part = self._part
+    def _rename(self, part: Path) -> None:
         if part.stat().st_size == 0:
             part.unlink()
             return
@@ -129,6 +144,20 @@ class JsonLinesSink:
     def _final(self, stamp: str, number: int) -> Path:
         more = f".{number}" if number else ""
         return self._options.folder / f"{self.name}-{stamp}-{self._writer}{more}.jsonl"
+
+
+def _locked(part: Path) -> int | None:
+    """Open for appending, ours as long as it is open; None while another process has it."""
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # It may have been finished between opening and locking: then it is another file's name.
+        if os.fstat(descriptor).st_ino == part.stat().st_ino:
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(descriptor)
+    return None
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

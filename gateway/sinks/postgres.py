@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import orjson
 
@@ -53,6 +54,11 @@ SELECT e->>'source', e->>'id', (e->>'time')::timestamptz, d->>'account_id', d->>
 FROM jsonb_array_elements($1::text::jsonb) e, LATERAL (SELECT e->'data' d) data
 ON CONFLICT (source, id) DO NOTHING
 RETURNING id"""
+
+
+SUM = """\
+SELECT coalesce(sum(charge_microcredits), 0)::bigint FROM {table}
+WHERE account_id = $1 AND source = $2 AND time >= $3 AND time < $4"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +111,20 @@ class PostgresSink:
             return [retry(_said(error))] * len(shipments)
         new = {row["id"] for row in rows}
         return [DELIVERED if each.record.record_id in new else DUPLICATE for each in shipments]
+
+    async def charged(
+        self, account_id: str, *, source: str, first_ms: int, end_ms: int
+    ) -> int | Outcome:
+        asked = SUM.format(table=self._options.table)
+        times = (datetime.fromtimestamp(each / 1000, UTC) for each in (first_ms, end_ms))
+        try:
+            async with asyncio.timeout(self._options.timeout_s):
+                await self._pool
+                return int(await self._pool.fetchval(asked, account_id, source, *times))
+        except TimeoutError:
+            return retry(f"no answer within {self._options.timeout_s:g} s")
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            return retry(_said(error))
 
     async def _prepare(self) -> None:
         if not self._ready:

@@ -10,19 +10,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
-from gateway.metering.accounts import Account, Status, VirtualKey
+from gateway.metering.accuracy import CountSum
+from gateway.metering.balance import Balance, Look
 from gateway.metering.history import (
     CostSum,
     Movement,
     Question,
     Record,
     UsageSum,
+    Wanted,
 )
 from gateway.metering.jobs import Job, Keep, Kept
 from gateway.metering.journal import Drained, Entry, Position
 from gateway.metering.ledger import (
     AlreadyEnded,
-    Balance,
     ClockSkewed,
     Correct,
     Corrected,
@@ -42,6 +43,7 @@ from gateway.metering.ledger import (
     Voided,
     VoidGrant,
 )
+from gateway.metering.margin import SoldSum
 from gateway.metering.pricing import ModelPrice
 from gateway.metering.usage import Pieces
 
@@ -56,6 +58,11 @@ class Ledger(Protocol):
 
     def now_ms(self) -> int:
         """The ledger's clock: its last known time plus what has elapsed here since."""
+        ...
+
+    def heard_ms(self, account_id: str) -> int:
+        """When what keeps this account answered last, to about a second; ms of this process's
+        own clock, which does not jump."""
         ...
 
     def reserve(
@@ -87,6 +94,8 @@ class Ledger(Protocol):
         """Raises NotFound."""
         ...
 
+    async def look(self, ask: Look) -> None: ...
+
     async def correct(self, ask: Correct) -> Corrected:
         """Raises Conflict when the id exists with another payload."""
         ...
@@ -99,6 +108,9 @@ class Ledger(Protocol):
         ...
 
     async def balance(self, account_id: str) -> Balance: ...
+
+    async def recount(self, account_id: str) -> None:
+        """Add up what is available from what the grants have left. Moves nothing."""
 
     async def usage_by_day(
         self, account_id: str, *, first_day_ms: int, last_day_ms: int
@@ -142,19 +154,19 @@ class JobStore(Protocol):
 
 
 class ObjectStore(Protocol):
-    """What an account created at a provider and the provider keeps: files, batches, responses …
+    """What an account created at a provider and the provider keeps, by `<api>:<id>`.
 
-    Names are `<api>:<id>`. A record is a small JSON object, empty for most.
+    A record is a small JSON object. `put` keeps it for 400 days (`briefly`: a month), `get` for 400
+    more, in the names' order, None for what the account did not create; `own` only looks.
     """
 
-    async def put(self, account_id: str, name: str, record: Mapping[str, object]) -> None: ...
-
+    async def put(
+        self, account_id: str, name: str, record: Mapping[str, object], *, briefly: bool = False
+    ) -> None: ...
     async def get(
         self, account_id: str, names: Sequence[str]
-    ) -> Sequence[Mapping[str, object] | None]:
-        """In the names' order; None for what the account did not create."""
-        ...
-
+    ) -> Sequence[Mapping[str, object] | None]: ...
+    async def own(self, account_id: str, names: Sequence[str]) -> Sequence[bool]: ...
     async def drop(self, account_id: str, name: str) -> None: ...
 
 
@@ -213,12 +225,10 @@ class History(Protocol):
     stops nothing but what asked.
     """
 
-    @property
-    def history_id(self) -> str: ...
+    async def history_id(self) -> str:
+        """Tells it from every other: there is one for all gateways of a ledger."""
 
-    async def positions(self) -> Mapping[int, Position]:
-        """By shard."""
-        ...
+    async def positions(self) -> Mapping[int, Position]: ...  # of each shard
 
     async def append(self, batch: Sequence[Drained], prices: Mapping[str, ModelPrice]) -> None:
         """All of it or nothing. Raises Conflict unless each part begins where its shard stands."""
@@ -233,9 +243,18 @@ class History(Protocol):
     async def costs(self, asked: Question) -> Sequence[CostSum]: ...
 
     async def records(
-        self, account_id: str, *, start_ms: int, end_ms: int, before: int | None, limit: int
+        self,
+        account_id: str,
+        *,
+        start_ms: int,
+        end_ms: int,
+        before: int | None,
+        limit: int,
+        models: Sequence[str] = (),
+        keys: Sequence[str] = (),
     ) -> Sequence[Record]:
-        """Newest first; `before`: only those with a lower `record_id`."""
+        """Newest first; `before`: only those with a lower `record_id`. Empty filters let all
+        pass."""
         ...
 
     async def request(self, account_id: str, request_id: str) -> Sequence[Movement]:
@@ -266,42 +285,21 @@ class History(Protocol):
         """All that the journal knows."""
         ...
 
-
-@dataclass(frozen=True, slots=True)
-class KeyRecord:
-    """What a presented key leads to."""
-
-    key: VirtualKey
-    account: Account
-
-
-class KeyStore(Protocol):
-    """Accounts and virtual keys. Look-ups are cached and forgotten everywhere within 1 s of a
-    change; the reserve script checks the key's status once more, at the source."""
-
-    def cached(self, digest: str) -> KeyRecord | None:
-        """The record if this process knows it, without waiting."""
+    async def counted(self, *, start_ms: int, newest: int) -> Sequence[CountSum]:
+        """How calls of all accounts were counted: the `newest` records, from `start_ms` on."""
         ...
 
-    async def find(self, digest: str) -> KeyRecord | None: ...
-
-    async def put_account(self, account: Account) -> None:
-        """Create or replace; other accounts' and the ledger's fields stay untouched."""
+    async def sold(self, *, start_ms: int, newest: int, above: Sequence[int]) -> Sequence[SoldSum]:
+        """What these records used, apart by all that its purchase price depends on."""
         ...
 
-    async def account(self, account_id: str) -> Account | None: ...
-
-    async def accounts(self) -> Sequence[Account]: ...
-
-    async def put_key(self, key: VirtualKey) -> None:
-        """Create or replace by key id. Raises Conflict if the digest belongs to another key."""
+    async def reached(self, *, newest: int) -> int:
+        """From when on all records are among the `newest`, ms; 0: all there are."""
         ...
 
-    async def key(self, key_id: str) -> VirtualKey | None: ...
-
-    async def keys(self, account_id: str | None = None) -> Sequence[VirtualKey]: ...
-
-    async def set_key_status(self, key_id: str, status: Status) -> None: ...
+    async def newest(self, wanted: Wanted) -> Sequence[Record]:
+        """Records of all accounts, newest first."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,40 +333,6 @@ class Spool(Protocol):
         """False while the disk refuses or room runs out."""
         ...
 
-
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """The same request was answered before, like this."""
-
-    status: int
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class InFlight:
-    """The same request is running."""
-
-
-@dataclass(frozen=True, slots=True)
-class Other:
-    """The same key came with another request."""
-
-
-class Replays(Protocol):
-    """What was answered under an `Idempotency-Key`. `owner`: whose keys these are."""
-
-    async def begin(
-        self, owner: str, key: str, fingerprint: str
-    ) -> Replay | InFlight | Other | None:
-        """None: it is new, and noted as running for a minute."""
-        ...
-
-    async def finish(
-        self, owner: str, key: str, fingerprint: str, *, status: int, body: bytes
-    ) -> None:
-        """The answer, which must be text; kept for two days."""
-        ...
-
-    async def forget(self, owner: str, key: str) -> None:
-        """It came to nothing: the same key may try again."""
+    async def takes_more(self) -> bool:
+        """`healthy`, of a disk that took something less than a second ago."""
         ...

@@ -3,7 +3,7 @@
 Beside `base.py`, and a contract as that is. Every method may raise `StoreUnavailable`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,6 +50,105 @@ class DeadLetter:
     request_id: str = ""
     amount_ucr: int = 0
     identifier: str = ""
+
+    @property
+    def name(self) -> str:
+        """What people and programs call it by."""
+        return f"{self.shard}:{self.letter_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """What one process has to tell of a sink since it last did. `failing`: None, as before."""
+
+    outcomes: Mapping[str, int]
+    error: str = ""
+    failing: bool | None = None
+    disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switches:
+    """What people can change of a sink."""
+
+    disabled: bool = False
+    """The receiver wants nothing more; until it is resumed, or the next start."""
+    paused: bool = False
+    resumed_ms: int = 0
+    """When it last was; 0 for never."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How deliveries to a sink go, over all processes, since it is known. Times are 0 for never."""
+
+    delivered: int = 0
+    duplicates: int = 0
+    retried: int = 0
+    refused: int = 0
+    """Became dead letters."""
+    last_delivered_ms: int = 0
+    last_error: str = ""
+    last_error_ms: int = 0
+    failing_since_ms: int = 0
+    switches: Switches = Switches()
+
+    @property
+    def state(self) -> str:
+        """In a word: running, failing, disabled, paused."""
+        if self.switches.paused:
+            return "paused"
+        if self.switches.disabled:
+            return "disabled"
+        return "failing" if self.failing_since_ms else "running"
+
+
+class Standings(Protocol):
+    async def note(self, sink: str, news: News) -> None:
+        """The first that tells of a sink that fails, or is back, has a notice written of it."""
+        ...
+
+    async def of(self, sink: str) -> Standing: ...
+
+    async def pause(self, sink: str, read: Switches) -> bool:
+        """Nothing is sent to it until it is resumed. It misses nothing. False, and nothing is
+        changed, if its switches are no longer what was read."""
+        ...
+
+    async def resume(self, sink: str, read: Switches) -> bool:
+        """As `pause`."""
+        ...
+
+
+class Mending(Protocol):
+    """What operators do about deliveries. The running exporter does the sending."""
+
+    async def sinks(self) -> Sequence[str]:
+        """All that have a place in the outboxes, configured or not; by name."""
+        ...
+
+    async def dead(self, sink: str, *, limit: int, after: str = "") -> Sequence[DeadLetter]:
+        """By shard and age, at most `limit`; `after`: only those behind the letter of that name."""
+        ...
+
+    async def letters(self, sink: str, names: Collection[str]) -> Sequence[DeadLetter]:
+        """Those of these names that there are. Raises BadCall for what is no such name."""
+        ...
+
+    async def redrive(self, sink: str, letters: Sequence[DeadLetter]) -> int:
+        """Give them to the sink once more; answers how many were still there."""
+        ...
+
+    async def discard(self, sink: str, letters: Sequence[DeadLetter]) -> int:
+        """Forget them for good; answers how many were still there."""
+        ...
+
+    async def replay(
+        self, sink: str, *, first_ms: int, last_ms: int, requests: Collection[str] = ()
+    ) -> int:
+        """Have settlements of that time sent once more, or of these only those requests'; answers
+        how many. Reaches as far back as the outboxes do."""
+        ...
 
 
 class Deliveries(Protocol):

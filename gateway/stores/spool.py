@@ -10,6 +10,7 @@ brings about: nothing is appended while the store answers.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -59,6 +60,8 @@ class FileSpool:
         self._failed = False
         self._probe_due = False
         self._closed = False
+        self._asking = asyncio.Lock()
+        self._took_s = -PROBE_S
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
 
     @property
@@ -66,6 +69,18 @@ class FileSpool:
         """False while the disk refuses or room runs out: admit nothing that could not settle."""
         used = self._file.size + self._queued_bytes
         return not self._failed and used + self._reserve_bytes <= self._bytes_max
+
+    async def takes_more(self) -> bool:
+        """`healthy`, of a disk that took something less than a second ago."""
+        async with self._asking:
+            if time.monotonic() - self._took_s > PROBE_S and not self._closed:
+                try:
+                    await self._on_thread(self._file.probe)
+                except StoreUnavailable:
+                    self._note(failed=True)
+                else:
+                    self._note(failed=False)
+        return self.healthy
 
     @property
     def waiting(self) -> int:
@@ -139,6 +154,8 @@ class FileSpool:
     def _note(self, *, failed: bool) -> None:
         """A disk that refused is asked again until it takes something: admission waits for it."""
         self._failed = failed
+        if not failed:
+            self._took_s = time.monotonic()
         if failed and not self._probe_due:
             self._probe_due = True
             asyncio.get_running_loop().call_later(PROBE_S, self._probe)

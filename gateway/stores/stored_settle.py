@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from gateway.metering.events import End, UsageEvent
+from gateway.metering.hedging import CutOff
 from gateway.metering.ledger import Settle
 from gateway.metering.limits import Charge
 from gateway.metering.usage import Provenance, Usage
@@ -43,6 +44,10 @@ def _charge(content: Mapping[str, Any]) -> Charge:
     return Charge(**known(Charge, content, limit=limit_of(content["limit"])))
 
 
+def _cut_off(content: Mapping[str, Any] | None) -> CutOff | None:  # Any: as above
+    return None if content is None else CutOff(**known(CutOff, content))
+
+
 def event_of(content: Mapping[str, Any]) -> UsageEvent:  # Any: as above
     return UsageEvent(
         **known(
@@ -51,5 +56,6 @@ def event_of(content: Mapping[str, Any]) -> UsageEvent:  # Any: as above
             usage=usage_of(content["usage"]),
             provenance=Provenance(content["provenance"]),
             end=End(content["end"]),
+            cut_off=_cut_off(content.get("cut_off")),
         )
     )

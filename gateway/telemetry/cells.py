@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TypeAlias
 
-from gateway.telemetry.families import Family
+from gateway.telemetry.family import Family
 
 CELL_BYTES = 8
 

@@ -21,8 +21,9 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from gateway.telemetry.cells import Series
-from gateway.telemetry.families import WORKERS, Family, Kind, Merge
+from gateway.telemetry.family import Family, Kind
 from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.reading import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +54,10 @@ class CellsCollector:
     """One reading of the cells, in the form prometheus_client renders."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self._layout = metrics.layout
-        self._regions = metrics.read()
-        self._totals = [sum(column) for column in zip(*self._regions, strict=True)]
-        running = self._layout.cell(WORKERS)
-        self._running = [region for region in self._regions if region[running]]
+        self._reading = Reading(metrics)
 
     def collect(self) -> Iterable[Metric]:
-        for family in self._layout.families:
+        for family in self._reading.layout.families:
             match family.kind:
                 case Kind.COUNTER:
                     yield self._counter(family)
@@ -78,7 +75,7 @@ class CellsCollector:
     def _gauge(self, family: Family) -> Metric:
         metric = GaugeMetricFamily(family.name, family.help, labels=family.labels)
         for series, _ in self._series(family):
-            metric.add_metric(series.values, self._merged(family, series) / family.per_unit)
+            metric.add_metric(series.values, self._reading.merged(family, series) / family.per_unit)
         return metric
 
     def _histogram(self, family: Family) -> Metric:
@@ -91,18 +88,7 @@ class CellsCollector:
 
     def _series(self, family: Family) -> Iterable[tuple[Series, Sequence[int]]]:
         """The series to show, with their cells added up over the workers."""
-        for series in self._layout.series(family):
-            cells = self._totals[series.cell : series.cell + family.cells]
+        for series in self._reading.layout.series(family):
+            cells = self._reading.cells(family, series)
             if any(cells) or not family.sparse:
                 yield series, cells
-
-    def _merged(self, family: Family, series: Series) -> int:
-        running = (region[series.cell] for region in self._running)
-        match family.merge:
-            case Merge.SUM:
-                total: int = self._totals[series.cell]
-                return total
-            case Merge.LEAST:
-                return min(running, default=0)
-            case Merge.MOST:
-                return max(running, default=0)

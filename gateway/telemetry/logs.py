@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from enum import StrEnum
 from functools import lru_cache
 from typing import TypedDict
@@ -55,6 +56,8 @@ class CallLine(TypedDict):
     account_id: str
     dialect: str
     provider: str
+    attempts: int
+    cut_off: str
     model: str
     status: int
     end: str
@@ -168,6 +171,15 @@ class Log:
                 # The reader is gone or the disk is full; the next batch may fare better.
                 self._failed_lines += len(batch)
             self._taken_bytes += batch_bytes
+
+
+def tell(
+    descriptor: int, event: str, *, level: Level = Level.INFO, **fields: str | float | None
+) -> None:
+    """Write a line about a change of state at once, for a process without a log: it waits for the
+    reader, and is silent when there is none."""
+    with suppress(OSError):
+        write_all(descriptor, _head(level) + encode({"event": event, **fields})[1:])
 
 
 def _head(level: Level) -> bytes:

@@ -7,114 +7,94 @@ made at start; anything a closed set does not name is counted as `other`. Render
 Amounts, byte counts and durations are non-negative integers: cells cannot go down.
 """
 
-from bisect import bisect_left
-from collections.abc import Mapping
-from dataclasses import dataclass
-
+from gateway.metering.advances import Drawn
 from gateway.metering.events import End, UsageEvent
+from gateway.metering.failover import AttemptEnd, ProbeEnd, Unanswered
+from gateway.metering.hedging import HedgeEnd
 from gateway.metering.pieces import PIECES, piece_kind
-from gateway.metering.usage import Provenance, TokenClass, Usage
+from gateway.metering.usage import Provenance, Usage
 from gateway.telemetry import families
+from gateway.telemetry import families_of_billing as of_billing
+from gateway.telemetry import families_of_calls as of_calls
+from gateway.telemetry import families_of_ledger as of_ledger
+from gateway.telemetry import families_of_providers as of_providers
+from gateway.telemetry.call_cells import CallCells, observe
+from gateway.telemetry.carried import Translation
 from gateway.telemetry.cells import Cells, Layout, SharedCells
-from gateway.telemetry.families import OTHER, SERVICE_TIER, Family, Kind, UnknownHandling
+from gateway.telemetry.closed_sets import (
+    OTHER,
+    PROVIDER_STATUSES,
+    SERVICE_TIER,
+    MetricLabels,
+    UnknownHandling,
+)
+from gateway.telemetry.family import Family, Kind
 
 STATUS_CLASSES = {3: "3xx", 4: "4xx"}
-CLASS_OFFSET: Mapping[str, int] = {name: offset for offset, name in enumerate(TokenClass)}
-INPUT_UNCACHED = CLASS_OFFSET[TokenClass.INPUT_UNCACHED]
-OUTPUT_TEXT = CLASS_OFFSET[TokenClass.OUTPUT_TEXT]
-RARE_CLASSES = tuple(
-    name for name in TokenClass if name not in (TokenClass.INPUT_UNCACHED, TokenClass.OUTPUT_TEXT)
-)
-
-
-# What becomes of an event of a payment system.
-RECEIVED = ("granted", "corrected", "repeated", "ignored", "refused")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricLabels:
-    """The label values of this installation: dialects and providers in use, priced models."""
-
-    dialects: tuple[str, ...]
-    providers: tuple[str, ...]
-    models: tuple[str, ...]
-    sinks: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
-
-    def values(self) -> Mapping[str, tuple[str, ...]]:
-        return {
-            "dialect": _with_other(self.dialects),
-            "provider": _with_other(self.providers),
-            "model": _with_other(self.models),
-            "end": tuple(End),
-            "provenance": tuple(Provenance),
-            "class": tuple(TokenClass),
-            "reason": families.REFUSAL_REASONS,
-            "status": families.PROVIDER_STATUSES,
-            "handled": tuple(UnknownHandling),
-            "sink": self.sinks,
-            "source": self.sources,
-            "received": RECEIVED,
-            "outcome": families.EXPORT_OUTCOMES,
-            "piece": (*PIECES, OTHER),
-            "unpriced": (*PIECES, SERVICE_TIER),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class _Route:
-    """Cells of one dialect at one provider. `ends` go by their plain text, as `provenances` do: an
-    enum member as a key is hashed by slow code."""
-
-    ends: Mapping[str, int]
-    first_byte: int
-    duration: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Model:
-    """Cells of one model. `tokens` is the first of its classes, in TokenClass' order."""
-
-    provenances: Mapping[str, int]
-    tokens: int
-    charges: int
-    holds: int
 
 
 class Metrics:
     """Counts into one worker's region of the shared cells; `read` sees those of all."""
 
-    def __init__(self, layout: Layout, shared: SharedCells, *, labels: MetricLabels) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        shared: SharedCells,
+        *,
+        labels: MetricLabels,
+        earlier: "Metrics | None" = None,
+    ) -> None:
         self.layout = layout
         self._shared = shared
+        self._earlier = earlier
+        self._translation = None if earlier is None else Translation(earlier.layout, layout)
         self._cells = shared.region(0)
         values = labels.values()
-        self._routes = {
-            (dialect, provider): _route(layout, dialect, provider)
-            for dialect in values["dialect"]
-            for provider in values["provider"]
-        }
+        self._calls = CallCells(layout, values)
         self._providers = frozenset(values["provider"])
         self._dialects = frozenset(values["dialect"])
-        self._other_route = self._routes[OTHER, OTHER]
-        self._models = {model: _model(layout, model) for model in values["model"]}
-        self._other_model = self._models[OTHER]
         self._refusals = {
-            reason: layout.cell(families.REFUSALS, reason) for reason in values["reason"]
+            reason: layout.cell(of_calls.REFUSALS, reason) for reason in values["reason"]
         }
-        self._pieces = {kind: layout.cell(families.PIECES_USED, kind) for kind in values["piece"]}
         cell = layout.cell
-        self._overruns = cell(families.OVERRUNS)
-        self._overruns_ucr = cell(families.OVERRUNS_UCR)
-        self._overhead = cell(families.OVERHEAD)
-        self._relayed = cell(families.RELAYED)
+        self._overhead = cell(of_calls.OVERHEAD)
+        self._relayed = cell(of_calls.RELAYED)
         self._open_calls = cell(families.OPEN_CALLS)
 
     @classmethod
-    def create(cls, labels: MetricLabels, *, workers: int) -> "Metrics":
-        """Cells for `workers` slots. Call it before forking; counts go to slot 0 until `attach`."""
+    def create(
+        cls, labels: MetricLabels, *, workers: int, earlier: "Metrics | None" = None
+    ) -> "Metrics":
+        """Cells for `workers` slots. Call it before forking; counts go to slot 0 until `attach`.
+
+        `earlier`: those of the configuration that is being replaced, whose counts go on. Its
+        workers may still count; those of the one before it may not.
+        """
         layout = Layout(families.FAMILIES, labels.values())
-        return cls(layout, SharedCells(layout.cells, workers=workers), labels=labels)
+        # One region more, for what was counted before `earlier`.
+        shared = SharedCells(layout.cells, workers=workers + 1)
+        metrics = cls(layout, shared, labels=labels, earlier=earlier)
+        if earlier is not None:
+            metrics._inherit(earlier, shared.region(workers))
+        return metrics
+
+    def _inherit(self, earlier: "Metrics", region: Cells) -> None:
+        """Keep what `earlier` had inherited from a configuration before it, which is over."""
+        before = earlier.inherited()
+        if before is not None:
+            total = Translation(earlier.layout, self.layout).total([before])
+            for cell, value in enumerate(total):
+                region[cell] = value
+
+    def inherited(self) -> list[int] | None:
+        """What workers of the configuration before counted, in this layout."""
+        if self._earlier is None or self._translation is None:
+            return None
+        return self._translation.total(self._earlier.own())
+
+    def forget_earlier(self) -> None:
+        """Free what another has taken over."""
+        self._earlier = self._translation = None
 
     def attach(self, worker_index: int) -> None:
         """Become the worker of this slot: its counters go on, its gauges start anew."""
@@ -132,9 +112,14 @@ class Metrics:
                 for series in self.layout.series(family):
                     cells[series.cell] = 0
 
-    def read(self) -> list[list[int]]:
-        """Every worker's cells at about this moment, in slot order."""
+    def own(self) -> list[list[int]]:
+        """The cells of this configuration's workers, in slot order."""
         return self._shared.read()
+
+    def read(self) -> list[list[int]]:
+        """Every region to add up at about this moment: the workers', then what came before."""
+        before = self.inherited()
+        return self.own() if before is None else [*self.own(), before]
 
     def call_ended(
         self,
@@ -154,14 +139,11 @@ class Metrics:
     ) -> None:
         """A metered call is over and its charge is known. One call of this per call served."""
         cells = self._cells
-        answer_bounds = families.ANSWER_BOUNDS_US
-        route = self._routes.get((dialect, provider), self._other_route)
-        cells[route.ends[end._value_]] += 1
-        _observe(cells, route.first_byte, answer_bounds, ttfb_us)
-        _observe(cells, route.duration, answer_bounds, duration_us)
-        _observe(cells, self._overhead, families.OVERHEAD_BOUNDS_US, overhead_us)
+        self._calls.ended(cells, dialect, provider, end, ttfb_us=ttfb_us, duration_us=duration_us)
+        observe(cells, self._overhead, of_calls.OVERHEAD_BOUNDS_US, overhead_us)
         cells[self._relayed] += relayed_bytes
-        self._charged(
+        self._calls.charged(
+            cells,
             model=model,
             provenance=provenance,
             usage=usage,
@@ -169,37 +151,17 @@ class Metrics:
             held_ucr=held_ucr,
         )
 
-    def _charged(
-        self,
-        *,
-        model: str,
-        provenance: Provenance,
-        usage: Usage,
-        charge_ucr: int,
-        held_ucr: int,
-    ) -> None:
-        cells = self._cells
-        entry = self._models.get(model, self._other_model)
-        cells[entry.provenances[provenance._value_]] += 1
-        cells[entry.charges] += charge_ucr
-        cells[entry.holds] += held_ucr
-        _count_tokens(cells, entry.tokens, usage)
-        for name, count in usage.pieces:
-            cells[self._pieces.get(piece_kind(name), self._pieces[OTHER])] += count
-        if charge_ucr > held_ucr:
-            cells[self._overruns] += 1
-            cells[self._overruns_ucr] += charge_ucr - held_ucr
-
     def job_begun(self, dialect: str) -> None:
-        self._job(families.JOBS_BEGUN, dialect)
+        self._job(of_calls.JOBS_BEGUN, dialect)
 
     def job_ended(self, dialect: str, event: UsageEvent | None) -> None:
         """Charged as the event says; None: its hold was released."""
         if event is None:
-            self._job(families.JOBS_RELEASED, dialect)
+            self._job(of_calls.JOBS_RELEASED, dialect)
             return
-        self._job(families.JOBS_ENDED, dialect, event.end)
-        self._charged(
+        self._job(of_calls.JOBS_ENDED, dialect, event.end)
+        self._calls.charged(
+            self._cells,
             model=event.model,
             provenance=event.provenance,
             usage=event.usage,
@@ -215,19 +177,49 @@ class Metrics:
         """Answered with an error of ours; `reason` is the error's code."""
         self._cells[self._refusals.get(reason, self._refusals[OTHER])] += 1
         if reason == "invalid_api_key":
-            self._add(families.AUTHENTICATION_FAILURES, 1)
+            self._add(of_calls.AUTHENTICATION_FAILURES, 1)
 
     def unknown_endpoint(self, handled: UnknownHandling) -> None:
         """A path no table knows, and what the configuration did with it."""
-        self._cells[self.layout.cell(families.UNKNOWN_ENDPOINTS, handled)] += 1
+        self._cells[self.layout.cell(of_calls.UNKNOWN_ENDPOINTS, handled)] += 1
 
     def provider_error(self, provider: str, status: int) -> None:
         """The provider answered with an error, which is passed on unbilled."""
-        label = str(status)
-        if label not in families.PROVIDER_STATUSES:
-            label = STATUS_CLASSES.get(status // 100, "5xx")
+        self._provider(of_calls.PROVIDER_ERRORS, provider, _status_label(status))
+
+    def failed_over(self, provider: str, outcome: AttemptEnd) -> None:
+        """A call went to another provider than this one, which had this outcome."""
+        label = outcome if isinstance(outcome, Unanswered) else _status_label(outcome)
+        self._provider(of_providers.FAILOVERS, provider, label)
+
+    def probed(self, provider: str, end: ProbeEnd) -> None:
+        self._provider(of_providers.PROBES, provider, end)
+
+    def hedged(self, provider: str, end: HedgeEnd) -> None:
+        self._provider(of_providers.HEDGES, provider, end)
+
+    def hedge_withheld(self) -> None:
+        self._add(of_providers.HEDGES_WITHHELD, 1)
+
+    def cut_off(self, provider: str, prompt_tokens: int) -> None:
+        """A charged call had been sent to this provider as well."""
         known = provider if provider in self._providers else OTHER
-        self._cells[self.layout.cell(families.PROVIDER_ERRORS, known, label)] += 1
+        self._cells[self.layout.cell(of_providers.CUT_OFF_TOKENS, known)] += prompt_tokens
+
+    def ejected(self, provider: str) -> None:
+        self._provider(of_providers.EJECTIONS, provider)
+
+    def cooled(self, provider: str) -> None:
+        self._provider(of_providers.COOLINGS, provider)
+
+    def set_ejected(self, provider: str, *, ejected: bool) -> None:
+        """As this worker sees it: the workers' are added up."""
+        if provider in self._providers:
+            self._cells[self.layout.cell(of_providers.EJECTED, provider)] = int(ejected)
+
+    def _provider(self, family: Family, provider: str, *labels: str) -> None:
+        known = provider if provider in self._providers else OTHER
+        self._cells[self.layout.cell(family, known, *labels)] += 1
 
     def relayed(self, count_bytes: int) -> None:
         """Answer bytes of calls that are not metered: provider errors, free endpoints."""
@@ -235,68 +227,87 @@ class Metrics:
 
     def unmetered(self) -> None:
         """A call was served and nothing records its charge: an incident."""
-        self._add(families.UNMETERED, 1)
+        self._add(of_calls.UNMETERED, 1)
 
     def usage_disbelieved(self) -> None:
-        self._add(families.DISBELIEVED, 1)
+        self._add(of_calls.DISBELIEVED, 1)
 
     def unpriced(self, name: str) -> None:
         """A call used `name`, a piece or a service tier, which has no price: an incident."""
         kind = piece_kind(name)
         label = kind if kind in PIECES else SERVICE_TIER
-        self._cells[self.layout.cell(families.UNPRICED, label)] += 1
+        self._cells[self.layout.cell(of_calls.UNPRICED, label)] += 1
 
     def unmapped(self, dialect: str, count: int) -> None:
         """A provider's report had that many numbers that mean nothing to us."""
         label = dialect if dialect in self._dialects else OTHER
-        self._cells[self.layout.cell(families.UNMAPPED, label)] += count
+        self._cells[self.layout.cell(of_calls.UNMAPPED, label)] += count
 
     def hold_expired(self, count: int) -> None:
-        self._add(families.HOLDS_EXPIRED, count)
+        self._add(of_ledger.HOLDS_EXPIRED, count)
 
     def settled_late(self) -> None:
-        self._add(families.LATE_SETTLES, 1)
+        self._add(of_ledger.LATE_SETTLES, 1)
 
     def spooled(self) -> None:
-        self._add(families.SPOOLED_SETTLES, 1)
+        self._add(of_ledger.SPOOLED_SETTLES, 1)
+
+    def restored(self) -> None:
+        self._add(of_ledger.RESTORED_SETTLES, 1)
+
+    def set_shards_closed(self, count: int) -> None:
+        self._cells[self.layout.cell(of_ledger.SHARDS_CLOSED)] = count
+
+    def replayed_entries(self, count: int) -> None:
+        self._add(of_ledger.REPLAYED_ENTRIES, count)
 
     def set_spool_waiting(self, count: int) -> None:
         """This worker's own spool only: the workers' figures are added up."""
-        self._cells[self.layout.cell(families.SPOOL_WAITING)] = count
+        self._cells[self.layout.cell(of_ledger.SPOOL_WAITING)] = count
 
     def drained(self, count: int, *, lag_ms: int) -> None:
         """That many entries came into the history. The workers that stand by have no lag."""
-        self._add(families.HISTORY_ENTRIES, count)
-        self._cells[self.layout.cell(families.HISTORY_LAG)] = lag_ms
+        self._add(of_ledger.HISTORY_ENTRIES, count)
+        self._cells[self.layout.cell(of_ledger.HISTORY_LAG)] = lag_ms
 
     def drain_failed(self, *, lag_ms: int) -> None:
-        self._add(families.HISTORY_FAILURES, 1)
-        self._cells[self.layout.cell(families.HISTORY_LAG)] = lag_ms
+        self._add(of_ledger.HISTORY_FAILURES, 1)
+        self._cells[self.layout.cell(of_ledger.HISTORY_LAG)] = lag_ms
+
+    def drawn(self, outcome: Drawn) -> None:
+        """A call that the store did not answer, of a plan with an advance."""
+        self._cells[self.layout.cell(of_ledger.DRAWN_CALLS, outcome)] += 1
+
+    def set_advances(self, held_ucr: int) -> None:
+        """This worker's own: the workers' are added up."""
+        self._cells[self.layout.cell(of_ledger.ADVANCES_UCR)] = held_ucr
 
     def set_open_calls(self, count: int) -> None:
         self._cells[self._open_calls] = count
 
     def set_store_up(self, *, up: bool) -> None:
-        self._cells[self.layout.cell(families.STORE_UP)] = int(up)
+        self._cells[self.layout.cell(of_ledger.STORE_UP)] = int(up)
 
     def loop_lagged(self, lag_us: int) -> None:
-        lag = self.layout.cell(families.LOOP_LAG)
-        _observe(self._cells, lag, families.LAG_BOUNDS_US, lag_us)
+        observe(self._cells, self.layout.cell(families.LOOP_LAG), families.LAG_BOUNDS_US, lag_us)
+
+    def set_tasks(self, count: int) -> None:
+        self._cells[self.layout.cell(families.TASKS)] = count
 
     def exported(self, sink: str, outcome: str, count: int) -> None:
-        self._cells[self.layout.cell(families.EXPORTED, sink, outcome)] += count
+        self._cells[self.layout.cell(of_billing.EXPORTED, sink, outcome)] += count
 
     def received(self, source: str, received: str) -> None:
-        self._cells[self.layout.cell(families.INCOMING, source, received)] += 1
+        self._cells[self.layout.cell(of_billing.INCOMING, source, received)] += 1
 
     def set_export(self, sink: str, *, waiting: int, dead: int, lag_ms: int) -> None:
         """Of the shards this worker delivers to the sink from: the workers' are put together."""
-        self._cells[self.layout.cell(families.EXPORT_WAITING, sink)] = waiting
-        self._cells[self.layout.cell(families.EXPORT_DEAD, sink)] = dead
-        self._cells[self.layout.cell(families.EXPORT_LAG, sink)] = lag_ms
+        self._cells[self.layout.cell(of_billing.EXPORT_WAITING, sink)] = waiting
+        self._cells[self.layout.cell(of_billing.EXPORT_DEAD, sink)] = dead
+        self._cells[self.layout.cell(of_billing.EXPORT_LAG, sink)] = lag_ms
 
     def set_export_broken(self, sink: str, *, broken: bool) -> None:
-        self._cells[self.layout.cell(families.EXPORT_BROKEN, sink)] = int(broken)
+        self._cells[self.layout.cell(of_billing.EXPORT_BROKEN, sink)] = int(broken)
 
     def log_lines_dropped(self, count: int) -> None:
         self._add(families.LOG_LINES_DROPPED, count)
@@ -305,50 +316,6 @@ class Metrics:
         self._cells[self.layout.cell(family)] += count
 
 
-def _observe(cells: Cells, first: int, bounds: tuple[int, ...], value: int) -> None:
-    """Count `value` in its bucket; the sum stands behind the bucket of everything larger."""
-    cells[first + bisect_left(bounds, value)] += 1
-    cells[first + len(bounds) + 1] += value
-
-
-def _count_tokens(cells: Cells, first: int, usage: Usage) -> None:
-    cells[first + INPUT_UNCACHED] += usage.input_uncached
-    cells[first + OUTPUT_TEXT] += usage.output_text
-    # Nearly every call uses the two above and none of these: one sum tells.
-    rare_tokens = (
-        usage.input_cache_read
-        + usage.input_cache_write_5m
-        + usage.input_cache_write_1h
-        + usage.input_audio
-        + usage.input_image
-        + usage.output_reasoning
-        + usage.output_audio
-        + usage.output_image
-    )
-    if rare_tokens:
-        for name in RARE_CLASSES:
-            cells[first + CLASS_OFFSET[name]] += getattr(usage, name)
-
-
-def _route(layout: Layout, dialect: str, provider: str) -> _Route:
-    return _Route(
-        ends={end.value: layout.cell(families.CALLS, dialect, provider, end) for end in End},
-        first_byte=layout.cell(families.FIRST_BYTE, dialect, provider),
-        duration=layout.cell(families.DURATION, dialect, provider),
-    )
-
-
-def _model(layout: Layout, model: str) -> _Model:
-    return _Model(
-        provenances={
-            provenance.value: layout.cell(families.USAGES, model, provenance)
-            for provenance in Provenance
-        },
-        tokens=layout.cell(families.TOKENS, model, next(iter(TokenClass))),
-        charges=layout.cell(families.CHARGES_UCR, model),
-        holds=layout.cell(families.HOLDS_UCR, model),
-    )
-
-
-def _with_other(values: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*values, OTHER)))
+def _status_label(status: int) -> str:
+    label = str(status)
+    return label if label in PROVIDER_STATUSES else STATUS_CLASSES.get(status // 100, "5xx")

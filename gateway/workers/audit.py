@@ -3,18 +3,28 @@
 The history and what the outboxes still hold behind it are one journal: an audit needs nobody to
 stand still. It reads the ledger before and after, and looks again if the account moved meanwhile.
 A repair never edits: it writes corrections through the ledger, where the journal is whole and
-the ledger lost something (a store that was set back in time). What the journal lacks cannot be
-repaired from the journal.
+the ledger is not (a store that was set back in time, an amount changed by hand). What the journal
+lacks cannot be repaired from the journal.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gateway.errors import Conflict
-from gateway.metering.audit import CORRECTION, Books, Difference, differences
+from gateway.metering.audit import Books, Correction, Difference, Remedy, corrections, differences
+from gateway.metering.balance import Balance, Forgotten
 from gateway.metering.events import End, UsageEvent
-from gateway.metering.journal import NO_HASH, SHARDS, Entry, Position, chained, shard_of
-from gateway.metering.ledger import Balance, Grant, GrantKind, Settle
+from gateway.metering.journal import (
+    CHARGING,
+    FUNDED,
+    NO_HASH,
+    SHARDS,
+    Entry,
+    Position,
+    chained,
+    shard_of,
+)
+from gateway.metering.ledger import Correct, Grant, GrantKind, Settle
 from gateway.stores.base import History, Ledger, Outbox
 
 PAGE = 1_000
@@ -37,17 +47,15 @@ class ChainFault:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountReport:
     """`forgotten`: in the journal and not in the outbox, where they should still be: the store
-    lost them. `missing`: the other way round."""
+    lost them. `missing`: the other way round. `newest`: where neither tells, what moved last of
+    what differs. `corrections`: what a repair would write; nothing where the journal has gaps."""
 
     account_id: str
     differences: Sequence[Difference]
     forgotten: Sequence[Entry] = ()
     missing: Sequence[Entry] = ()
-
-    @property
-    def repairable(self) -> bool:
-        totals = [each for each in self.differences if each.total]
-        return bool(totals) and not self.missing and all(each.lost_by_ledger for each in totals)
+    newest: Sequence[Entry] = ()
+    corrections: Sequence[Correction] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +98,15 @@ class Audit:
         if not found:
             return AccountReport(account_id=account_id, differences=())
         forgotten, missing = await self._to_look_at(account_id, look.position)
+        newest = () if forgotten or missing else await self._newest(account_id, found)
+        planned = () if missing else corrections(found, earlier=look.books.corrections)
         return AccountReport(
-            account_id=account_id, differences=found, forgotten=forgotten, missing=missing
+            account_id=account_id,
+            differences=found,
+            forgotten=forgotten,
+            missing=missing,
+            newest=newest,
+            corrections=planned,
         )
 
     async def _look(self, account_id: str) -> _Look:
@@ -157,58 +172,84 @@ class Audit:
         ]
         return forgotten[:ENTRIES_TOLD_MAX], missing[-ENTRIES_TOLD_MAX:]
 
-    async def repair(self, report: AccountReport) -> Sequence[str]:
-        """Give back to the ledger what it lost: a grant, a charge. Answers their ids, which say
-        what for: repaired twice, nothing happens twice."""
-        assert report.repairable, "nothing is written on the word of a journal with gaps"
-        written = []
-        for each in report.differences:
-            missing_ucr = each.journal_ucr - each.ledger_ucr
-            operation_id = f"{CORRECTION}{each.what}-{each.journal_ucr}-{each.ledger_ucr}"
-            if each.what == "granted":
-                await self._ledger.grant(_grant(report.account_id, operation_id, missing_ucr))
-            elif each.what == "charged":
-                await self._ledger.settle(_charge(self._ledger, report, operation_id, missing_ucr))
-            else:
-                continue
-            written.append(operation_id)
-        return written
+    async def _newest(self, account_id: str, found: Sequence[Difference]) -> Sequence[Entry]:
+        """The last movements that had to do with what differs."""
+        grants = {words[-1] for each in found if len(words := each.what.split()) > 1}
+        of_totals = {"granted": frozenset({FUNDED}), "charged": CHARGING}
+        kinds = frozenset().union(*(of_totals.get(each.what, ()) for each in found))
+        moved = await self._history.movements(account_id, kinds=(), before=None, limit=PAGE)
+        about = [
+            each.entry
+            for each in moved
+            if each.entry.kind in kinds or grants & {name for name, _ in each.entry.slices}
+        ]
+        return (about or [each.entry for each in moved])[:ENTRIES_TOLD_MAX]
+
+    async def repair(self, report: AccountReport, *, by: str) -> Sequence[str]:
+        """Write what the report plans, each once, `by` whom it says. Answers their ids."""
+        for each in report.corrections:
+            note = f"Audit, by {by}: {each.reason}."
+            match each.remedy:
+                case Remedy.RECOUNT:
+                    await self._ledger.recount(each.account_id)
+                case Remedy.GRANT:
+                    await self._ledger.grant(_grant(each, note))
+                case Remedy.CHARGE:
+                    await self._ledger.settle(_charge(self._ledger, each, note))
+                case Remedy.TAKE_BACK:
+                    await self._ledger.correct(
+                        Correct(
+                            correction_id=each.operation_id,
+                            account_id=each.account_id,
+                            amount_ucr=each.amount_ucr,
+                            note=note,
+                        )
+                    )
+        return [each.operation_id for each in report.corrections]
 
 
-def _grant(account_id: str, operation_id: str, amount_ucr: int) -> Grant:
+def _grant(each: Correction, note: str) -> Grant:
     return Grant(
-        grant_id=operation_id,
-        account_id=account_id,
-        amount_ucr=amount_ucr,
+        grant_id=each.operation_id,
+        account_id=each.account_id,
+        amount_ucr=each.amount_ucr,
         kind=GrantKind.CORRECTION,
-        note="Found by an audit: granted according to the journal, and lost by the store.",
+        note=note,
     )
 
 
-def _charge(ledger: Ledger, report: AccountReport, operation_id: str, charge_ucr: int) -> Settle:
+def _charge(ledger: Ledger, each: Correction, note: str) -> Settle:
     """Of no hold, so the ledger charges it directly, once."""
     event = UsageEvent(
-        event_id=operation_id,
-        account_id=report.account_id,
+        event_id=each.operation_id,
+        account_id=each.account_id,
         key_id="",
         provider="",
         dialect="correction",
-        model_requested="",
+        model_requested=note,
         model="",
         rate_version="",
         started_ms=ledger.now_ms(),
         end=End.COMPLETED,
-        charge_ucr=charge_ucr,
+        charge_ucr=each.amount_ucr,
     )
     return Settle(
-        hold_id=operation_id, account_id=report.account_id, charges=(), amounts=(), event=event
+        hold_id=each.operation_id,
+        account_id=each.account_id,
+        charges=(),
+        amounts=(),
+        event=event,
     )
 
 
 def _stood_still(before: Balance, after: Balance) -> bool:
-    return replace(before, now_ms=0, grants=()) == replace(after, now_ms=0, grants=()) and [
-        (grant.grant_id, grant.consumed_ucr, grant.expired_ucr) for grant in before.grants
-    ] == [(grant.grant_id, grant.consumed_ucr, grant.expired_ucr) for grant in after.grants]
+    def but_its_grants(balance: Balance) -> Balance:
+        return replace(balance, now_ms=0, grants=(), forgotten=Forgotten())
+
+    def movements(balance: Balance) -> tuple[int, int, int]:
+        return balance.consumed_ucr, balance.lapsed_ucr, balance.voided_ucr
+
+    return but_its_grants(before) == but_its_grants(after) and movements(before) == movements(after)
 
 
 def _fault(shard: int, number: int, entry: Entry | None) -> ChainFault:

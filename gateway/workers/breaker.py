@@ -19,6 +19,8 @@ class Breaker:
         self._closed_until_s = 0.0
         self._trying = False
         self.disabled = False
+        self.paused = False
+        """By an operator, for all processes."""
 
     @property
     def open(self) -> bool:
@@ -32,6 +34,11 @@ class Breaker:
             return PAUSE_FIRST_S
         self._trying = True
         return 0.0
+
+    def reset(self) -> None:
+        """As if nothing had been tried yet: somebody mended the other side."""
+        self.disabled = False
+        self._failures, self._closed_until_s = 0, 0.0
 
     def gave_up(self) -> None:
         """The attempt told nothing of the other side: it was broken off."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from gateway.metering.records import Source, usage_record
 from gateway.sinks.base import Customers, Fate, Outcome, RecordSink, Shipment
-from gateway.stores.base import KeyStore
 from gateway.stores.delivering import OutboxEntry
+from gateway.stores.identifying import KeyStore
 from gateway.workers.breaker import Breaker
 from gateway.workers.exporter import Lane
 
@@ -160,7 +160,7 @@ async def cleared(breaker: Breaker, lane: Lane) -> bool:
     clock = asyncio.get_running_loop().time
     while True:
         await lane.keep()
-        if breaker.disabled:
+        if breaker.disabled or breaker.paused:
             await lane.pause(1.0)
         elif (wait_s := breaker.wait_s(clock())) > 0:
             await lane.pause(min(wait_s, 1.0))

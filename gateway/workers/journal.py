@@ -3,11 +3,11 @@
 One process of an installation does it at a time, by a lease; the others stand by. Where each
 outbox stands is kept in the history itself and moves in the same transaction as the rows, so a
 process killed anywhere repeats nothing and loses nothing. What came in is safe to forget in the
-store, and only this forgets it there.
+store, and only this forgets it there. What somebody is to be told of is put on its way before.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from gateway.errors import GatewayError
@@ -25,6 +25,22 @@ ENTRIES_PER_COMMIT = 500
 FORGET_INTERVAL_S = 600.0
 # The outbox has other readers, and a history restored from last night's backup catches up from it.
 KEEP_OUTBOX_MS = 24 * 3_600_000
+
+
+Tell = Callable[[Sequence[Drained]], Awaitable[None]]
+"""Puts on its way what somebody is to be told of these entries; they may come again."""
+
+
+async def nobody(_: Sequence[Drained]) -> None:
+    """For a journal that tells nobody."""
+
+
+class Backward(Protocol):
+    """Looks whether the store went back behind these positions, and mends what it lost."""
+
+    async def look(self, positions: Mapping[int, Position]) -> None: ...
+
+    async def repair(self) -> None: ...
 
 
 class Observer(Protocol):
@@ -49,6 +65,8 @@ class Journal:
         now_ms: Callable[[], int],
         observer: Observer,
         keep_ms: int,
+        tell: Tell = nobody,
+        rewound: Backward | None = None,
     ) -> None:
         self._outbox = outbox
         self._history = history
@@ -56,6 +74,8 @@ class Journal:
         self._now_ms = now_ms
         self._observer = observer
         self._keep_ms = keep_ms
+        self._tell = tell
+        self._rewound = rewound
         self._positions: Mapping[int, Position] | None = None
         self._prices: set[str] = set()
         self._renew_at_s = 0.0
@@ -87,7 +107,7 @@ class Journal:
         now_s = asyncio.get_running_loop().time()
         if now_s >= self._renew_at_s:
             turn = await self._outbox.claim(
-                self._history.history_id, holder=self._holder, lease_ms=LEASE_MS
+                await self._history.history_id(), holder=self._holder, lease_ms=LEASE_MS
             )
             if turn is not Turn.OURS:
                 self._positions, self._caught_up_ms = None, self._now_ms()
@@ -96,17 +116,32 @@ class Journal:
                 self._observer.drained(0, lag_ms=0)
                 return STANDBY_S
             self._renew_at_s = now_s + RENEW_S
+            await self._look_back()
         more = await self.drain()
         if now_s >= self._forget_at_s:
             await self._forget()
             self._forget_at_s = now_s + FORGET_INTERVAL_S
         return 0.0 if more else IDLE_S
 
-    async def drain(self) -> bool:
-        """One batch into the history; whether more waits. Raises Conflict if another drains."""
+    async def _look_back(self) -> None:
+        if self._rewound is not None:
+            await self._rewound.look(await self._known())
+            await self._rewound.repair()
+
+    async def _known(self) -> Mapping[int, Position]:
         if self._positions is None:
             self._positions = await self._history.positions()
-        found = await self._outbox.read(self._positions, limit=ENTRIES_PER_SHARD)
+        return self._positions
+
+    async def drain(self) -> bool:
+        """One batch into the history; whether more waits. Raises Conflict if another drains."""
+        positions = await self._known()
+        found = await self._outbox.read(positions, limit=ENTRIES_PER_SHARD)
+        if self._rewound is not None:
+            # New entries move a position on; after that nobody could tell what it had led to.
+            await self._rewound.look({each.shard: positions[each.shard] for each in found})
+        # First, and harmless if repeated: once it is in the history, nobody comes back for it.
+        await self._tell(found)
         for batch in _commits(found):
             await self._history.append(batch, await self._missing_prices(batch))
             self._positions = await self._history.positions()

@@ -66,7 +66,7 @@ def test_digesting_on_the_way_changes_nothing_of_the_story(transcript: Transcrip
         every_byte = [answer[at : at + 1] for at in range(len(answer))]
         always = frozenset(range(len(every_byte)))
         assert expected == told(transcript.reader(), every_byte, digest_at=always)
-    dice = random.Random(transcript.name)  # noqa: S311 (reproducible, not secret)
+    dice = random.Random(transcript.name)
     for _ in range(50):
         marks = sorted(dice.choices(range(len(answer) + 1), k=6))
         pieces = [answer[a:b] for a, b in zip([0, *marks], [*marks, len(answer)], strict=True)]

@@ -19,6 +19,7 @@ from support.exports import (
     known_accounts,
     settled,
 )
+from support.redis_server import KINDS
 from support.sinks import SECRET, lago, openmeter, stripe, webhook
 
 from gateway.metering.journal import Position
@@ -33,6 +34,8 @@ from gateway.stores.redis.layout import outbox_key, shard_tag
 from gateway.stores.redis.ledger import RedisLedger
 from gateway.stores.redis.mending import RedisMending
 from gateway.stores.redis.outbox import RedisOutbox
+
+STORE_FORMS = (*KINDS, "cluster")
 
 BAD = "bad-model"
 

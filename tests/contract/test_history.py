@@ -1,30 +1,21 @@
 """From the ledger's outboxes into the history and back out, on real servers."""
 
 import asyncio
-import sqlite3
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from support import asks
 from support.histories import PRICE, Observer, call, drain, fund, journal_of
 
 from gateway.errors import Conflict
-from gateway.metering.history import DAY_MS, HOUR_MS, MINUTE_MS, Dimension, Question
+from gateway.metering.history import DAY_MS, HOUR_MS, MINUTE_MS, Dimension, Question, Wanted
 from gateway.metering.journal import NO_HASH, SHARDS, chained, shard_of
 from gateway.metering.usage import Usage
-from gateway.stores.history.sqlite import FILE, SqliteHistory
 from gateway.stores.redis.ledger import RedisLedger
 from gateway.stores.redis.outbox import RedisOutbox
 
-
-@pytest.fixture
-async def history(tmp_path: Path) -> AsyncIterator[SqliteHistory]:
-    history = SqliteHistory(tmp_path)
-    await history.open()
-    yield history
-    await history.close()
+# What a store's kinds could differ in is tested where they are read.
+pytestmark = pytest.mark.parametrize("store_server", ["valkey"], indirect=True)
 
 
 def today(ledger: RedisLedger, **asked: object) -> Question:
@@ -203,6 +194,10 @@ async def test_records_come_newest_first_and_page_by_page(ledger, history):
     assert [False, True] == [each.stream for each in first]
     assert (5, "small-1", "rate-1") == (sum(first[0].tokens), first[0].model, first[0].rate_id)
     assert [] == await history.records(asks.ACCOUNT, start_ms=0, end_ms=1, before=None, limit=9)
+    for wanted in ({"models": ("nobody",)}, {"keys": ("nobody",)}):
+        assert [] == await history.records(asks.ACCOUNT, before=None, limit=9, **span, **wanted)
+    mine = {"models": (first[0].model,), "keys": (first[0].key_id,)}
+    assert first == await history.records(asks.ACCOUNT, before=None, limit=2, **span, **mine)
 
 
 async def test_accounts_do_not_see_each_other(ledger, history):
@@ -231,18 +226,33 @@ async def test_records_have_their_time_and_sums_and_journal_stay(ledger, history
     assert 2 == len(await history.movements(asks.ACCOUNT, kinds=(), before=None, limit=9))
 
 
-async def test_a_history_is_opened_again_where_it_stood(ledger, history, tmp_path):
+async def test_records_that_have_not_had_their_time_stay(ledger, history):
+    await fund(ledger, 10**6)
+    await call(ledger, "h1", Usage(input_uncached=1))
+    between_ms = ledger.now_ms() + 1
+    while ledger.now_ms() <= between_ms:
+        await asyncio.sleep(0.001)
+    await call(ledger, "h2", Usage(input_uncached=1))
+    await drain(ledger, history)
+
+    await history.prune(before_ms=between_ms)
+
+    span = {"start_ms": 0, "end_ms": ledger.now_ms() + 1000, "before": None, "limit": 9}
+    assert ["h2"] == [each.request_id for each in await history.records(asks.ACCOUNT, **span)]
+
+
+async def test_a_history_is_opened_again_where_it_stood(ledger, history, tables):
     await fund(ledger, 1000)
     await call(ledger, "h1", Usage(input_uncached=10))
     await drain(ledger, history)
-    again = SqliteHistory(tmp_path)
+    again = tables.history()
     await again.open()
     await call(ledger, "h2", Usage(input_uncached=10))
     await drain(ledger, again)
 
     moved = await again.movements(asks.ACCOUNT, kinds=(), before=None, limit=9)
 
-    assert again.history_id == history.history_id
+    assert await again.history_id() == await history.history_id()
     assert ["h2", "h1", "g1"] == [each.entry.operation_id for each in moved]
     assert await again.positions() == await history.positions()
     await again.close()
@@ -255,7 +265,7 @@ async def test_the_worker_drains_in_the_background_and_hands_over(ledger, histor
     standing_by = asyncio.ensure_future(journal_of(ledger, history, holder="two").run())
     try:
         async with asyncio.timeout(10):
-            while not await history.account_ids():
+            while not observer.count:
                 await asyncio.sleep(0.02)
             running.cancel()
             await call(ledger, "h1", Usage(input_uncached=1))
@@ -270,10 +280,9 @@ async def test_the_worker_drains_in_the_background_and_hands_over(ledger, histor
     assert {0} == set(observer.lags_ms)
 
 
-async def test_a_damaged_file_fails_the_drain_and_nothing_else(ledger, history, tmp_path):
+async def test_a_damaged_history_fails_the_drain_and_nothing_else(ledger, history, tables):
     observer = Observer()
-    with sqlite3.connect(tmp_path / FILE) as connection:
-        connection.execute("DROP TABLE records")
+    await tables.change("DROP TABLE records")
     await fund(ledger, 1000)
     await call(ledger, "h1", Usage(input_uncached=1))
     running = asyncio.ensure_future(journal_of(ledger, history, observer=observer).run())
@@ -282,6 +291,53 @@ async def test_a_damaged_file_fails_the_drain_and_nothing_else(ledger, history, 
             await asyncio.sleep(0.02)
     running.cancel()
 
-    assert "no such table: records" in observer.failures[0]
+    assert observer.failures[0].startswith("The history is not available:")
     assert observer.lags_ms[-1] >= 0
-    assert [] == await history.movements(asks.ACCOUNT, kinds=(), before=None, limit=9)
+    assert 0 == (await history.positions())[shard_of(asks.ACCOUNT)].entries
+
+
+async def test_how_the_newest_calls_of_all_accounts_were_counted(ledger, history):
+    await fund(ledger, 100_000)
+    charge = await call(ledger, "h1", Usage(input_uncached=10, output_text=5))
+    charge += await call(ledger, "h2", Usage(input_uncached=1))
+    await drain(ledger, history)
+
+    found = await history.counted(start_ms=0, newest=100)
+    newest = await history.counted(start_ms=0, newest=1)
+    later = await history.counted(start_ms=ledger.now_ms() + DAY_MS, newest=100)
+
+    assert {"settled"} == {each.kind for each in found}
+    assert 0 == await history.reached(newest=2)
+    reached_ms = await history.reached(newest=1)
+    assert 0 < reached_ms <= ledger.now_ms() + 1
+    wanted = Wanted(start_ms=0, before=None, looked_at=100, limit=100)
+    calls = await history.newest(wanted)
+    assert ["h2", "h1"] == [each.request_id for each in calls]
+    assert [calls[1]] == [*await history.newest(replace(wanted, before=calls[0].record_id))]
+    assert [] == [*await history.newest(replace(wanted, provenances=("held",)))]
+    assert [calls[0]] == [*await history.newest(replace(wanted, accounts=(asks.ACCOUNT,), limit=1))]
+    assert (2, charge) == (
+        sum(each.entries for each in found),
+        sum(each.charge_ucr for each in found),
+    )
+    assert 1 == sum(each.entries for each in newest)
+    assert [] == [*later]
+
+
+async def test_what_was_sold_stands_apart_by_all_that_its_price_depends_on(ledger, history):
+    await fund(ledger, 1_000_000)
+    small = Usage(input_uncached=10, output_text=5)
+    for name in ("h1", "h2"):
+        await call(ledger, name, small)
+    await call(ledger, "h3", Usage(input_uncached=2_000, input_cache_read=1))
+    await call(ledger, "h4", Usage(input_uncached=1, pieces=(("web_search", 2),)))
+    await drain(ledger, history)
+
+    found = await history.sold(start_ms=0, newest=100, above=(1_000, 2_000))
+    newest = await history.sold(start_ms=0, newest=1, above=())
+
+    assert {(2, 0, small + small), (1, 2, Usage(input_uncached=2_000, input_cache_read=1))} <= {
+        (each.calls, each.level, each.usage) for each in found
+    }
+    assert [(1, (("web_search", 2),))] == [(each.calls, each.usage.pieces) for each in newest]
+    assert 3 == len(found)

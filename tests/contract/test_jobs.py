@@ -4,8 +4,9 @@ import asyncio
 
 import orjson
 import pytest
-from support import asks
+from support import asks, books
 from support.audit import audit_account
+from support.redis_server import KINDS
 
 from gateway.metering.jobs import Job, Keep, Kept
 from gateway.metering.ledger import Grant, Refused, Reserved
@@ -13,9 +14,11 @@ from gateway.metering.limits import Charge
 from gateway.metering.usage import Usage
 from gateway.stores.redis.client import RedisClient
 from gateway.stores.redis.jobs import RedisJobs
-from gateway.stores.redis.layout import bucket_key, open_jobs_key, shard_tag
+from gateway.stores.redis.layout import open_jobs_key, shard_tag
 from gateway.stores.redis.ledger import RedisLedger
 from gateway.stores.spool_lines import ask_of, payload_for
+
+STORE_FORMS = (*KINDS, "cluster")
 
 JOB = "openai:batch_1"
 
@@ -43,9 +46,7 @@ async def begin(
 
 
 async def bucket(ledger: RedisLedger, charge: Charge) -> tuple[int, int]:
-    key = bucket_key(shard_tag(asks.ACCOUNT), charge.bucket)
-    held, used = await ledger._client.command("HMGET", key, "held", "used")
-    return int(held or 0), int(used or 0)
+    return await books.bucket(ledger._client, asks.ACCOUNT, charge.bucket)
 
 
 async def test_a_job_is_found_as_it_was_given(ledger: RedisLedger, jobs: RedisJobs) -> None:

@@ -5,11 +5,14 @@ from itertools import permutations
 import pytest
 from support import asks
 from support.audit import audit_account
+from support.redis_server import KINDS
 
 from gateway.errors import BadCall, Conflict, NotFound
 from gateway.metering.audit import Books, differences
 from gateway.metering.ledger import Correct, Corrected, Grant, Voided, VoidGrant
 from gateway.stores.redis.ledger import RedisLedger
+
+STORE_FORMS = (*KINDS, "cluster")
 
 
 async def fund(ledger: RedisLedger, amount_ucr: int, grant_id: str = "g1") -> None:

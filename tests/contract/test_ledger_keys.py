@@ -9,15 +9,14 @@ import re
 
 from support import asks
 from support.audit import audit_account
-from support.redis_server import Server, free_port
+from support.redis_server import Server
 
+from gateway.metering.balance import Look
 from gateway.metering.ledger import Correct, Grant, Reserved, VoidGrant
 from gateway.stores.redis import encode
-from gateway.stores.redis.client import RedisClient
 from gateway.stores.redis.layout import key_record_key, open_jobs_key, outbox_key, shard_tag
 from gateway.stores.redis.ledger import RedisLedger
 from gateway.stores.redis.lua import CLAIM, OF_LEDGER, TRIM
-from gateway.tasks import TaskSet
 
 WORD = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
@@ -49,7 +48,8 @@ async def everything(ledger: RedisLedger) -> None:
         asks.settle("kept", 9, charges=charges, amounts=(9, 0), job="openai:batch_1")
     )
     await ledger.correct(Correct(correction_id="c", account_id=asks.ACCOUNT, amount_ucr=5))
-    await audit_account(ledger, asks.ACCOUNT)
+    seen = await audit_account(ledger, asks.ACCOUNT)
+    await ledger.look(Look(account_id=asks.ACCOUNT, seen=seen, plan_since_ms=0, next_ms=0))
     open_jobs = open_jobs_key(shard_tag(asks.ACCOUNT))
     await ledger._client.run(CLAIM, encode.claim(open_jobs, limit=1, claim_ms=1), list)
     await ledger._client.run(TRIM, encode.trim(outbox_key(shard_tag(asks.ACCOUNT)), 1), int)
@@ -92,26 +92,3 @@ async def test_scripts_touch_declared_keys_of_one_shard_only(
     assert [] == breaches
     assert {script.digest for script in (*OF_LEDGER, TRIM)} == digests
     assert checked > 100
-
-
-async def test_the_ledger_runs_on_a_cluster() -> None:
-    """One node that owns all slots refuses what does not hash to the declared keys' slot."""
-    port = free_port()
-    server = Server(
-        "redis",
-        *("--cluster-enabled", "yes", "--port", str(port), "--cluster-port", str(free_port())),
-    ).start()
-    try:
-        assert b"+OK\r\n" == server.ask("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
-        while b"cluster_state:ok" not in server.ask("CLUSTER", "INFO"):
-            await asyncio.sleep(0.01)  # The node announces to nobody that it is ready.
-        client = RedisClient(f"redis://127.0.0.1:{port}", tasks=TaskSet(), timeout_s=5.0)
-        await client.open()
-        ledger = RedisLedger(client)
-        await ledger.open()
-
-        await everything(ledger)
-
-        await client.close()
-    finally:
-        server.stop()

@@ -3,6 +3,7 @@
 import orjson
 from support import asks
 from support.audit import audit_account
+from support.redis_server import KINDS
 
 from gateway.metering.ledger import (
     Ending,
@@ -16,6 +17,8 @@ from gateway.metering.ledger import (
 )
 from gateway.stores.redis.ledger import RedisLedger
 from gateway.stores.stored_reservation import reservation_of
+
+STORE_FORMS = (*KINDS, "cluster")
 
 
 def reservation(ledger: RedisLedger, *, output_tokens: int = 5) -> Reservation:

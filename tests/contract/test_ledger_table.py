@@ -7,8 +7,11 @@ from support import asks
 from support.audit import audit_account
 from support.ledger_table import Story
 from support.oracle import Oracle
+from support.redis_server import KINDS
 
 from gateway.stores.redis.ledger import RedisLedger
+
+STORE_FORMS = (*KINDS, "cluster")
 
 STORIES = {
     "a call is paid for once": """

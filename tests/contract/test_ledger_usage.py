@@ -4,9 +4,12 @@ from dataclasses import replace
 from typing import Any
 
 from support import asks
+from support.redis_server import KINDS
 
 from gateway.metering.ledger import Grant
 from gateway.stores.redis.ledger import RedisLedger
+
+STORE_FORMS = (*KINDS, "cluster")
 
 
 async def fund(ledger: RedisLedger) -> None:

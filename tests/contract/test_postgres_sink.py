@@ -1,5 +1,6 @@
 """PostgreSQL gets each record once, whatever happens to the server meanwhile."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any
@@ -49,7 +50,14 @@ async def test_a_record_is_a_row_once(database: Any, sink: PostgresSink) -> None
     again = await sink.deliver([shipment("r2", 6), shipment("r3", 7)])
 
     rows = await database.fetch("SELECT * FROM usage ORDER BY id")
+    record = shipment("r1", 5).record
+    at_ms, whose = record.settled_ms, {"source": record.source}
+    assert 18 == await sink.charged(record.account_id, first_ms=at_ms, end_ms=at_ms + 1, **whose)
+    assert 0 == await sink.charged("nobody", first_ms=0, end_ms=at_ms + 1, **whose)
+    await database.execute("DROP TABLE usage")
+    lost = await sink.charged(record.account_id, first_ms=0, end_ms=at_ms + 1, **whose)
 
+    assert "UndefinedTableError 42P01" == lost.reason
     assert [Fate.DELIVERED, Fate.DELIVERED] == [each.fate for each in first]
     assert [Fate.DUPLICATE, Fate.DELIVERED] == [each.fate for each in again]
     assert [("r1", 5), ("r2", 6), ("r3", 7)] == [
@@ -96,3 +104,38 @@ async def test_the_sum_in_the_table_is_the_sum_that_was_settled(
 
     assert [] == export.watcher.reasons
     assert total == stored, export.watcher
+
+
+@pytest.mark.parametrize("store_server", ["valkey"], indirect=True)
+@pytest.mark.parametrize("fault", ["no answer in time", "reset"])
+async def test_no_fault_loses_or_doubles_a_record(
+    fault: str,
+    *,
+    database: Any,
+    sink: PostgresSink,
+    store_url: str,
+    store_client: RedisClient,
+    ledger: RedisLedger,
+) -> None:
+    """Somebody has locked the table: nothing is answered in time, or the connection is ended."""
+    keys = RedisKeyStore(store_url)
+    await known_accounts(keys)
+    total = await settled(ledger, 4)
+    async with exporting(store_client, ledger, keys, sink) as export:
+        await export.caught_up()
+        async with database.transaction():
+            await database.execute("LOCK TABLE usage IN ACCESS EXCLUSIVE MODE")
+            total += await settled(ledger, 40)
+            async with asyncio.timeout(20):
+                while not export.watcher.outcomes.get("retry"):
+                    if fault == "reset":
+                        await database.execute(
+                            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted"
+                        )
+                    await asyncio.sleep(0.05)
+        await export.caught_up()
+    await keys.close()
+    stored = await database.fetchval("SELECT sum(charge_microcredits)::bigint FROM usage")
+
+    assert [] == export.watcher.reasons
+    assert total == stored

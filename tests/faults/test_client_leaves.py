@@ -1,11 +1,16 @@
 """The client goes away: upstream is cancelled, and what was produced is charged, once."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.full_listener import full_listener
 from support.gateways import INPUT_UCR, running_gateway
+
+from gateway.proxy import downstream
 
 
 async def _departed(tk: Any) -> float:
@@ -60,6 +65,42 @@ async def _get(tk: Any, **body: Any) -> bytes:
         return await answer.read()
 
 
+async def test_leaving_while_the_body_is_sent_holds_and_charges_nothing(
+    tmp_path: Path, store_url: str
+) -> None:
+    async with running_gateway(tmp_path, store_url) as tk:
+        _, writer = await asyncio.open_connection("127.0.0.1", tk.gateway.port)
+        head = (
+            f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {tk.key}\r\n"
+            "Content-Length: 1000\r\n\r\n{"
+        )
+        writer.write(head.encode())
+        await writer.drain()
+        writer.transport.abort()
+        async with asyncio.timeout(10):
+            while not tk.lines.calls():
+                await asyncio.sleep(0.01)
+        assert 0 == (await tk.assert_books_balance()).charged_ucr
+        assert not tk.provider.journal.entries
+
+
+async def test_leaving_before_the_provider_has_the_call_charges_nothing(
+    tmp_path: Path, store_url: str
+) -> None:
+    """Nobody accepts the connection to the provider: what the client leaves is held, not sent."""
+    with full_listener() as port:
+        address = f"http://127.0.0.1:{port}"
+        async with running_gateway(tmp_path, store_url, provider_url=address) as tk:
+            call = asyncio.ensure_future(_get(tk))
+            async with asyncio.timeout(10):
+                while not (await tk.balance()).live_holds:
+                    await asyncio.sleep(0.01)
+            call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
+            assert 0 == (await tk.assert_books_balance()).charged_ucr
+            assert [] == await tk.events()
+
+
 async def test_under_drain_the_answer_is_read_to_its_reported_end(
     tmp_path: Path, store_url: str
 ) -> None:
@@ -91,6 +132,26 @@ async def test_a_drain_that_takes_too_long_is_cut_and_counted(
 
 async def test_a_client_that_stops_reading_pauses_upstream(tmp_path: Path, store_url: str) -> None:
     """Ten megabytes are on offer; what the gateway takes from upstream stays small."""
+    async with _reading_nothing(tmp_path, store_url) as (tk, writer):
+        writer.transport.abort()
+        await tk.assert_books_balance()
+
+
+async def test_a_client_that_stops_reading_for_too_long_is_cut_and_charged(
+    tmp_path: Path, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downstream, "WRITE_TIMEOUT_S", 0.5)
+    async with _reading_nothing(tmp_path, store_url) as (tk, _):
+        await tk.assert_books_balance()
+        [event] = await tk.events()
+        assert 0 < event["usage"]["output_text"] <= tk.provider.journal.entries[0].tokens
+
+
+@asynccontextmanager
+async def _reading_nothing(
+    tmp_path: Path, store_url: str
+) -> AsyncIterator[tuple[Any, asyncio.StreamWriter]]:
+    """A client of a long stream that reads one line of it; the provider has been stopped by it."""
     async with running_gateway(tmp_path, store_url) as tk:
         reader, writer = await asyncio.open_connection("127.0.0.1", tk.gateway.port, limit=1024)
         body = b'{"model":"gpt-4.1-mini","stream":true,"messages":[{"role":"user","content":"x"}]}'
@@ -108,8 +169,8 @@ async def test_a_client_that_stops_reading_pauses_upstream(tmp_path: Path, store
                 before = entry.tokens
                 await asyncio.sleep(0.3)
         assert entry.tokens < 32_000
-        writer.transport.abort()
-        await tk.assert_books_balance()
+        yield tk, writer
+        writer.close()
 
 
 @pytest.mark.parametrize("times", [1, 3])

@@ -11,7 +11,8 @@ from support import asks
 from gateway.metering.history import DAY_MS, Question
 from gateway.metering.journal import NO_HASH, chained, shard_of
 from gateway.metering.ledger import Grant
-from gateway.stores.history.sqlite import SqliteHistory
+from gateway.stores.history.history import SqlHistory
+from gateway.stores.history.sqlite import SqliteEngine
 
 CALLS = 1500
 CHARGE_UCR = 7
@@ -20,7 +21,8 @@ KILLS = 6
 DRAINER = """
 import asyncio, sys
 from pathlib import Path
-from gateway.stores.history.sqlite import SqliteHistory
+from gateway.stores.history.history import SqlHistory
+from gateway.stores.history.sqlite import SqliteEngine
 from gateway.stores.redis.client import RedisClient
 from gateway.stores.redis.ledger import RedisLedger
 from gateway.stores.redis.outbox import RedisOutbox
@@ -38,7 +40,7 @@ async def main(url, folder):
     await client.open()
     ledger = RedisLedger(client)
     await ledger.open()
-    history = SqliteHistory(Path(folder))
+    history = SqlHistory(SqliteEngine(Path(folder)))
     await history.open()
     await journal.Journal(RedisOutbox(client, ledger), history, holder=sys.argv[3],
                           now_ms=ledger.now_ms, observer=Observer(), keep_ms=10**12).run()
@@ -80,7 +82,7 @@ async def test_a_drainer_killed_at_any_moment_repeats_nothing_and_loses_nothing(
         os.kill(process.pid, signal.SIGKILL)
         await process.wait()
     last = await drainer(store_url, tmp_path, KILLS)
-    history = SqliteHistory(tmp_path)
+    history = SqlHistory(SqliteEngine(tmp_path))
     await history.open()
     entries = [entry.operation_id for entry in await ledger.events(asks.ACCOUNT)]
     async with asyncio.timeout(20):

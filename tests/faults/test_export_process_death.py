@@ -43,7 +43,6 @@ async def first_asked(server: ContractServer) -> None:
     [
         ("lago", HANG_AFTER),
         ("openmeter", HANG_BEFORE),
-        ("stripe", HANG_AFTER),
         ("stripe", HANG_BEFORE),
     ],
     ids=lambda value: value.when if isinstance(value, Fault) else value,

@@ -11,11 +11,13 @@ from support import asks
 from support.audit import audit_account
 from support.redis_server import KINDS, Server
 from support.relay import Relay
+from support.worker_ledger import worker_ledger
 
 from gateway.errors import StoreUnavailable
-from gateway.metering.ledger import AlreadyEnded, Ending, Grant, Released, Reserved, Settled
-from gateway.stores.redis.client import RedisClient, State
+from gateway.metering.ledger import AlreadyEnded, Ending, Released, Reserved, Settled
+from gateway.stores.redis.client import RedisClient
 from gateway.stores.redis.ledger import RedisLedger
+from gateway.stores.redis.node import State
 from gateway.tasks import TaskSet
 
 AOF = ("--appendonly", "yes", "--appendfsync", "always")
@@ -31,16 +33,8 @@ def own_server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 @pytest.fixture
 async def worker(own_server: Server) -> AsyncIterator[RedisLedger]:
-    """A ledger as a worker has it, with the time-out of production."""
-    tasks = TaskSet()
-    client = RedisClient(own_server.url, tasks=tasks)
-    await client.open()
-    ledger = RedisLedger(client)
-    await ledger.open()
-    await ledger.grant(Grant(grant_id="g1", account_id=asks.ACCOUNT, amount_ucr=1000))
-    yield ledger
-    await client.close()
-    await tasks.cancel()
+    async with worker_ledger(own_server.url) as ledger:
+        yield ledger
 
 
 async def until(client: RedisClient, state: State) -> None:

@@ -6,6 +6,9 @@ from pathlib import Path
 from support.gateways import INPUT_UCR, OUTPUT_UCR, gateway_pair
 
 LEASE_S = 5
+WORDS = 300
+# The frame of a chat prompt with one message, its role included (openai_chat_prompt.py).
+FRAME_TOKENS = 7
 
 
 async def test_a_killed_gateways_hold_is_charged_to_its_checkpoint_once(
@@ -13,7 +16,8 @@ async def test_a_killed_gateways_hold_is_charged_to_its_checkpoint_once(
 ) -> None:
     """One gateway dies in mid-stream; a second one, on the same store, resolves its hold."""
     async with gateway_pair(tmp_path, store_url, lease_s=LEASE_S, checkpoint_s=0.2) as pair:
-        answer = await pair.client.chat("tokens=2000,delay_ms=5", stream=True)
+        said = [{"role": "user", "content": " toll" * WORDS}]
+        answer = await pair.client.chat("tokens=2000,delay_ms=5", stream=True, messages=said)
         entry = pair.provider.journal.entries[0]
         async with asyncio.timeout(20):
             while entry.tokens < 150:
@@ -32,6 +36,8 @@ async def test_a_killed_gateways_hold_is_charged_to_its_checkpoint_once(
         assert charged_tokens >= produced - 150
         assert charged_tokens > 0
         prompt = event["usage"]["input_uncached"]
+        # Admitted on its bytes, which are five times as many; nobody had counted it yet.
+        assert WORDS <= prompt <= WORDS + FRAME_TOKENS
         assert prompt * INPUT_UCR + charged_tokens * OUTPUT_UCR == balance.charged_ucr
 
 

@@ -10,6 +10,7 @@ import orjson
 import pytest
 from support.gateways import running_gateway
 from support.redis_server import KINDS, Server
+from support.running_stream import stream_of
 
 
 @pytest.fixture(params=KINDS)
@@ -31,28 +32,11 @@ async def _refused_quickly(tk: Any) -> None:
     assert took_s < 0.25
 
 
-async def _stream_of(tk: Any, tokens: int, *, delay_ms: int) -> "asyncio.Task[bytes]":
-    """A stream on its way, its first bytes seen."""
-    began = asyncio.Event()
-
-    async def read() -> bytes:
-        seen = b""
-        async with tk.chat(stream=True, simulate=f"tokens={tokens},delay_ms={delay_ms}") as answer:
-            async for data in answer.content.iter_any():
-                seen += data
-                began.set()
-        return seen
-
-    task = asyncio.ensure_future(read())
-    await began.wait()
-    return task
-
-
 async def test_a_stalled_store_refuses_within_250_ms_and_streams_go_on(
     tmp_path: Path, own_server: Server
 ) -> None:
     async with running_gateway(tmp_path, own_server.url, admission_ms=200) as tk:
-        stream = await _stream_of(tk, 60, delay_ms=20)
+        stream = await stream_of(tk, 60, delay_ms=20)
         own_server.signal(signal.SIGSTOP)
         await _refused_quickly(tk)
         await _refused_quickly(tk)
@@ -71,7 +55,7 @@ async def test_a_killed_store_gets_the_settlement_from_the_spool_once(
     tmp_path: Path, own_server: Server
 ) -> None:
     async with running_gateway(tmp_path, own_server.url, admission_ms=200) as tk:
-        stream = await _stream_of(tk, 60, delay_ms=10)
+        stream = await stream_of(tk, 60, delay_ms=10)
         own_server.kill()
         await _refused_quickly(tk)
         assert b"[DONE]" in await stream

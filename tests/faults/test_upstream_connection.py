@@ -5,6 +5,7 @@ import contextlib
 import socket
 
 import pytest
+from support.full_listener import full_listener
 from support.loops import on_every_loop
 from support.raw_server import RawServer
 
@@ -236,20 +237,13 @@ async def test_calls_waiting_behind_a_refused_connection_hear_of_it_at_once():
 
 @on_every_loop
 async def test_a_provider_that_accepts_no_connection_times_out():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        # A full backlog: the kernel drops further connection attempts.
-        listener.listen(0)
-        with socket.socket() as first, socket.socket() as second:
-            for filler in (first, second):
-                filler.settimeout(0)
-                filler.connect_ex(listener.getsockname())
-            origin = Origin(scheme="http", host="127.0.0.1", port=listener.getsockname()[1])
-            pool = Pool(origin, PoolSettings(connect_timeout_s=0.1))
-            with pytest.raises(UpstreamTimeout):
-                await ask(pool)
-            assert pool._connecting == 0
-            await pool.close()
+    with full_listener() as port:
+        origin = Origin(scheme="http", host="127.0.0.1", port=port)
+        pool = Pool(origin, PoolSettings(connect_timeout_s=0.1))
+        with pytest.raises(UpstreamTimeout):
+            await ask(pool)
+        assert pool._connecting == 0
+        await pool.close()
 
 
 @on_every_loop

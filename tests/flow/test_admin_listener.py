@@ -14,8 +14,10 @@ from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.api.admin import Readiness, admin_app
+from gateway.dashboard.pages import Pages
 from gateway.telemetry import exposition
-from gateway.telemetry.metrics import MetricLabels, Metrics
+from gateway.telemetry.closed_sets import MetricLabels
+from gateway.telemetry.metrics import Metrics
 
 WORKERS = 3
 LABELS = MetricLabels(
@@ -30,6 +32,13 @@ async def serve(app: web.Application, port: int) -> web.AppRunner:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port, reuse_port=True).start()
     return runner
+
+
+PAGES = Pages("operator")
+
+
+async def nothing(_: web.Request) -> web.Response:
+    return web.Response(status=404)
 
 
 class Listener:
@@ -52,7 +61,7 @@ class Listener:
 @pytest.fixture
 async def listener():
     listener = Listener()
-    runner = await serve(admin_app(listener.metrics, lambda: listener.readiness), 0)
+    runner = await serve(admin_app(listener.metrics, lambda: listener.readiness, nothing, PAGES), 0)
     listener.base = f"http://127.0.0.1:{runner.addresses[0][1]}"
     yield listener
     await runner.cleanup()
@@ -121,7 +130,7 @@ def work(metrics: Metrics, slot: int, port: int, announce: int) -> None:
         metrics.refused("draining")
 
     async def live() -> None:
-        await serve(admin_app(metrics, Readiness), port)
+        await serve(admin_app(metrics, Readiness, nothing, PAGES), port)
         os.write(announce, b".")
         await asyncio.Event().wait()
 

@@ -3,12 +3,14 @@
 import sqlite3
 
 import orjson
+from click.testing import CliRunner
+from support import books
 from support.commands import tollkeeper
 from support.gateways import ACCOUNT, TestGateway, running_gateway
 from support.metering_api import caught_up
 
+from gateway.cli.audit import audit
 from gateway.stores.history.sqlite import FILE
-from gateway.stores.redis.layout import account_key
 
 
 async def some_calls(gateway: TestGateway) -> None:
@@ -29,7 +31,7 @@ async def test_an_audit_of_a_running_gateway_finds_nothing_until_something_is_ch
         machine = await tollkeeper("audit", ACCOUNT, "--json", "--config", config)
         with sqlite3.connect(tmp_path / "data" / FILE) as connection:
             connection.execute("UPDATE entries SET amount = amount + 1 WHERE kind = 'settled'")
-        changed = await tollkeeper("audit", "--repair", "--json", "--config", config)
+        changed = await tollkeeper("audit", "--repair", "--yes", "--json", "--config", config)
         told = await tollkeeper("audit", "--config", config)
 
     assert (0, "1 accounts agree with the journal, and its chains are whole.\n") == (
@@ -41,15 +43,34 @@ async def test_an_audit_of_a_running_gateway_finds_nothing_until_something_is_ch
         "chain_faults": [],
         "differences": [],
         "entries": [],
+        "planned": [],
         "corrections": [],
+        "closed_shards": [],
     } == machine.json()
     assert 1 == changed.code
     [fault] = orjson.loads(changed.out)["chain_faults"]
-    assert (2, ACCOUNT) == (fault["number"], fault["account"])
+    # Behind the grant and the notice of the key.
+    assert (3, ACCOUNT) == (fault["number"], fault["account"])
     # Nothing is written on the word of a journal that is not whole.
     assert [] == orjson.loads(changed.out)["corrections"]
     assert 1 == told.code
     assert "The journal is not as it was written" in told.out
+    assert "This cannot be repaired" in told.out
+
+
+async def set_back(client, grant_id, lost_ucr):
+    """As a store that forgot a charge: it is not in the totals, and the grant did not pay it."""
+
+    def totals(numbers):
+        numbers[0] += lost_ucr
+        numbers[6] -= lost_ucr
+
+    def standing(numbers):
+        numbers[0] += lost_ucr
+        numbers[2] -= lost_ucr
+
+    await books.change_totals(client, ACCOUNT, totals)
+    await books.change_grant(client, ACCOUNT, grant_id, standing)
 
 
 async def test_what_the_store_lost_is_told_and_corrected(tmp_path, store_url):
@@ -58,20 +79,30 @@ async def test_what_the_store_lost_is_told_and_corrected(tmp_path, store_url):
         config = str(tmp_path / "gateway.yaml")
         books = await gateway.balance()
         lost = 7
-        await gateway.ledger._client.command("HINCRBY", account_key(ACCOUNT), "charged", -lost)
         [grant] = books.grants
-        grants = f"{account_key(ACCOUNT)}:g"
-        await gateway.ledger._client.command("HINCRBY", grants, f"{grant.grant_id}:c", -lost)
-        await gateway.ledger._client.command("HINCRBY", grants, f"{grant.grant_id}:r", lost)
-        await gateway.ledger._client.command("HINCRBY", account_key(ACCOUNT), "available", lost)
+        await set_back(gateway.ledger._client, grant.grant_id, lost)
 
-        found = await tollkeeper("audit", "--config", config)
-        repaired = await tollkeeper("audit", "--repair", "--config", config)
+        shown = await tollkeeper("audit", "--repair", "--dry-run", "--config", config)
+        refused = await tollkeeper("audit", "--repair", "--config", config)
+        untouched = await gateway.balance()
+        repaired = await tollkeeper("audit", "--repair", "--yes", "--config", config)
         after = await gateway.balance()
 
-    assert 1 == found.code
-    assert "charged" in found.out
-    assert "possible" in found.out
+    assert "possible" in shown.out
+    for told in (shown, refused):
+        assert 1 == told.code
+        assert "--repair writes:" in told.out
+        assert "charged according to the journal, and lost by the store" in told.out
+    # Nobody answered.
+    assert "Write 1 corrections?" in refused.out
+    assert books.charged_ucr - lost == untouched.charged_ucr
     assert 0 == repaired.code, repaired.out
-    assert repaired.out.startswith("Corrected: audit-charged-")
+    assert repaired.out.startswith("Corrected: audit-0-charged-")
     assert (books.charged_ucr, books.available_ucr) == (after.charged_ucr, after.available_ucr)
+
+
+def test_a_machine_that_repairs_says_whether_to_write():
+    told = CliRunner().invoke(audit, ["--repair", "--json"])
+
+    assert 2 == told.exit_code
+    assert "--yes or --dry-run" in told.output

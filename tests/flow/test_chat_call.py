@@ -188,3 +188,20 @@ async def test_the_log_has_one_line_per_call_with_the_charge(
     assert "completed" == line["end"]
     assert "toll roads" not in lines.text()
     assert tk.key not in lines.text()
+
+
+async def test_the_same_idempotency_key_twice_is_two_calls_for_the_provider_and_for_us(
+    tmp_path: Path, store_url: str
+) -> None:
+    """It is the provider's to honour: it comes there as it was sent, with each call."""
+    key = {"Idempotency-Key": "order-17"}
+    async with running_gateway(tmp_path, store_url) as tk:
+        for _ in range(2):
+            async with tk.chat(simulate="tokens=5", headers=key) as answer:
+                assert 200 == answer.status
+                await answer.read()
+        first, second = tk.provider.journal.entries
+        assert ["order-17"] * 2 == [each.headers["Idempotency-Key"] for each in (first, second)]
+        balance = await tk.assert_books_balance()
+        made_ucr = first.prompt_tokens * INPUT_UCR + first.tokens * OUTPUT_UCR
+        assert 2 * made_ucr == balance.charged_ucr

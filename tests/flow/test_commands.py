@@ -294,7 +294,7 @@ async def test_a_revoked_key_is_not_rotated(run) -> None:
     [
         (
             ("accounts", "set", "acme"),
-            "Nothing to change: give --plan, --name, --status or --external.",
+            "Nothing to change: give --plan, --name, --status, --external or --alert.",
         ),
         (
             ("grant", "acme", "5", "--id", "x", "--expires-in", "1d"),
@@ -314,7 +314,10 @@ def test_wrong_options_are_explained_with_exit_code_2(words, said) -> None:
 
 
 def every_command(group: click.Group = main, path: str = "") -> Iterator[tuple[str, click.Command]]:
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         yield f"{path}{name}", command
         if isinstance(command, click.Group):
             yield from every_command(command, f"{path}{name} ")
@@ -350,7 +353,7 @@ async def test_a_store_that_is_away_is_told_within_seconds(tmp_path, answers) ->
         ran = await tollkeeper("balance", "acme", "--config", str(config))
 
     assert ran.refusal().startswith("The ledger is not available")
-    assert time.monotonic() - start_s < 10
+    assert time.monotonic() - start_s < 20
 
 
 async def test_a_configuration_that_is_not_there_is_one_line(tmp_path) -> None:

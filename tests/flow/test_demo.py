@@ -55,6 +55,11 @@ def server_pid(data_dir: Path) -> int:
     return int((data_dir / "valkey" / PID_FILE).read_text())
 
 
+def operator_key(demo: Demo) -> str:
+    [path] = demo.folder.rglob("operator.key")
+    return path.read_text()
+
+
 def ucr(credits_text: str) -> int:
     return round(float(credits_text) * 1_000_000)
 
@@ -79,21 +84,57 @@ async def test_the_printed_curl_line_works_streamed_and_not(demo) -> None:
     usage = answer["usage"]
     cost_ucr = usage["prompt_tokens"] * 40 + usage["completion_tokens"] * 160
     assert [cost_ucr, cost_ucr] == [ucr(first[-2]), ucr(second[-2])]
-    assert [100_000_000 - cost_ucr, 100_000_000 - 2 * cost_ucr] == [ucr(first[-1]), ucr(second[-1])]
+    had_ucr = ucr(demo.told("Credit"))
+    assert [had_ucr - cost_ucr, had_ucr - 2 * cost_ucr] == [ucr(first[-1]), ucr(second[-1])]
 
 
 async def test_the_printed_sdk_snippet_and_commands_work(demo) -> None:
+    balance, usage = demo.snippet("balance demo").splitlines()
+    before = await shell(f"{balance} --json", cwd=demo.folder)
     answered = await python(demo.snippet("from openai"), cwd=demo.folder)
     told = (await demo.until("completed")).split()
-    balance, usage = demo.snippet("balance demo").splitlines()
     left, used = await asyncio.gather(
         shell(f"{balance} --json", cwd=demo.folder), shell(f"{usage} --json", cwd=demo.folder)
     )
+    cost_ucr = ucr(left.json()["charged"]) - ucr(before.json()["charged"])
 
     assert 0 == answered.code, answered.err
     assert answered.out.strip()
     assert told[-1] == left.json()["available"]
-    assert told[-2] == left.json()["charged"] == used.json()[0]["credits"]
+    assert cost_ucr == ucr(told[-2])
+    assert ucr(left.json()["charged"]) == sum(ucr(each["credits"]) for each in used.json())
+
+
+async def test_its_account_has_a_month_behind_it_and_its_books_are_right(demo) -> None:
+    origin = demo.told("Base URL").removesuffix("/v1")
+    sent = {"Authorization": f"Bearer {demo.told('Key')}"}
+    async with aiohttp.ClientSession(origin, headers=sent) as http:
+        async with http.get("/dashboard") as page:
+            assert 200 == page.status
+        async with http.get("/metering/v1/key") as answer:
+            assert "simulated" in (await answer.json())["account_name"]
+        async with http.get("/metering/v1/usage/records") as answer:
+            records = (await answer.json())["data"]
+        margin = demo.told("Operator").replace("/dashboard", "/metering/v1/margin?hours=720")
+        operator = {"Authorization": f"Bearer {operator_key(demo)}"}
+        async with http.get(margin, headers=operator) as answer:
+            earned = await answer.json()
+    audited = await shell(
+        demo.snippet("balance demo").splitlines()[0].replace("balance demo", "audit"),
+        cwd=demo.folder,
+    )
+
+    assert 100 == len(records)
+    assert all(record["request_id"].startswith("simulated_") for record in records)
+    assert 0 == audited.code, audited.out
+    # Its provider bills a tenth less than it sells for; each charge was rounded up, of costs
+    # only their sum.
+    assert earned["charged"] == earned["costed"]
+    left, calls = earned["margin"]["microcredits"], sum(row["calls"] for row in earned["data"])
+    assert -1 < left - earned["charged"]["microcredits"] / 10 <= calls
+    # Nothing happened to its store: the drainer looks at once, and each second.
+    _, told = await demo.stop()
+    assert "store_went_back" not in told
 
 
 async def test_what_is_refused_or_fails_is_told_and_costs_nothing(demo) -> None:
@@ -107,7 +148,7 @@ async def test_what_is_refused_or_fails_is_told_and_costs_nothing(demo) -> None:
     await shell(curl, cwd=demo.folder)
     told = (await demo.until("completed")).split()
 
-    assert 100_000_000 - ucr(told[-2]) == ucr(told[-1])
+    assert ucr(demo.told("Credit")) - ucr(told[-2]) == ucr(told[-1])
 
 
 async def test_it_ends_cleanly_and_goes_on_where_it_was(demo) -> None:

@@ -61,10 +61,11 @@ class Client:
 async def connected(
     folder: Path, store_url: str, *answers: bytes
 ) -> AsyncIterator[tuple[Provider, Client]]:
+    """What is asked for was never created here, so the account's own is not all there is."""
     provider = Provider(answers)
     async with (
         RawServer(provider.serve) as server,
-        running_gateway(folder, store_url, provider_url=server.url) as tk,
+        running_gateway(folder, store_url, provider_url=server.url, stored_objects="shared") as tk,
     ):
         reader, writer = await asyncio.open_connection("127.0.0.1", tk.gateway.port)
         yield provider, Client(tk, reader, writer)

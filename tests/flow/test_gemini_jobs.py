@@ -269,7 +269,8 @@ async def test_a_batch_in_a_file_is_refused(tmp_path: Path, store_url: str) -> N
 async def test_another_account_hears_of_a_film_without_paying_for_it(
     tmp_path: Path, store_url: str
 ) -> None:
-    async with gateway_and_sdk(tmp_path, store_url, **JOBS) as (tk, sdk):
+    shared = JOBS | {"stored_objects": "shared"}
+    async with gateway_and_sdk(tmp_path, store_url, **shared) as (tk, sdk):
         operation = await film(tk, durationSeconds=4)
         await held(tk)
         tk.provider.shelf.finish()

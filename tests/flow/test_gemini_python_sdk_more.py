@@ -84,16 +84,16 @@ async def test_a_cache_until_a_moment_is_charged_until_then(tmp_path: Path, stor
 async def test_keeping_a_cache_longer_is_charged_by_its_own_line_or_refused(
     tmp_path: Path, store_url: str
 ) -> None:
+    """Of a cache that the provider always has: nobody here made it."""
     longer = types.UpdateCachedContentConfig(ttl="1800s")
-    async with gateway_and_sdk(tmp_path / "unpriced", store_url) as (tk, sdk):
+    shared = {"stored_objects": "shared"}
+    async with gateway_and_sdk(tmp_path / "unpriced", store_url, **shared) as (tk, sdk):
         with pytest.raises(errors.ClientError, match="has no price here"):
             await sdk.caches.update(name="cachedContents/simulated", config=longer)
 
     sells = OPTIONS["sells"] | {"cached_token_hour": KEPT_PRICE}
-    async with gateway_and_sdk(tmp_path / "priced", store_url, sells=sells, credit=1000) as (
-        tk,
-        sdk,
-    ):
+    priced = shared | {"sells": sells, "credit": 1000}
+    async with gateway_and_sdk(tmp_path / "priced", store_url, **priced) as (tk, sdk):
         before = (await tk.balance()).charged_ucr
         cache = await sdk.caches.update(name="cachedContents/simulated", config=longer)
 

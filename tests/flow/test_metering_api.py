@@ -46,6 +46,26 @@ async def test_the_balance_follows_the_calls(gateway):
     assert books.available_ucr == after["grants"][0]["remaining"]["microcredits"]
 
 
+async def test_limits_tell_what_is_left_and_asking_takes_nothing(tmp_path, store_url):
+    plan = "{limits: [{unit: requests, per: month, ceiling: 9}, {unit: calls, ceiling: 3}]}"
+    async with running_gateway(tmp_path, store_url, plan=plan) as gateway:
+        async with gateway.chat() as answer:
+            await answer.read()
+        await gateway.settled(charged=lambda ucr: ucr > 0)
+        for _ in range(3):
+            _, told = await get(gateway, "/limits")
+        asked = await gateway.balance()
+
+    requests, calls = told["data"]
+    assert (9, 8, 3, 3) == (
+        *(requests["ceiling"], requests["remaining"]),
+        *(calls["ceiling"], calls["remaining"]),
+    )
+    assert requests["resets_at"] > told["as_of"]
+    assert calls["resets_at"] is None
+    assert 0 == asked.live_holds
+
+
 async def test_pricing_says_what_a_credit_buys(gateway):
     _, told = await get(gateway, "/pricing")
     line = next(line for line in told["models"] if line["model"] == "gpt-4.1-mini")

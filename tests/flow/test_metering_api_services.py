@@ -3,36 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.gateways import ACCOUNT, SERVICE_KEY, TestGateway, post_chat, running_gateway
-
-ROOT = "/metering/v1"
+from support.service import ROOT, ask
 
 
 @pytest.fixture
 async def gateway(tmp_path: Path, store_url: str) -> AsyncIterator[TestGateway]:
     async with running_gateway(tmp_path, store_url) as gateway:
         yield gateway
-
-
-async def ask(
-    gateway: TestGateway,
-    method: str,
-    path: str,
-    *,
-    bearer: str = SERVICE_KEY,
-    once: str = "",
-    headers: dict[str, str] | None = None,
-    **body: Any,
-) -> tuple[int, Any]:
-    url = gateway.base_url.removesuffix("/v1") + ROOT + path
-    sent = {"Authorization": f"Bearer {bearer}"} | (headers or {})
-    if once:
-        sent["Idempotency-Key"] = once
-    async with gateway.http.request(method, url, headers=sent, json=body or None) as answer:
-        return answer.status, await answer.json(content_type=None)
 
 
 async def test_an_account_gets_credit_and_a_key_and_its_call_is_charged(gateway):
@@ -92,13 +72,51 @@ async def test_without_an_idempotency_key_nothing_is_made(gateway):
 
 async def test_introspection_tells_of_valid_keys_and_nothing_of_others(gateway):
     _, told = await ask(gateway, "POST", "/keys/introspect", token=gateway.key)
+    mistyped = gateway.key[:-1] + ("x" if gateway.key[-1] != "x" else "y")
     unknown = [
         await ask(gateway, "POST", "/keys/introspect", token=token)
-        for token in (gateway.key[:-1] + "x", "tk_x", "sk-something", SERVICE_KEY)
+        for token in (mistyped, "tk_x", "sk-something", SERVICE_KEY)
     ]
 
     assert (True, ACCOUNT, "100.000000") == (told["active"], told["sub"], told["available"])
     assert [{"active": False}] * 4 == [each for _, each in unknown]
+
+
+async def test_introspection_is_asked_by_form_as_the_standard_has_it(gateway):
+    url = f"{gateway.origin}{ROOT}/keys/introspect"
+    sent = {"Authorization": f"Bearer {SERVICE_KEY}"}
+    form = {"token": gateway.key, "token_type_hint": "access_token"}
+    async with gateway.http.post(url, headers=sent, data=form) as answer:
+        told = await answer.json()
+    async with gateway.http.post(url, headers=sent, data={"key": gateway.key}) as answer:
+        wrong = await answer.json()
+
+    assert (True, ACCOUNT) == (told["active"], told["sub"])
+    assert (400, "field token: it is missing") == (wrong["status"], wrong["detail"].split(";")[0])
+
+
+async def test_an_account_gets_its_ids_at_billing_systems(gateway):
+    ids = {"stripe": "cus_1", "lago": "sub_1"}
+    _, made = await ask(
+        gateway, "POST", "/accounts", once="a", id="lab", plan="test", external={"stripe": "cus_0"}
+    )
+    _, both = await ask(gateway, "PATCH", "/accounts/lab", external=ids)
+    _, named = await ask(gateway, "PATCH", "/accounts/lab", name="Lab")
+    _, one = await ask(gateway, "PATCH", "/accounts/lab", external={"lago": None})
+    account = await gateway.session.stores.keys.account("lab")
+
+    assert {"stripe": "cus_0"} == made["external"]
+    assert ids == both["external"] == named["external"]
+    assert {"stripe": "cus_1"} == one["external"] == account.external
+
+
+async def test_a_misspelt_field_is_told_with_the_one_that_may_be_meant(gateway):
+    _, told = await ask(
+        gateway, "POST", f"/accounts/{ACCOUNT}/grants", once="g", id="x", credits="5"
+    )
+
+    assert "field credits: unknown; did you mean microcredits?" in told["detail"]
+    assert "field microcredits: it is missing" in told["detail"]
 
 
 async def test_verifying_says_why_not(gateway):
@@ -133,13 +151,29 @@ async def test_a_rotated_key_works_on_and_a_revoked_one_does_not(gateway):
     assert (200, 401) == (overlapping, revoked)
 
 
-async def test_who_changed_it_first_wins(gateway):
-    _, read = await ask(gateway, "GET", f"/accounts/{ACCOUNT}")
-    if_match = {"If-Match": f'"{read["etag"]}"'}
-    first, _ = await ask(gateway, "PATCH", f"/accounts/{ACCOUNT}", headers=if_match, name="A")
-    second, told = await ask(gateway, "PATCH", f"/accounts/{ACCOUNT}", headers=if_match, name="B")
+async def test_two_changes_at_once_of_different_things_are_both_made(gateway):
+    path = f"/accounts/{ACCOUNT}"
+    answers = await asyncio.gather(
+        ask(gateway, "PATCH", path, name="Both"),
+        ask(gateway, "PATCH", path, status="suspended"),
+        ask(gateway, "PATCH", path, alerts=["80%"]),
+    )
+    _, found = await ask(gateway, "GET", path)
 
-    assert (200, 409, "changed_meanwhile") == (first, second, told["code"])
+    assert [200] * 3 == [status for status, _ in answers]
+    assert ("Both", "suspended", ["80%"]) == (found["name"], found["status"], found["alerts"])
+
+
+async def test_alerts_that_the_configuration_declares_change_there_only(tmp_path, store_url):
+    declared = "accounts: [{id: declared, plan: test, alerts: ['80%']}]\n"
+    async with running_gateway(tmp_path, store_url, more=declared) as gateway:
+        path = "/accounts/declared"
+        status, told = await ask(gateway, "PATCH", path, alerts=["50%"], name="Other")
+        renamed, _ = await ask(gateway, "PATCH", path, name="Renamed")
+        _, found = await ask(gateway, "GET", path)
+
+    assert (400, "alerts") == (status, told["param"])
+    assert (200, "Renamed", ["80%"]) == (renamed, found["name"], found["alerts"])
 
 
 async def test_pages_of_accounts_follow_each_other(gateway):
@@ -150,6 +184,29 @@ async def test_pages_of_accounts_follow_each_other(gateway):
 
     assert [ACCOUNT, "b", "c"] == [each["id"] for each in first["data"]]
     assert (["d"], None) == ([each["id"] for each in second["data"]], second["next_cursor"])
+
+
+async def test_every_list_comes_in_pages_that_hold_each_thing_once(gateway):
+    for number in range(4):
+        name = f"p{number}"
+        await ask(gateway, "POST", f"/accounts/{ACCOUNT}/projects", once=name, id=name)
+        await ask(gateway, "POST", "/keys", once=f"k{number}", account_id=ACCOUNT)
+        await ask(
+            *(gateway, "POST", "/webhooks"),
+            once=f"w{number}",
+            account_id=ACCOUNT,
+            url="https://example.com/hook",
+        )
+    whose = f"account_id={ACCOUNT}"
+    for path in (f"/accounts/{ACCOUNT}/projects?", f"/keys?{whose}&", f"/webhooks?{whose}&"):
+        _, whole = await ask(gateway, "GET", path)
+        found, cursor, pages = [], "", 0
+        while cursor is not None:
+            _, page = await ask(gateway, "GET", f"{path}limit=3&cursor={cursor}")
+            found, cursor, pages = found + page["data"], page["next_cursor"], pages + 1
+
+        assert 2 == pages
+        assert whole == {"data": found, "next_cursor": None}
 
 
 async def test_a_virtual_key_is_no_service_key_and_a_scope_is_needed(tmp_path, store_url):

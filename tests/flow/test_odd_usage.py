@@ -52,7 +52,7 @@ async def test_what_has_no_price_is_told_counted_and_kept_with_the_event(
         assert 3 == await tk.metric(r'tollkeeper_pieces_total{piece="web_search"}')
         name = "tollkeeper_unmapped_usage_fields_total"
         assert 2 == await tk.metric(rf'{name}{{dialect="openai_chat"}}')
-        [event] = [each.event for each in await tk.ledger.events(tk.account) if each.event]
+        [event] = [each.event for each in await tk.ledger.events(tk.account) if each.charges]
 
     assert [["web_search", 3]] == event["usage"]["pieces"]
     assert {"completion_tokens_details.dreamt_tokens": 5, "new_units": 1.5} == event["unmapped"]

@@ -251,7 +251,8 @@ async def test_what_cannot_be_sized_is_refused_and_says_why(
 
 
 async def test_a_file_nobody_saw_is_refused(tmp_path: Path, store_url: str) -> None:
-    async with gateway_and_sdk(tmp_path, store_url) as (tk, sdk):
+    """Even where objects are everybody's: nothing says how long the batch is."""
+    async with gateway_and_sdk(tmp_path, store_url, stored_objects="shared") as (tk, sdk):
         file = tk.provider.shelf.put_file(lines(), purpose="batch", filename="elsewhere.jsonl")
         with pytest.raises(openai.BadRequestError, match="Upload it through this gateway"):
             await sdk.batches.create(
@@ -265,7 +266,7 @@ async def test_a_file_of_another_account_is_not_known(tmp_path: Path, store_url:
     async with gateway_and_sdk(tmp_path, store_url) as (tk, sdk):
         file_id = await upload(sdk, lines())
         key = await account_with_key(tk.session, granted_ucr=CREDIT_UCR, account="other")
-        with pytest.raises(openai.BadRequestError, match="Upload it through this gateway"):
+        with pytest.raises(openai.NotFoundError, match="no stored object"):
             await sdk.with_options(api_key=key).batches.create(
                 input_file_id=file_id, endpoint="/v1/chat/completions", completion_window="24h"
             )

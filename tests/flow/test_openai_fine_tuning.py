@@ -103,7 +103,7 @@ async def test_a_failed_job_costs_nothing(tmp_path: Path, store_url: str) -> Non
 async def test_what_cannot_be_sized_is_refused(tmp_path: Path, store_url: str) -> None:
     async with gateway_and_sdk(tmp_path, store_url) as (tk, sdk):
         unseen = tk.provider.shelf.put_file(examples(), purpose="fine-tune", filename="x.jsonl")
-        with pytest.raises(openai.BadRequestError, match="Upload it through this gateway"):
+        with pytest.raises(openai.NotFoundError, match="no stored object"):
             await sdk.fine_tuning.jobs.create(training_file=str(unseen.document["id"]), model=MODEL)
         with pytest.raises(openai.BadRequestError, match="nothing else can be metered"):
             await begin(sdk, examples(), method={"type": "reinforcement"})

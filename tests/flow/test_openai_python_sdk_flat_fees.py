@@ -30,7 +30,9 @@ async def test_a_container_is_charged_when_it_is_made(
 
 
 async def test_a_search_is_charged_and_its_answer_passes(tmp_path: Path, store_url: str) -> None:
-    async with gateway_and_sdk(tmp_path, store_url, sells=SELLS) as (tk, sdk):
+    # The simulated provider makes no vector stores: this one is nobody's.
+    options = {"sells": SELLS, "stored_objects": "shared"}
+    async with gateway_and_sdk(tmp_path, store_url, **options) as (tk, sdk):
         page = await sdk.vector_stores.search("vs_1", query="Where does it end?")
 
         assert "roads.txt" == page.data[0].filename

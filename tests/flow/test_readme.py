@@ -2,10 +2,13 @@
 
 Blocks are marked in their first line. `console run`: commands with their output, run in order in a
 directory with the sample configuration; numbers, keys and moments may differ. `python demo`: run
-against a demo, with its address and key. `yaml`: read as part of the sample configuration, or of a
-compose file. `sh`: each `tollkeeper` command must exist, with the options it is given.
+against a demo, with its address and key. `yaml`: read as part of the sample configuration; `yaml
+plan`: of one of its plans. `sh`: each `tollkeeper` command must exist, with the options it is
+given. `sh run`: also run, with the configuration of the page's `yaml` before it. All others:
+`test_snippets`.
 """
 
+import contextlib
 import os
 import re
 import shlex
@@ -16,8 +19,8 @@ from pathlib import Path
 import click
 import pytest
 import yaml
-from support.commands import Demo, python, shell
-from support.pages import PAGES, ROOT, blocks
+from support.commands import Demo, python, shell, tollkeeper
+from support.pages import PAGES, ROOT, blocks, in_order
 from support.settings_env import ENVIRON
 
 from gateway.cli import main
@@ -30,6 +33,9 @@ SECRETS = ENVIRON | {
     "STRIPE_WEBHOOK_SECRET": "whsec_a-secret-that-signs",
     "STRIPE_API_KEY": "sk_test_a-secret-key",
     "LAGO_API_KEY": "a-key-of-lago",
+    "OPERATOR_KEY": "ts_an-operators-key-that-is-long-enough-00001",
+    "AZURE_API_KEY": "a-key-of-azure",
+    "SPARE_API_KEY": "a-key-of-the-spare",
     "BILLING_SERVICE_KEY": "ts_a-service-key-that-is-long-enough-000001",
 }
 
@@ -47,18 +53,43 @@ def test_there_is_something_to_try() -> None:
     assert len(blocks("sh")) >= 4
 
 
-@pytest.mark.parametrize("block", blocks("sh") + blocks("console"), ids=lambda block: block.page)
-def test_every_command_exists_with_these_options(block) -> None:
-    for words in block.commands:
-        context = click.Context(main)
-        command: click.Command = main
-        while isinstance(command, click.Group):
-            found = command.get_command(context, words.pop(0))
-            assert found is not None, block.text
-            command = found
+def parse(words: list[str]) -> None:
+    """Raises what the command would be refused with; a group alone is a mention of all it has."""
+    command: click.Command = main
+    while isinstance(command, click.Group) and words:
+        found = command.get_command(click.Context(main), words.pop(0))
+        assert found is not None, f"{command.name} has no such command"
+        command = found
+    if not isinstance(command, click.Group):
         command.make_context(command.name or "", [*words], resilient_parsing=False)
 
 
+@pytest.mark.parametrize("block", blocks("sh") + blocks("console"), ids=lambda block: block.page)
+def test_every_command_exists_with_these_options(block) -> None:
+    for words in block.commands:
+        parse(words)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_that_is_mentioned_exists_with_these_options(page) -> None:
+    """In running text, where what it must be given may be left out."""
+    for mentioned in re.findall(r"`tollkeeper ([^`]+)`", page.read_text()):
+        with contextlib.suppress(click.MissingParameter):
+            parse(re.sub(r"<[^>]*>", "x", mentioned).split())
+
+
+def test_what_the_files_of_a_deployment_tell_to_type_can_be_typed() -> None:
+    names = "|".join(main.list_commands(click.Context(main)))
+    call = re.compile(rf"(?:^|[\s/])tollkeeper ((?:{names})\b.*)$", re.MULTILINE)
+    files = [path for path in (ROOT / "deploy").rglob("*") if path.is_file()]
+    found = [typed for path in files for typed in call.findall(path.read_text())]
+
+    assert len(found) >= 4
+    for typed in found:
+        parse(shlex.split(typed))
+
+
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("block", blocks("console", "run"), ids=lambda block: block.page)
 async def test_what_is_shown_is_what_is_printed(block, tmp_path) -> None:
     shutil.copytree(ROOT / "config", tmp_path / "config")
@@ -97,9 +128,53 @@ async def test_python_snippets_run_against_the_demo(block, tmp_path) -> None:
 def test_yaml_snippets_fit_into_the_sample_configuration(block, tmp_path) -> None:
     shutil.copytree(ROOT / "config", tmp_path / "config")
     document = yaml.safe_load(block.text)
+    if block.mark == "plan":
+        document = as_plan(tmp_path / "config", document)
     if isinstance(document.get("models"), dict):
         document = as_rate_card(tmp_path / "config", document)
     read_with(tmp_path / "config", document)
+
+
+def recipes() -> list[tuple[str, str, str]]:
+    """Page, configuration and commands of each `sh run`."""
+    found = []
+    for page in PAGES:
+        configuration = ""
+        for block in in_order(page):
+            if (block.language, block.mark) == ("yaml", ""):
+                configuration = block.text
+            elif (block.language, block.mark) == ("sh", "run"):
+                found.append((block.page, configuration, block.text))
+                configuration = ""
+    return found
+
+
+# Each command is a process that starts a store of its own.
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("page", "configuration", "commands"), recipes())
+async def test_recipes_can_be_followed(
+    page, configuration, commands, tmp_path, monkeypatch
+) -> None:
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
+        monkeypatch.setenv(name, "sk-test")
+    config = tmp_path / "config"
+    shutil.copytree(ROOT / "config", config)
+    changes = yaml.safe_load(configuration) if configuration else {}
+    sample = yaml.safe_load((config / "gateway.yaml").read_text())
+    (config / "gateway.yaml").write_text(yaml.safe_dump(sample | changes))
+    for line in commands.splitlines():
+        words = shlex.split(line, comments=True)
+        ran = await tollkeeper(*words[1:], cwd=tmp_path)
+
+        assert (0, "") == (ran.code, ran.err), line
+
+
+def as_plan(folder: Path, lines: dict[str, object]) -> dict[str, object]:
+    """The plans of the sample, one of them with these lines as well."""
+    plans = yaml.safe_load((folder / "plans.yaml").read_text())["plans"]
+    more = lines.get("plans", {"monthly": lines})
+    assert isinstance(more, dict)
+    return {"plans": {name: plan | more.get(name, {}) for name, plan in plans.items()}}
 
 
 def as_rate_card(folder: Path, lines: dict[str, object]) -> dict[str, object]:
@@ -129,7 +204,8 @@ def test_the_compose_file_configures_the_gateway_it_starts(tmp_path) -> None:
     assert "redis://redis:6379/0" == settings.store.url
     assert [f"{settings.listen.port}:{settings.listen.port}"] == gateway["ports"]
     assert "noeviction" in compose["services"]["redis"]["command"]
-    assert int(gateway["stop_grace_period"].removesuffix("s")) >= settings.listen.drain_s + 15
+    grace_s = int(gateway["stop_grace_period"].removesuffix("s"))
+    assert grace_s >= settings.listen.unready_s + settings.listen.drain_s + 15
 
 
 def test_the_image_starts_the_command_that_exists_with_files_that_are_there() -> None:

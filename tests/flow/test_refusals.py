@@ -185,7 +185,7 @@ async def test_unknown_paths_are_refused_by_default(
     [
         ("realtime/client_secrets", b"it hands out a credential that would bypass the meter"),
         ("organization/projects", b"it administers the organisation"),
-        ("fine_tuning/alpha/graders/run", b"what it costs the operator cannot be metered yet"),
+        ("fine_tuning/alpha/graders/run", b"a grader may be a model of the caller"),
     ],
 )
 async def test_paths_that_would_cost_unseen_are_refused_with_the_reason(

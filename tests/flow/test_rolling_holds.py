@@ -79,6 +79,8 @@ async def test_strict_holds_the_worst_case(tmp_path: Path, store_url: str) -> No
         async with tk.chat(max_tokens=30_000, stream=True) as answer:
             assert 429 == answer.status
             assert b"insufficient_quota" in await answer.read()
+        books = await tk.assert_books_balance()
+        assert (books.granted_ucr, 0) == (books.available_ucr, books.charged_ucr)
 
 
 async def test_soft_finishes_on_overdraft_and_then_refuses(tmp_path: Path, store_url: str) -> None:

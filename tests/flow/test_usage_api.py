@@ -61,6 +61,16 @@ async def test_usage_adds_up_in_every_width(used, width):
     )
 
 
+async def test_the_balance_tells_how_long_it_lasts_at_the_pace_of_a_week(used):
+    tk, charged = used
+    _, told = await ask(tk, "/balance")
+    other = await account_with_key(tk.session, account="idle", granted_ucr=5)
+    _, idle = await ask(tk, "/balance", key=other)
+
+    assert round(told["available"]["microcredits"] * 7 / charged, 1) == told["runway_days"]
+    assert idle["runway_days"] is None
+
+
 async def test_usage_by_class_tells_each_class_alone(used):
     tk, _ = used
     _, whole = await ask(tk, f"/usage?{since(tk)}")

@@ -1,10 +1,12 @@
 """Whatever is asked, in whatever order: the server answers as the oracle does, and adds up.
 
 The oracle is asked at the millisecond at which the server ran the script, which every reply
-tells; so grants may lapse and leases run out in the middle of a run without any waiting.
+tells; so grants may lapse and leases run out in the middle of a run without any waiting. It never
+forgets a grant; the server does all the while.
 """
 
 import asyncio
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -18,18 +20,23 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from support import asks
-from support.audit import audit_account
+from support import asks, books
+from support.audit import account_alerts, audit_account, audit_alerts
 from support.oracle import Oracle
 from support.recording_client import RecordingClient
+from support.redis_server import KINDS
 
 from gateway.errors import Conflict, NotFound
+from gateway.metering.alerts import Alert
+from gateway.metering.balance import Balance, Forgotten, Look
 from gateway.metering.ledger import Correct, Grant, GrantKind, VoidGrant
-from gateway.metering.limits import Charge, Limit, Need, Unit, Window, charges_for
+from gateway.metering.limits import Charge, Limit, Need, Unit, Whose, Window, charges_for
 from gateway.stores.redis.jobs import RedisJobs
-from gateway.stores.redis.layout import bucket_key, job_key, open_jobs_key, shard_tag
+from gateway.stores.redis.layout import job_key, open_jobs_key, shard_tag
 from gateway.stores.redis.ledger import RedisLedger
 from gateway.tasks import TaskSet
+
+STORE_FORMS = (*KINDS, "cluster")
 
 ACCOUNTS = (f"property-{number}" for number in count())
 LIMITS = (
@@ -39,6 +46,12 @@ LIMITS = (
     Limit(unit=Unit.MICROCREDITS, ceiling=150, window=Window.DAY, shadow=True),
 )
 OVERDRAFT_UCR = 60
+USED_UP_KEPT = 2
+ALERTS = (
+    Alert("80%", left_percent=20),
+    Alert("100%", left_percent=0),
+    Alert("0.00005", left_ucr=50),
+)
 
 amounts = st.integers(0, 120)
 # Relative to now; 0 stands for "at once" or "never". A few ms pass during some steps.
@@ -59,7 +72,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.account_id = next(ACCOUNTS)
         self.client = RecordingClient(self.url, tasks=TaskSet(), timeout_s=5.0)
         self.client.ran = []
-        self.ledger = RedisLedger(self.client)
+        self.ledger = RedisLedger(self.client, used_up_kept=USED_UP_KEPT)
         self.runner.run(self._open())
         self.server_ms = 0
         self.oracle = Oracle(self.account_id, lambda: self.server_ms)
@@ -67,7 +80,10 @@ class LedgerMachine(RuleBasedStateMachine):
         self.grants: list[Grant] = []
         self.jobs: dict[str, str] = {}
         self.names = count()
-        self.grant(amount=200, kind=GrantKind.PREPAID, priority=50, effective=0, expires=0)
+        self.look(0)
+        self.grant(
+            amount=200, kind=GrantKind.PREPAID, priority=50, effective=0, expires=0, rollover=0
+        )
 
     async def _open(self) -> None:
         await self.client.open()
@@ -98,18 +114,31 @@ class LedgerMachine(RuleBasedStateMachine):
         priority=st.sampled_from([10, 50]),
         effective=moments_ms,
         expires=moments_ms,
+        rollover=st.sampled_from([0, 0, 10, 60]),
     )
     def grant(
-        self, *, amount: int, kind: GrantKind, priority: int, effective: int, expires: int
+        self,
+        *,
+        amount: int,
+        kind: GrantKind,
+        priority: int,
+        effective: int,
+        expires: int,
+        rollover: int,
     ) -> None:
+        """Some roll over: for a few ms, or for longer than the run lasts."""
+        number, rolls = next(self.names), rollover if expires > 0 else 0
+        family = "allowance:" if kind is GrantKind.ALLOWANCE else ""
         grant = Grant(
-            grant_id=f"g{next(self.names):04d}",
+            grant_id=f"{family}g{number:04d}",
             account_id=self.account_id,
             amount_ucr=amount,
             kind=kind,
             priority=priority,
             effective_ms=self._at(effective),
             expires_ms=self._at(expires),
+            rollover_ucr=rolls,
+            rollover_ms=self._at(expires + (12 if number % 2 else 7_200_000)) if rolls else 0,
         )
         self.grants.append(grant)
         self._both("grant", grant)
@@ -128,14 +157,33 @@ class LedgerMachine(RuleBasedStateMachine):
                 effective_ms=grant.effective_ms,
                 expires_ms=grant.expires_ms,
                 note=note,
+                rollover_ucr=grant.rollover_ucr,
+                rollover_ms=grant.rollover_ms,
             ),
         )
 
-    @rule(pick=picks)
-    def void(self, pick: int) -> None:
-        """Mostly a grant there is."""
+    @rule(pick=picks, up_to=st.none() | amounts)
+    def void(self, pick: int, up_to: int | None) -> None:
+        """Mostly a grant there is, all of it or a part."""
         named = [grant.grant_id for grant in self.grants] + ["g-none"]
-        self._both("void_grant", VoidGrant(named[pick % len(named)], self.account_id))
+        self._both("void_grant", VoidGrant(named[pick % len(named)], self.account_id, up_to))
+
+    @rule(pick=picks)
+    def look(self, pick: int) -> None:
+        """With a grant whose end is told once, or none."""
+        expiring = [grant.grant_id for grant in self.grants][pick % (len(self.grants) + 1) :][:1]
+        seen = self.runner.run(self.ledger.balance(self.account_id))
+        self.server_ms = seen.now_ms
+        self.oracle.balance()
+        ask = Look(
+            account_id=self.account_id,
+            seen=seen,
+            plan_since_ms=0,
+            next_ms=0,
+            alerts=ALERTS,
+            expiring=tuple(expiring),
+        )
+        self._both("look", ask)
 
     @rule(
         name=st.sampled_from(["c1", "c2", "c3", "g0000"]),
@@ -176,8 +224,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.charges[hold_id] = charges_for(
             limits,
             Need(least, least + more, least, least + more),
-            account_id=self.account_id,
-            key_id="",
+            whose=Whose(self.account_id),
             now_ms=asks.STARTED_MS,
         )
         self._reserve(hold_id, least, more, lease_ms=lease_ms, manner=manner, skew_ms=skew_ms)
@@ -316,17 +363,14 @@ class LedgerMachine(RuleBasedStateMachine):
     def balances_agree_and_add_up(self) -> None:
         balance = self.runner.run(audit_account(self.ledger, self.account_id))
         self.server_ms = balance.now_ms
-        assert balance == self.oracle.balance()
+        assert balance == _forgetting(self.oracle.balance(), balance)
+        audit_alerts(self.runner.run(account_alerts(self.ledger, balance)))
 
     @invariant()
     def buckets_agree(self) -> None:
-        async def stored(name: str) -> tuple[int, int]:
-            key = bucket_key(shard_tag(self.account_id), name)
-            held, used = await self.client.command("HMGET", key, "held", "used")
-            return int(held or 0), int(used or 0)
-
         for name, bucket in self.oracle._buckets.items():
-            assert (bucket.held, bucket.used) == self.runner.run(stored(name))
+            stored = books.bucket(self.client, self.account_id, name)
+            assert (bucket.held, bucket.used) == self.runner.run(stored)
 
     @invariant()
     def open_jobs_agree(self) -> None:
@@ -352,6 +396,27 @@ class LedgerMachine(RuleBasedStateMachine):
 
         self.runner.run(close())
         self.runner.close()
+
+
+def _forgetting(whole: Balance, told: Balance) -> Balance:
+    """As a ledger tells it that forgot what is not among what is told: all that is used up but the
+    newest."""
+    here = {grant.grant_id for grant in told.grants}
+    gone = [grant for grant in whole.grants if grant.grant_id not in here]
+    used = [grant for grant in whole.grants if not (grant.remaining_ucr or grant.held_ucr)]
+    assert len(gone) == max(0, len(used) - USED_UP_KEPT)
+    assert {grant.grant_id for grant in gone} <= {grant.grant_id for grant in used}
+    return replace(
+        whole,
+        grants=tuple(grant for grant in whole.grants if grant.grant_id in here),
+        forgotten=Forgotten(
+            grants=len(gone),
+            amount_ucr=sum(grant.amount_ucr for grant in gone),
+            consumed_ucr=sum(grant.consumed_ucr for grant in gone),
+            expired_ucr=sum(grant.expired_ucr for grant in gone),
+            voided_ucr=sum(grant.voided_ucr for grant in gone),
+        ),
+    )
 
 
 def _units(limit: Limit, amount: int) -> int:

@@ -74,3 +74,11 @@ def test_pieces_join_to_the_text(text, chars_max):
 
     assert text == "".join(parts)
     assert all(len(part) <= chars_max for part in parts)
+
+
+@given(text=TEXTS)
+@settings(max_examples=150, deadline=None)
+def test_no_token_spans_two_words(text):
+    """What a prompt that nobody counted is charged at the least, when its gateway was killed."""
+    for counted in VOCABULARIES:
+        assert len(text.split()) <= counted.count(text)

@@ -6,7 +6,7 @@ from typing import Protocol
 from gateway.metering.events import UsageEvent
 from gateway.metering.jobs import Job, Keep
 from gateway.metering.ledger import Extend, Release, Reservation, Reserve, Settle
-from gateway.metering.limits import Charge, Limit, Need, Unit, Window, charges_for
+from gateway.metering.limits import Charge, Limit, Need, Unit, Whose, Window, charges_for
 from gateway.metering.usage import Usage
 
 ACCOUNT = "acme"
@@ -164,11 +164,11 @@ def token_charge(
     """Tokens per day of the account."""
     limit = Limit(unit=Unit.TOKENS, ceiling=ceiling, window=Window.DAY, shadow=shadow)
     need = Need(0, 0, least, least if full is None else full)
-    return charges_for((limit,), need, account_id=ACCOUNT, key_id="", now_ms=ledger.now_ms())[0]
+    return charges_for((limit,), need, whose=Whose(ACCOUNT), now_ms=ledger.now_ms())[0]
 
 
 def call_charge(ledger: Clocked, ceiling: int) -> Charge:
     """Calls in parallel of the account."""
     limit = Limit(unit=Unit.CALLS, ceiling=ceiling)
     need = Need(0, 0, 0, 0)
-    return charges_for((limit,), need, account_id=ACCOUNT, key_id="", now_ms=ledger.now_ms())[0]
+    return charges_for((limit,), need, whose=Whose(ACCOUNT), now_ms=ledger.now_ms())[0]

@@ -93,7 +93,7 @@ class Demo:
         assert self._process is not None
         assert self._process.stdout is not None
         said = ""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(55):
             while end not in said:
                 line = await self._process.stdout.readline()
                 assert line, f"it ended after: {said}"

@@ -8,7 +8,7 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,12 +20,17 @@ import orjson
 from gateway.access.services import ServiceScope
 from gateway.app.gateway import Gateway
 from gateway.app.inherited import Inherited
+from gateway.app.listening import open_sockets
 from gateway.app.stores import StoreAddress
 from gateway.cli.session import Session
 from gateway.errors import StoreUnavailable
 from gateway.metering.accounts import Account, VirtualKey
-from gateway.metering.ledger import Balance, Grant
+from gateway.metering.balance import Balance
+from gateway.metering.events import usage_in
+from gateway.metering.journal import Entry
+from gateway.metering.ledger import Grant
 from gateway.metering.pricing import UCR_PER_CREDIT
+from gateway.metering.receipt import LineKind, receipt_lines
 from gateway.settings import load
 from gateway.simulator.bedrock import IDENTITY
 from gateway.simulator.provider import SimulatedProvider
@@ -53,17 +58,22 @@ ACCOUNT = "acme"
 # 0.40 and 1.60 US$ per million tokens: 40 and 160 µcr per token.
 INPUT_UCR, OUTPUT_UCR = 40, 160
 
+# Until a process is ready, on a machine that is busy with others.
+START_S = 40
+
 CONFIG = """\
 listen: {{host: 127.0.0.1, port: {port}, workers: {workers}, drain_s: {drain_s},
-          head_timeout_s: {head_s}, body_timeout_s: {body_s}}}
+          head_timeout_s: {head_s}, body_timeout_s: {body_s}, calls_max: {calls_max},
+          loop_lag_max_ms: {loop_lag_max_ms}}}
 admin: {{host: 127.0.0.1, port: {admin_port}}}
 store: {{url: "{store_url}", data_dir: {data_dir}, pepper: env:TEST_PEPPER,
          admission_timeout_ms: {admission_ms}}}
 metering: {{lease_s: {lease_s}, checkpoint_s: {checkpoint_s}, job_poll_s: {job_poll_s}}}
 providers:
   simulated: {{base_url: "{provider_url}", {known_by},
-               apis: {apis}, first_byte_timeout_s: {first_byte_s}, idle_timeout_s: {idle_s}}}
-models:
+               apis: {apis}, stored_objects: {stored_objects},
+               first_byte_timeout_s: {first_byte_s}, idle_timeout_s: {idle_s}}}
+{providers}models:
   - {{match: fast, provider: simulated, upstream_model: gpt-4.1-mini}}
 {more_models}\
   - {{match: talk, provider: simulated, upstream_model: gpt-realtime}}
@@ -174,7 +184,7 @@ class TestGateway:
 
     async def settled(self, *, charged: Callable[[int], bool] = lambda _ucr: True) -> Balance:
         """The balance once no call is held any more."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 # A store that is just coming back does not answer yet.
                 with contextlib.suppress(StoreUnavailable):
@@ -193,16 +203,36 @@ class TestGateway:
         ]
         remaining = sum(grant.remaining_ucr for grant in found.grants)
         assert found.charged_ucr == sum(event.amount_ucr for event in events)
-        voided = sum(grant.voided_ucr for grant in found.grants)
-        spent = found.granted_ucr - remaining - voided + found.debt_ucr + found.observed_ucr
+        spent = found.granted_ucr - remaining - found.voided_ucr
+        spent += found.debt_ucr + found.observed_ucr
         assert found.charged_ucr + found.corrected_ucr == spent
         assert 0 == found.held_ucr
         assert all(grant.remaining_ucr >= 0 for grant in found.grants)
+        self._assert_receipts_explain(events)
         return found
+
+    def _assert_receipts_explain(self, events: Sequence[Entry]) -> None:
+        """Of each call that is charged by its usage, classes times rates is the charge, exactly."""
+        prices = {each.rate_id: each for each in self.gateway._settings.rate_card.lines}
+        for event in events:
+            told = event.event or {}
+            if event.kind != "settled" or told.get("provenance") not in ("reported", "counted"):
+                continue
+            price = prices.get(str(told.get("rate_id")))
+            if price is None:
+                # Of a gateway with another card.
+                continue
+            lines = receipt_lines(price, usage_in(told), charge_ucr=event.amount_ucr)
+            assert event.amount_ucr == sum(line.amount_ucr for line in lines)
+            assert LineKind.UNITEMISED not in {line.kind for line in lines}, (told, lines)
 
     async def events(self) -> list[dict[str, Any]]:
         """The usage events of all settlements, oldest first."""
-        return [stored.event for stored in await self.ledger.events(self.account) if stored.event]
+        return [
+            dict(stored.event)
+            for stored in await self.ledger.events(self.account)
+            if stored.charges
+        ]
 
 
 def write_config(
@@ -224,18 +254,26 @@ def write_config(
     scopes: str = ALL_SCOPES,
     head_s: float = 10,
     body_s: float = 60,
+    calls_max: int = 4096,
+    # The machine's other work must refuse nobody.
+    loop_lag_max_ms: int | str = "null",
     auth: str = "bearer",
     signed: bool = False,
     apis: str = "[openai]",
+    stored_objects: str = "by_account",
     sells: Mapping[str, str] | None = None,
+    priced: Mapping[str, str] | None = None,
     more: str = "",
     routes: str = "",
+    providers: str = "",
 ) -> Path:
     """A complete configuration in `folder`, as an operator would write it.
 
     Patient by default: only tests of time-outs should depend on how busy the machine is. `sells`:
-    further models that the provider has, with their lines of the price list; `routes`: lines of
-    `models` before all others; `more`: further lines of the main file.
+    further models that the provider has, with their lines of the price list; `priced`: those of
+    models that other providers have; `routes`: lines of
+    `models` before all others; `providers`: lines of other providers; `more`: further
+    lines of the main file.
     """
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "gateway.yaml"
@@ -257,15 +295,20 @@ def write_config(
             scopes=scopes,
             head_s=head_s,
             body_s=body_s,
+            calls_max=calls_max,
+            loop_lag_max_ms=loop_lag_max_ms,
             known_by=SIGNED if signed else f"credential: env:TEST_CREDENTIAL, auth: {auth}",
             more=more,
+            providers=providers,
             apis=apis,
+            stored_objects=stored_objects,
             data_dir=orjson.dumps(str(folder / "data")).decode(),
             more_models=routes
             + "".join(f'  - {{match: "{model}", provider: simulated}}\n' for model in sells or {}),
         )
     )
-    lines = "".join(f"  {model}: {line}\n" for model, line in (sells or {}).items())
+    listed = {**(sells or {}), **(priced or {})}
+    lines = "".join(f"  {model}: {line}\n" for model, line in listed.items())
     (folder / "prices.yaml").write_text(PRICES + lines)
     return config
 
@@ -285,15 +328,21 @@ async def running_gateway(
     provider = provider or SimulatedProvider()
     simulated_url = f"http://127.0.0.1:{await provider.start()}"
     config = write_config(
-        folder, store_url=store_url, provider_url=provider_url or simulated_url, **options
+        folder,
+        # With a password in it, it is a secret.
+        store_url="env:TEST_STORE_URL" if "@" in store_url else store_url,
+        provider_url=provider_url or simulated_url,
+        **options,
     )
-    settings = load(config, SECRETS)
+    settings = load(config, SECRETS | {"TEST_STORE_URL": store_url})
     address = StoreAddress(store_url, PEPPER.encode())
     log_path = folder / "log.jsonl"
     descriptor = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     log = Log(descriptor)
     log.start()
-    gateway = Gateway(Inherited.prepare(settings, address), worker_index=0, log=log)
+    gateway = Gateway(
+        Inherited.prepare(settings, address), open_sockets(settings), worker_index=0, log=log
+    )
     try:
         await gateway.start()
         session = Session(settings, gateway.stores, address.pepper)
@@ -341,6 +390,8 @@ class GatewayProcess:
     log_path: Path
     process: asyncio.subprocess.Process | None = None
     environ: dict[str, str] = field(default_factory=lambda: dict(SECRETS))
+    package_root: Path | None = None
+    """Where the package to be run lies, if it is not this one."""
 
     @property
     def base_url(self) -> str:
@@ -359,15 +410,18 @@ class GatewayProcess:
                 stdout=log,
                 stderr=log,
                 env=os.environ | self.environ,
+                cwd=self.package_root,
                 start_new_session=True,
             )
-        async with aiohttp.ClientSession() as http, asyncio.timeout(20):
+        # A connection that a dying process had accepted may never be answered.
+        patience = aiohttp.ClientTimeout(total=5)
+        async with aiohttp.ClientSession(timeout=patience) as http, asyncio.timeout(START_S):
             while True:
                 try:
                     async with http.get(f"http://127.0.0.1:{self.admin_port}/readyz") as answer:
                         if answer.status == 200:
                             return
-                except aiohttp.ClientError:
+                except (aiohttp.ClientError, TimeoutError):
                     assert self.process.returncode is None, self.log_path.read_text()
                 await asyncio.sleep(0.05)
 
@@ -396,7 +450,12 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def gateway_process(
-    folder: Path, store_url: str, provider_url: str, **options: Any
+    folder: Path,
+    store_url: str,
+    provider_url: str,
+    *,
+    environ: Mapping[str, str] | None = None,
+    **options: Any,
 ) -> AsyncIterator[GatewayProcess]:
     port, admin_port = free_port(), free_port()
     config = write_config(
@@ -408,6 +467,7 @@ async def gateway_process(
         **options,
     )
     gateway = GatewayProcess(config, port, admin_port, folder / "process.log")
+    gateway.environ |= environ or {}
     await gateway.start()
     try:
         yield gateway

@@ -1,14 +1,24 @@
 """Calls of one account, priced, and the way into its history."""
 
+import re
+import sqlite3
 from dataclasses import replace
+from pathlib import Path
 
+import aiohttp
+import asyncpg
 from support import asks
+from support.contract_servers.clickhouse_engine import PASSWORD, Engine
 
 from gateway.metering.history import DAY_MS
 from gateway.metering.ledger import Grant
 from gateway.metering.pricing import ModelPrice, Rates, Tier, charge_ucr
 from gateway.metering.usage import TokenClass, Usage
-from gateway.stores.history.sqlite import SqliteHistory
+from gateway.stores.base import History
+from gateway.stores.history.clickhouse import ClickHouseEngine
+from gateway.stores.history.history import SqlHistory
+from gateway.stores.history.postgres import PostgresEngine
+from gateway.stores.history.sqlite import FILE, SqliteEngine
 from gateway.stores.redis.ledger import RedisLedger
 from gateway.stores.redis.outbox import RedisOutbox
 from gateway.workers.journal import Journal
@@ -20,6 +30,80 @@ PRICE = ModelPrice(
     rate_id="rate-1",
 )
 KEEP_MS = 400 * DAY_MS
+
+
+class SqliteTables:
+    """A history in SQLite, and whoever changes its tables behind its back."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def history(self) -> SqlHistory:
+        return SqlHistory(SqliteEngine(self._folder))
+
+    async def change(self, statement: str) -> int:
+        with sqlite3.connect(self._folder / FILE) as connection:
+            return connection.execute(statement).rowcount
+
+
+class PostgresTables:
+    """The same in PostgreSQL, in a schema of its own."""
+
+    def __init__(self, server_url: str, schema: str) -> None:
+        self._server_url = server_url
+        self._schema = schema
+        self.url = f"{server_url}&search_path={schema}"
+
+    async def create(self) -> None:
+        connection = await asyncpg.connect(self._server_url)
+        await connection.execute(f"CREATE SCHEMA {self._schema}")
+        await connection.close()
+
+    def history(self) -> SqlHistory:
+        return SqlHistory(PostgresEngine(self.url))
+
+    async def change(self, statement: str) -> int:
+        connection = await asyncpg.connect(self.url)
+        try:
+            done = await connection.execute(statement)
+        finally:
+            await connection.close()
+        return int(done.split()[-1]) if done[-1].isdigit() else -1
+
+
+class ClickHouseTables:
+    """The same in ClickHouse, in a database of its own."""
+
+    def __init__(self, engine: Engine, database: str) -> None:
+        self._engine = engine
+        self._database = database
+
+    def history(self) -> SqlHistory:
+        return SqlHistory(ClickHouseEngine(self._engine.history_url(self._database)))
+
+    async def create(self) -> None:
+        await self._ask("default", f"CREATE DATABASE {self._database}")
+
+    async def change(self, statement: str) -> int:
+        """What others call an update is a mutation there."""
+        found = re.fullmatch(r"UPDATE (\w+) SET (.*)", statement)
+        if found:
+            statement = f"ALTER TABLE {found[1]} UPDATE {found[2]} SETTINGS mutations_sync = 2"
+        await self._ask(self._database, statement)
+        return 1
+
+    async def _ask(self, database: str, statement: str) -> None:
+        key = {"X-ClickHouse-Key": PASSWORD}
+        async with (
+            aiohttp.ClientSession(headers=key) as session,
+            session.post(
+                self._engine.url, params={"database": database}, data=statement.encode()
+            ) as answer,
+        ):
+            assert 200 == answer.status, await answer.text()
+
+
+Tables = SqliteTables | PostgresTables | ClickHouseTables
 
 
 class Observer:
@@ -40,13 +124,13 @@ class Observer:
         self.failures.append("elsewhere")
 
 
-def journal_of(ledger: RedisLedger, history: SqliteHistory, **options: object) -> Journal:
+def journal_of(ledger: RedisLedger, history: History, **options: object) -> Journal:
     given = {"holder": "one", "observer": Observer(), "keep_ms": KEEP_MS} | options
     outbox = RedisOutbox(ledger._client, ledger)
     return Journal(outbox, history, now_ms=ledger.now_ms, **given)  # type: ignore[arg-type]
 
 
-async def drain(ledger: RedisLedger, history: SqliteHistory) -> None:
+async def drain(ledger: RedisLedger, history: History) -> None:
     journal = journal_of(ledger, history)
     while await journal.drain():
         pass

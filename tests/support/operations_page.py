@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, cast
 from unittest.mock import MagicMock
 
-from gateway.api.metering import ROOT, compatible, operations
-from gateway.api.operation import Operation
+from gateway.api.metering import ROOT, admin_operations, compatible, operations
+from gateway.api.operation import Audience, Operation
 from gateway.metering.pricing import RateCard
 
 PAGE = Path(__file__).parents[2] / "docs" / "metering-api.md"
@@ -18,6 +18,7 @@ WHO = {
     "key": "a virtual key",
     "service": "a service",
     "key_or_service": "a virtual key, or a service",
+    "admin": "an operator: a service",
 }
 
 
@@ -28,6 +29,9 @@ def listed() -> str:
     by_tag: dict[str, list[str]] = {}
     for operation in operations(resources, version="0"):
         by_tag.setdefault(operation.tag, []).append(_row(operation, ROOT))
+    for operation in admin_operations(resources, version="0"):
+        if operation.audience is Audience.ADMIN:
+            by_tag.setdefault(f"{operation.tag} (admin listener)", []).append(_row(operation, ROOT))
     for operation in compatible(resources):
         by_tag.setdefault("As other vendors have it", []).append(_row(operation, ""))
     return "\n".join(
@@ -41,7 +45,9 @@ def _row(operation: Operation, root: str) -> str:
     if operation.scope is not None:
         who = f"{who} with `{operation.scope}`"
     once = "; needs an `Idempotency-Key`" if operation.idempotent else ""
-    return f"| `{operation.method} {root}{operation.path}` | {who} | {operation.summary}{once} |\n"
+    version = "; takes `If-Match`" if operation.conditional else ""
+    said = f"{operation.summary}{once}{version}"
+    return f"| `{operation.method} {root}{operation.path}` | {who} | {said} |\n"
 
 
 def page_with_list(page: str) -> str:

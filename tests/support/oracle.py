@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.errors import Conflict, NotFound
+from gateway.metering.balance import Balance, GrantState, Look
 from gateway.metering.jobs import Keep, Kept
 from gateway.metering.ledger import (
     AMPLE,
     PLENTY,
     AlreadyEnded,
-    Balance,
     ClockSkewed,
     Correct,
     Corrected,
@@ -23,7 +23,6 @@ from gateway.metering.ledger import (
     Grant,
     Granted,
     GrantKind,
-    GrantState,
     Reason,
     Refused,
     Release,
@@ -51,14 +50,32 @@ class _Credit:
     expired: int = 0
     voided: int = 0
     void: bool = False
+    rolled: bool = False
+
+    @property
+    def expires_ms(self) -> int:
+        return self.given.rollover_ms if self.rolled else self.given.expires_ms
 
     def lapsed(self, now_ms: int) -> bool:
-        return 0 < self.given.expires_ms <= now_ms
+        return 0 < self.expires_ms <= now_ms
+
+    def catch_up(self, now_ms: int) -> None:
+        """What rolls over, running calls' part included, is bounded; all else lapses in time."""
+        given = self.given
+        if self.remaining and self.lapsed(now_ms) and now_ms < given.rollover_ms:
+            self.rolled = given.rollover_ucr > 0
+        over = 0
+        if self.lapsed(now_ms):
+            over = self.remaining
+        elif self.rolled:
+            over = min(self.remaining, max(0, self.remaining + self.held - given.rollover_ucr))
+        self.expired += over
+        self.remaining -= over
 
     @property
     def burn_order(self) -> tuple[int, float, bool, int, str]:
         paid = self.given.kind in (GrantKind.PREPAID, GrantKind.CORRECTION)
-        expires = self.given.expires_ms or float("inf")
+        expires = self.expires_ms or float("inf")
         return self.given.priority, expires, paid, self.since_ms, self.given.grant_id
 
 
@@ -135,9 +152,7 @@ class Oracle:
     def _catch_up(self) -> None:
         """Book what lapsed, then pay debt from what is there."""
         for credit in self._credits.values():
-            if credit.lapsed(self.now_ms()):
-                credit.expired += credit.remaining
-                credit.remaining = 0
+            credit.catch_up(self.now_ms())
         self._debt -= sum(amount for _, amount in self._burn(self._debt))
 
     def _take(self, amount: int) -> list[tuple[_Credit, int]]:
@@ -173,7 +188,11 @@ class Oracle:
             return Granted(repeated=True, debt_paid_ucr=0)
         self._catch_up()
         since_ms = grant.effective_ms or self.now_ms()
-        self._credits[grant.grant_id] = _Credit(grant, since_ms, grant.amount_ucr)
+        credit = _Credit(grant, since_ms, grant.amount_ucr)
+        self._credits[grant.grant_id] = credit
+        if credit.lapsed(self.now_ms()):
+            # Given after its time: nothing of it ever was, nothing rolls over.
+            credit.expired, credit.remaining = credit.remaining, 0
         debt = self._debt
         self._catch_up()
         return Granted(repeated=False, debt_paid_ucr=debt - self._debt)
@@ -183,12 +202,20 @@ class Oracle:
             raise NotFound("no grant")
         self._catch_up()
         credit = self._credits[ask.grant_id]
-        left, repeated, credit.void = credit.remaining, credit.void, True
-        if repeated:
+        whole = ask.up_to_ucr is None
+        wanted = credit.remaining if whole else max(0, (ask.up_to_ucr or 0) - credit.voided)
+        if credit.void or (not whole and not wanted):
             return Voided(repeated=True, voided_ucr=0)
-        credit.voided += left
-        credit.remaining = 0
-        return Voided(repeated=False, voided_ucr=left)
+        credit.void = whole
+        taken = min(wanted, credit.remaining)
+        credit.voided += taken
+        credit.remaining -= taken
+        return Voided(repeated=False, voided_ucr=taken)
+
+    def look(self, ask: Look) -> None:
+        """Whoever looks changes nothing but what the hour has brought."""
+        assert ask.account_id == self._account_id
+        self._catch_up()
 
     def correct(self, ask: Correct) -> Corrected:
         known = self._corrections.get(ask.correction_id)
@@ -468,6 +495,7 @@ def _state(credit: _Credit) -> GrantState:
         voided_ucr=credit.voided,
         priority=credit.given.priority,
         effective_ms=credit.given.effective_ms,
-        expires_ms=credit.given.expires_ms,
+        expires_ms=credit.expires_ms,
         note=credit.given.note,
+        rolled_over=credit.rolled,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "bench" / "README.md")
-BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -23,17 +23,26 @@ class Block:
         """The words of each `tollkeeper` command, without the path it is called by."""
         for line in self.text.replace("\\\n", " ").splitlines():
             for part in re.split(r"&&|\|\|", line.removeprefix("$ ")):
-                words = shlex.split(part, comments=True)
+                words = [
+                    word for word in shlex.split(part, comments=True) if not word.startswith(">")
+                ]
                 at = [Path(word).name for word in words]
                 if "tollkeeper" in at:
                     yield words[at.index("tollkeeper") + 1 :]
 
 
+def in_order(page: Path) -> list[Block]:
+    return [
+        Block(page.name, found[1], found[2].strip(), found[3])
+        for found in BLOCK.finditer(page.read_text())
+    ]
+
+
 def blocks(language: str, mark: str = "") -> list[Block]:
     """`mark`: what follows the language in a block's first line; empty for any."""
     return [
-        Block(page.name, found[1], found[2].strip(), found[3])
+        block
         for page in PAGES
-        for found in BLOCK.finditer(page.read_text())
-        if found[1] == language and (not mark or found[2].strip() == mark)
+        for block in in_order(page)
+        if block.language == language and (not mark or block.mark == mark)
     ]

@@ -6,24 +6,43 @@ from typing import Any
 from hiredis import Reader
 
 from gateway.stores.redis.client import RedisClient
-from gateway.stores.redis.lua import Script
+from gateway.stores.redis.decode import numbered
+from gateway.stores.redis.lua import HOLD, Script
+from gateway.stores.redis.operations import Operation
 from gateway.stores.redis.wire import Decode, Request
+
+OPERATIONS = {b"r": "reserve", b"e": "extend", b"s": "settle", b"f": "release"}
 
 
 class RecordingClient(RedisClient):
-    """`ran`: script name, operation id and the server's ms, in the order of the answers."""
+    """`ran`: script name, operation id and the server's ms, in the order of the answers. Looking
+    at a hold changes nothing, and is not among them."""
 
     ran: list[tuple[str, str, int]]
 
     def run(self, script: Script, request: Request, decode: Decode[Any]) -> asyncio.Future[Any]:
-        parser = Reader()
-        parser.feed(b"*%d\r\n%b" % request)
-        count, *rest = parser.gets()
-        operation_id = rest[int(count) + 1].decode()
+        if script is HOLD:
+            return super().run(script, request, decode)
+        count, *rest = _parts(*request)
+        ran = self._recorded(script.name, rest[int(count) + 1], decode)
+        return super().run(script, request, ran)
 
-        def decoded(reply: list[Any]) -> Any:
-            server_ms = reply[0] if script.name == "balance" else reply[1]
-            self.ran.append((script.name, operation_id, server_ms))
+    def operate(self, operation: Operation, decode: Decode[Any]) -> asyncio.Future[Any]:
+        _, operation_id, *_ = _parts(operation.argument_count, operation.arguments)
+        name = OPERATIONS[operation.letter]
+        return super().operate(operation, self._recorded(name, operation_id, decode))
+
+    def _recorded(self, name: str, operation_id: bytes, decode: Decode[Any]) -> Decode[Any]:
+        def decoded(reply: Any) -> Any:
+            server_ms = reply[0] if name == "balance" else numbered(reply)[1]
+            self.ran.append((name, operation_id.decode(), server_ms))
             return decode(reply)
 
-        return super().run(script, request, decoded)
+        return decoded
+
+
+def _parts(count: int, encoded: bytes) -> list[bytes]:
+    parser = Reader()
+    parser.feed(b"*%d\r\n%b" % (count, encoded))
+    found: list[bytes] = parser.gets()
+    return found

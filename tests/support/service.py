@@ -14,10 +14,11 @@ async def ask(
     *,
     bearer: str = SERVICE_KEY,
     once: str = "",
+    headers: dict[str, str] | None = None,
     **body: Any,
 ) -> tuple[int, Any]:
     """The status and the decoded answer. `once`: the Idempotency-Key."""
-    sent = {"Authorization": f"Bearer {bearer}"}
+    sent = {"Authorization": f"Bearer {bearer}"} | (headers or {})
     if once:
         sent["Idempotency-Key"] = once
     url = f"{gateway.origin}{ROOT}{path}"

@@ -55,4 +55,7 @@ async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> N
         while data := await source.read(65_536):
             target.write(data)
             await target.drain()
-    target.close()
+    # A TLS transport of asyncio that is closed once more after its peer hung up forgets its
+    # protocol, and can no longer be aborted: "'NoneType' object has no attribute '_abort'".
+    if not target.is_closing():
+        target.close()

@@ -6,15 +6,25 @@ from typing import Any
 
 import orjson
 
-from gateway.metering.events import integer_in, text_in
+from gateway.metering.events import integer_in, text_in, usage_in
 from gateway.metering.history import HOUR_MS
 from gateway.metering.journal import Entry
 from gateway.metering.pricing import ModelPrice
 from gateway.metering.receipt import Line, receipt_lines
-from gateway.metering.usage import Pieces, TokenClass, Usage
+from gateway.metering.usage import Pieces, TokenClass, Usage, added
 
 Row = tuple[Any, ...]
-"""Of SQLite's values."""
+"""Of a database's values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What one record said of a call that is told once more."""
+
+    kind: str
+    tokens: tuple[int, ...]
+    pieces: Pieces
+    charge_ucr: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,26 +37,77 @@ class Counted:
     lost_ucr: int = 0
 
 
-def record_row(number: int, entry: Entry, usage: Usage, *, before: Counted | None) -> Row:
-    """In the order of `RECORD_COLUMNS`. `before`: what to count no second time."""
-    event, charge_ucr = entry.event, entry.amount_ucr
+def counted(told: Sequence[Recorded]) -> Counted | None:
+    if not told:
+        return None
+    pieces = told[0].pieces
+    for each in told[1:]:
+        pieces = added(pieces, each.pieces)
+    return Counted(
+        tokens=tuple(map(sum, zip(*(each.tokens for each in told), strict=True))),
+        pieces=pieces,
+        # Ended twice: the store was set back between, and knows of the later end only.
+        lost_ucr=sum(each.charge_ucr for each in told if each.kind != "expired"),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charged:
+    """What the end of one call adds: a record, and its share of the hour's sums. `record` is in
+    the order of `RECORD_COLUMNS`, `hour` a key of sums, `sums` in the order of `SUMMED`."""
+
+    number: int
+    """Within its shard."""
+    record: Row
+    hour: Row
+    sums: tuple[int, ...]
+    lines: Sequence[Line]
+    told: Recorded
+
+
+def charged(
+    row_id: int,
+    number: int,
+    entry: Entry,
+    *,
+    price: ModelPrice | None,
+    before: Counted | None,
+) -> Charged:
+    """`before`: what to count no second time."""
+    usage, charge_ucr = usage_in(entry.event), entry.amount_ucr
     tokens, pieces = usage.in_order(), usage.pieces
+    lines = list(receipt_lines(price, usage, charge_ucr=charge_ucr))
     if before is not None:
         tokens = tuple(now - then for now, then in zip(tokens, before.tokens, strict=True))
         pieces = less(pieces, before.pieces)
         charge_ucr -= before.lost_ucr
+        lines = _added_lines(tokens, pieces, charge_ucr)
+    told = Recorded(kind=entry.kind, tokens=tokens, pieces=pieces, charge_ucr=charge_ucr)
+    requests = int(before is None)
+    return Charged(
+        number=number,
+        record=_record(row_id, entry, told, requests=requests, tier=usage.service_tier),
+        hour=_hour(entry),
+        sums=(requests, *tokens, charge_ucr),
+        lines=lines,
+        told=told,
+    )
+
+
+def _record(row_id: int, entry: Entry, told: Recorded, *, requests: int, tier: str) -> Row:
+    event = entry.event
     return (
-        *(number, entry.account_id, entry.time_ms, text_in(event, "key_id"), entry.operation_id),
+        *(row_id, entry.account_id, entry.time_ms, text_in(event, "key_id"), entry.operation_id),
         *(entry.kind, text_in(event, "provider"), text_in(event, "dialect")),
         *(text_in(event, "model_requested"), text_in(event, "model")),
         *(text_in(event, "rate_version"), text_in(event, "rate_id")),
         *(integer_in(event, "started_ms"), int(event.get("stream") is True)),
         *(text_in(event, "provenance"), text_in(event, "end"), integer_in(event, "http_status")),
-        int(before is None),
-        *tokens,
-        orjson.dumps(pieces).decode() if pieces else "",
-        usage.service_tier,
-        *(integer_in(event, "held_ucr"), charge_ucr, entry.debt_ucr, entry.observed_ucr),
+        requests,
+        *told.tokens,
+        orjson.dumps(told.pieces).decode() if told.pieces else "",
+        tier,
+        *(integer_in(event, "held_ucr"), told.charge_ucr, entry.debt_ucr, entry.observed_ucr),
         *(integer_in(event, "ttfb_ms"), integer_in(event, "duration_ms")),
     )
 
@@ -62,34 +123,7 @@ def pieces_of(text: str) -> Pieces:
     return tuple((name, count) for name, count in orjson.loads(text)) if text else ()
 
 
-@dataclass(slots=True)
-class Sums:
-    """What a batch of records adds to the hours, each row of them written once."""
-
-    usage: dict[Row, list[int]] = field(default_factory=dict)
-    costs: dict[Row, list[int]] = field(default_factory=dict)
-
-    def add(
-        self,
-        entry: Entry,
-        usage: Usage,
-        *,
-        price: ModelPrice | None,
-        before: Counted | None,
-    ) -> None:
-        tokens, charge_ucr = usage.in_order(), entry.amount_ucr
-        lines = list(receipt_lines(price, usage, charge_ucr=charge_ucr))
-        if before is not None:
-            tokens = tuple(now - then for now, then in zip(tokens, before.tokens, strict=True))
-            charge_ucr -= before.lost_ucr
-            lines = _added_lines(tokens, less(usage.pieces, before.pieces), charge_ucr)
-        key = hour_key(entry)
-        _add(self.usage, key, (int(before is None), *tokens, charge_ucr))
-        for line in lines:
-            _add(self.costs, (*key, line.kind.value, line.name), (line.quantity, line.amount_ucr))
-
-
-def hour_key(entry: Entry) -> Row:
+def _hour(entry: Entry) -> Row:
     event, at_ms = entry.event, entry.time_ms
     names = text_in(event, "key_id"), text_in(event, "model"), text_in(event, "dialect")
     return entry.account_id, at_ms - at_ms % HOUR_MS, *names
@@ -103,12 +137,27 @@ def _added_lines(tokens: tuple[int, ...], pieces: Pieces, charge_ucr: int) -> li
     return list(receipt_lines(None, usage, charge_ucr=charge_ucr))
 
 
+@dataclass(slots=True)
+class Sums:
+    """What a batch of records adds to the hours, each row of them written once."""
+
+    usage: dict[Row, list[int]] = field(default_factory=dict)
+    costs: dict[Row, list[int]] = field(default_factory=dict)
+
+    def add(self, each: Charged) -> None:
+        _add(self.usage, each.hour, each.sums)
+        for line in each.lines:
+            key = (*each.hour, line.kind.value, line.name)
+            _add(self.costs, key, (line.quantity, line.amount_ucr))
+
+
 def summed_over(length_ms: int, hours: Mapping[Row, Sequence[int]]) -> Sequence[Row]:
-    """Rows to add: those of the hours, put together in spans of that length, whole hours."""
+    """Rows to add: those of the hours, put together in spans of that length, whole hours. In one
+    order, whoever writes: two that change the same rows wait for each other, and not for ever."""
     found: dict[Row, list[int]] = {}
     for (account, at_ms, *rest), values in hours.items():
         _add(found, (account, at_ms - at_ms % length_ms, *rest), values)
-    return [(*key, *values) for key, values in found.items()]
+    return [(*key, *found[key]) for key in sorted(found)]
 
 
 def _add(sums: dict[Row, list[int]], key: Row, values: Sequence[int]) -> None:

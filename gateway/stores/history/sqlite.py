@@ -1,7 +1,9 @@
 """The history in one SQLite file: a writer thread, a few readers, nobody on the event loop waits.
 
-Write-ahead logging lets readers go on while the writer commits. Commits are not synced one by
-one: what a power cut takes stands in the outbox still, and the position falls back with the rows.
+One transaction holds each batch, positions and chains included: a crash leaves all of it or
+nothing, and the position says which. Write-ahead logging lets readers go on while the writer
+commits. Commits are not synced one by one: what a power cut takes stands in the outbox still, and
+the position falls back with the rows.
 """
 
 import asyncio
@@ -11,44 +13,41 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import TypeVar
+from uuid import uuid4
 
 from gateway.errors import HistoryUnavailable
-from gateway.metering.history import CostSum, Movement, Question, Record, UsageSum
-from gateway.metering.journal import Drained, Position
+from gateway.metering.journal import Drained
 from gateway.metering.pricing import ModelPrice
-from gateway.stores.history import reading, schema
-from gateway.stores.history.writing import Writer, prepare
+from gateway.stores.history import answers, questions, schema
+from gateway.stores.history.batches import Known, Needs, Writing, needs_of, written
+from gateway.stores.history.questions import Statement
+from gateway.stores.history.rows import Row
+from gateway.stores.stored_price import price_text
 
 FILE = "history.db"
 READERS = 2
 BUSY_S = 5.0
 RETRY_AFTER_S = 5.0
+# Rows forgotten in one transaction: the journal does not wait for long.
+PRUNED_AT_ONCE = 2_000
 
-P = ParamSpec("P")
 Result = TypeVar("Result")
 
 
-class SqliteHistory:
-    """Answers `stores.base.History`. Opened in the process that uses it, not before a fork."""
-
+class SqliteEngine:
     def __init__(self, data_dir: Path) -> None:
+        self.spans = schema.SUMS_OF_SPANS
         self._path = data_dir / FILE
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="history-writer")
         self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="history-reader")
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
-        self._writer: Writer | None = None
-        self._history_id = ""
+        self._writer: sqlite3.Connection | None = None
 
-    @property
-    def history_id(self) -> str:
-        return self._history_id
-
-    async def open(self) -> None:
-        """Raises HistoryUnavailable when the file is not to be had."""
+    async def open(self) -> str:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._history_id = await self._run(self._writing, self._prepare)
+        return await self._run(self._writing, self._prepare)
 
     async def close(self) -> None:
         loop = asyncio.get_running_loop()
@@ -58,10 +57,8 @@ class SqliteHistory:
             connection.close()
 
     def _prepare(self) -> str:
-        connection = self._connect()
-        history_id = prepare(connection)
-        self._writer = Writer(connection)
-        return history_id
+        self._writer = self._connect()
+        return prepare(self._writer)
 
     def _connect(self) -> sqlite3.Connection:
         # Closed by another thread, when all are done.
@@ -80,70 +77,22 @@ class SqliteHistory:
             )
         return connection
 
-    async def positions(self) -> Mapping[int, Position]:
-        return await self._read(reading.positions)
-
     async def append(self, batch: Sequence[Drained], prices: Mapping[str, ModelPrice]) -> None:
         assert self._writer is not None, "open() comes first"
-        await self._run(self._writing, partial(self._writer.append, batch, prices))
+        await self._run(self._writing, partial(append, self._writer, batch, prices))
 
-    async def prune(self, *, before_ms: int) -> None:
+    async def prune(self, before_ms: int) -> None:
         assert self._writer is not None, "open() comes first"
         gone = 1
         while gone:
             # In small transactions: between two of them the journal has its turn.
-            gone = await self._run(self._writing, partial(self._writer.prune, before_ms))
+            gone = await self._run(self._writing, partial(_prune, self._writer, before_ms))
 
-    async def usage(self, asked: Question) -> Sequence[UsageSum]:
-        return await self._read(reading.usage, asked)
-
-    async def costs(self, asked: Question) -> Sequence[CostSum]:
-        return await self._read(reading.costs, asked)
-
-    async def records(
-        self, account_id: str, *, start_ms: int, end_ms: int, before: int | None, limit: int
-    ) -> Sequence[Record]:
-        return await self._read(
-            reading.records,
-            account_id,
-            start_ms=start_ms,
-            end_ms=end_ms,
-            before=before,
-            limit=limit,
+    async def rows(self, statement: Statement) -> Sequence[Row]:
+        text, values = statement
+        return await self._run(
+            self._reading, lambda: self._reader().execute(text, (*values,)).fetchall()
         )
-
-    async def request(self, account_id: str, request_id: str) -> Sequence[Movement]:
-        return await self._read(reading.request, account_id, request_id)
-
-    async def movements(
-        self, account_id: str, *, kinds: Sequence[str], before: int | None, limit: int
-    ) -> Sequence[Movement]:
-        return await self._read(
-            reading.movements, account_id, kinds=kinds, before=before, limit=limit
-        )
-
-    async def price(self, rate_id: str) -> ModelPrice | None:
-        return await self._read(reading.price, rate_id)
-
-    async def chain(self, shard: int, *, after: int, limit: int) -> Sequence[Movement]:
-        return await self._read(reading.chain, shard, after=after, limit=limit)
-
-    async def journal(self, account_id: str, *, after: int, limit: int) -> Sequence[Movement]:
-        return await self._read(reading.journal, account_id, after=after, limit=limit)
-
-    async def ended_twice(self, account_id: str) -> Sequence[str]:
-        return await self._read(reading.ended_twice, account_id)
-
-    async def account_ids(self) -> Sequence[str]:
-        return await self._read(reading.account_ids)
-
-    async def _read(
-        self,
-        ask: Callable[Concatenate[sqlite3.Connection, P], Result],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> Result:
-        return await self._run(self._reading, lambda: ask(self._reader(), *args, **kwargs))
 
     def _reader(self) -> sqlite3.Connection:
         """This thread's own connection."""
@@ -162,3 +111,71 @@ class SqliteHistory:
             raise HistoryUnavailable(
                 f"The history is not available: {error}.", retry_after_s=RETRY_AFTER_S
             ) from error
+
+
+class transaction:  # noqa: N801  reads as a statement
+    """All or nothing, and nobody else writes meanwhile."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._connection.execute("COMMIT" if kind is None else "ROLLBACK")
+
+
+def prepare(connection: sqlite3.Connection) -> str:
+    """Make the tables of a new history; answer the history's id."""
+    with transaction(connection):
+        if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+            for statement in schema.tables(schema.SQLITE):
+                connection.execute(statement)
+            connection.execute("INSERT INTO about VALUES ('id', ?)", (uuid4().hex,))
+            connection.execute(f"PRAGMA user_version = {schema.VERSION}")
+    return str(connection.execute("SELECT value FROM about WHERE name = 'id'").fetchone()[0])
+
+
+def append(
+    connection: sqlite3.Connection, batch: Sequence[Drained], prices: Mapping[str, ModelPrice]
+) -> None:
+    with transaction(connection):
+        known = _known(connection, needs_of(batch), prices)
+        _write(connection, written(batch, known), prices)
+
+
+def _known(connection: sqlite3.Connection, needs: Needs, prices: Mapping[str, ModelPrice]) -> Known:
+    def rows(statement: Statement) -> Sequence[Row]:
+        text, values = statement
+        return connection.execute(text, (*values,)).fetchall()
+
+    return Known(
+        positions=answers.positions(rows(questions.POSITIONS)),
+        last_id=rows(questions.LAST_ID)[0][0],
+        balances=dict(rows(questions.balances(needs.accounts))),
+        prices={**answers.prices(rows(questions.prices(needs.rate_ids))), **prices},
+        recorded={
+            call: [answers.recorded(row) for row in rows(questions.recorded(*call))]
+            for call in needs.told_before
+        },
+    )
+
+
+def _write(
+    connection: sqlite3.Connection, writing: Writing, prices: Mapping[str, ModelPrice]
+) -> None:
+    many = connection.executemany
+    many(schema.INSERT_PRICE, [(name, price_text(price)) for name, price in prices.items()])
+    many(schema.INSERT_ENTRY, writing.entries)
+    many(schema.INSERT_RECORD, writing.records)
+    for table, rows in writing.sums().items():
+        many(schema.ADD_SUMS[table], rows)
+    many(schema.PUT_BALANCE, writing.balances.items())
+    many(schema.PUT_POSITION, writing.position_rows())
+
+
+def _prune(connection: sqlite3.Connection, before_ms: int) -> int:
+    """Forget some of the records older than that; answer how many."""
+    with transaction(connection):
+        return connection.execute(schema.PRUNE, (before_ms, PRUNED_AT_ONCE)).rowcount

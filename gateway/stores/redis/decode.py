@@ -4,23 +4,24 @@ Replies open with a word and the server's time; `ledger.py` has taken the time b
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from struct import Struct
 from typing import Any
 
 import orjson
 
 from gateway.errors import BadCall, Conflict, NotFound
+from gateway.metering.balance import Balance, Forgotten, GrantState
 from gateway.metering.jobs import Kept
 from gateway.metering.journal import Entry, slices_of
 from gateway.metering.ledger import (
     AlreadyEnded,
-    Balance,
     ClockSkewed,
     Corrected,
     Ending,
     Extended,
     Granted,
     GrantKind,
-    GrantState,
     HoldState,
     Reason,
     Refused,
@@ -31,11 +32,15 @@ from gateway.metering.ledger import (
     Voided,
 )
 from gateway.stores.base import DailyUsage
+from gateway.stores.operating import OpenHold
 from gateway.stores.redis.encode import StoredHold
 from gateway.stores.stored_reservation import reservation_of
 
-# Of a day's usage, before the kind.
-PIECE = b"piece:"
+# Fields of a day's usage, before the model, and before the kind; and what stands in a model's.
+MODEL, PIECE = b"model:", b"piece:"
+DAY = Struct("<4d")
+# How a grant stands; its index member follows.
+STANDING = Struct("<10d")
 
 Reply = list[Any]
 Hash = dict[bytes, bytes]
@@ -46,14 +51,30 @@ def answer(reply: Reply) -> Any:  # noqa: ANN401 - each operation's own union, n
     return _ANSWERS[reply[0]](reply)
 
 
+def numbered(reply: Any) -> Reply:  # noqa: ANN401  Any: a raw reply
+    """A reply in which word and time come first; the two that each call gets are one text: a
+    letter, and numbers as doubles."""
+    if not isinstance(reply, bytes):
+        return list(reply)
+    return [_WORDS[reply[:1]], *map(int, _doubles(len(reply) // 8).unpack_from(reply, 1))]
+
+
+_WORDS = {b"r": b"reserved", b"s": b"settled"}
+
+
+@lru_cache(maxsize=1024)
+def _doubles(count: int) -> Struct:
+    return Struct(f"<{count}d")
+
+
 def _reserved(reply: Reply) -> Reserved:
-    held, full, available, *rooms = map(int, reply[2].split())
+    _, now_ms, held, full, available, *rooms = reply
     return Reserved(
         held_ucr=held,
         full=full == 1,
         available_ucr=available,
         rooms=tuple(rooms),
-        now_ms=reply[1],
+        now_ms=now_ms,
     )
 
 
@@ -81,6 +102,10 @@ def _conflict(_: Reply) -> Granted:
     raise Conflict("A grant or correction of this id exists with another payload; choose a new id.")
 
 
+def _moved(_: Reply) -> Granted:
+    raise Conflict("The account is on another plan now.")
+
+
 def _overflow(_: Reply) -> Granted:
     raise BadCall("The account's grants would add up to more than the ledger can count (2^53).")
 
@@ -100,10 +125,12 @@ _ANSWERS: dict[bytes, Callable[[Reply], object]] = {
     b"granted": _granted,
     b"voided": lambda reply: Voided(repeated=reply[2] == 1, voided_ucr=reply[3]),
     b"no_grant": _no_grant,
+    b"looked": lambda _: None,
     b"corrected": lambda reply: Corrected(
         repeated=reply[2] == 1, taken_ucr=reply[3], debt_ucr=reply[4]
     ),
     b"conflict": _conflict,
+    b"moved": _moved,
     b"overflow": _overflow,
 }
 
@@ -113,93 +140,125 @@ def pairs(flat: Sequence[bytes]) -> Hash:
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
+def entry_fields(flat: Sequence[bytes]) -> Hash:
+    """What an entry of an outbox has, or one that stands elsewhere on its way to a sink: what
+    `common.lua` (record) put into its head by name, and the rest."""
+    fields = pairs(flat)
+    if b"head" in fields:
+        # An operation's id is its caller's, and may have lines of its own; nothing else has.
+        *before, rest = fields.pop(b"head").split(b"\n", 2)
+        fields.update(zip(_HEAD, (*before, *rest.rsplit(b"\n", 4)), strict=True))
+    return fields
+
+
+_HEAD = (b"kind", b"account", b"id", b"amount", b"debt", b"observed", b"slices")
+
+
 def balance(account_id: str, reply: Reply) -> Balance:
-    now_ms, totals, stored = reply[0], pairs(reply[1]), pairs(reply[2])
-
-    def total(name: bytes) -> int:
-        return int(totals.get(name, 0))
-
+    now_ms, totals, stored, (advances_ucr, advances), sums = reply
+    available, held, live, debt, overdraft_held, _, charged, observed, granted, corrected = totals[
+        :10
+    ]
     return Balance(
         account_id=account_id,
-        available_ucr=total(b"available"),
-        held_ucr=total(b"held"),
-        overdraft_held_ucr=total(b"overdraft_held"),
-        debt_ucr=total(b"debt"),
-        observed_ucr=total(b"observed"),
-        charged_ucr=total(b"charged"),
-        corrected_ucr=total(b"corrected"),
-        granted_ucr=total(b"granted"),
-        live_holds=total(b"live"),
+        available_ucr=available,
+        held_ucr=held,
+        overdraft_held_ucr=overdraft_held,
+        debt_ucr=debt,
+        observed_ucr=observed,
+        charged_ucr=charged,
+        corrected_ucr=corrected,
+        granted_ucr=granted,
+        live_holds=live,
+        advances_ucr=advances_ucr,
+        advances=advances,
         now_ms=now_ms,
-        grants=_grants(stored),
+        grants=_grants(pairs(stored)),
+        forgotten=Forgotten(*sums[:5]),
     )
 
 
 def _grants(stored: Hash) -> tuple[GrantState, ...]:
     """In burn order, which is the order of the index members."""
-    members = sorted(
-        (member, field[:-2]) for field, member in stored.items() if field.endswith(b":m")
+    standing = sorted(
+        (state[STANDING.size :], field[:-2], state)
+        for field, state in stored.items()
+        if field.endswith(b":s")
     )
-    return tuple(_grant(grant_id, stored) for _, grant_id in members)
-
-
-def _grant(grant_id: bytes, stored: Hash) -> GrantState:
-    def amount(field: bytes) -> int:
-        return int(stored.get(grant_id + field, 0))
-
-    kind, amount_ucr, priority, effective_ms, expires_ms, note = orjson.loads(
-        stored[grant_id + b":i"]
+    return tuple(
+        _grant(grant_id, stored[grant_id + b":i"], STANDING.unpack_from(state))
+        for _, grant_id, state in standing
     )
+
+
+def _grant(grant_id: bytes, given: bytes, standing: tuple[float, ...]) -> GrantState:
+    remaining, held, consumed, expired, voided = map(int, standing[:5])
+    kind, amount_ucr, priority, effective_ms, expires_ms, note, _, rolls_ms = orjson.loads(given)
+    rolled_over = standing[8] > 0 and standing[9] == 0
     return GrantState(
         grant_id=grant_id.decode(),
         kind=GrantKind(kind),
         amount_ucr=amount_ucr,
-        remaining_ucr=amount(b":r"),
-        held_ucr=amount(b":h"),
-        consumed_ucr=amount(b":c"),
-        expired_ucr=amount(b":x"),
-        voided_ucr=amount(b":v"),
+        remaining_ucr=remaining,
+        held_ucr=held,
+        consumed_ucr=consumed,
+        expired_ucr=expired,
+        voided_ucr=voided,
         priority=priority,
         effective_ms=effective_ms,
-        expires_ms=expires_ms,
+        expires_ms=rolls_ms if rolled_over else expires_ms,
         note=note,
+        rolled_over=rolled_over,
     )
 
 
-def stored_hold(hold_id: str, reply: Sequence[bytes]) -> StoredHold:
-    """What the reaper needs of a hold; of a tombstone, an account of "" and nothing else."""
-    hold = pairs(reply)
-    checkpoint = hold.get(b"ck", b"").split()
+def stored_hold(hold_id: str, reply: Reply) -> StoredHold | None:
+    """What the reaper needs of a hold; None if it ended."""
+    if not reply or reply[0] != b"held":
+        return None
+    _, account, _, _, sequence, _, charge, event, job, *_ = reply
     return StoredHold(
         hold_id=hold_id,
-        account_id=hold.get(b"a", b"").decode(),
-        buckets=tuple((name, ms) for name, ms in orjson.loads(hold.get(b"b", b"[]"))),
-        sequence=int(hold.get(b"seq", 0)),
-        charge_ucr=int(checkpoint[0]) if checkpoint else 0,
-        event=orjson.loads(hold.get(b"ev", b"{}")),
-        job_key=hold.get(b"j", b"").decode(),
+        account_id=account.decode(),
+        sequence=sequence,
+        charge_ucr=max(0, charge),
+        event=orjson.loads(event or b"{}"),
+        job_key=job.decode(),
     )
 
 
-def hold_state(flat: Sequence[bytes], deadline: bytes | None) -> HoldState | UnknownHold:
-    """Of a hold's hash, or its tombstone's, and its place among what is due."""
-    hold = pairs(flat)
-    state = hold.get(b"st")
-    if state is None:
+def open_hold(hold_id: str, reply: Reply) -> OpenHold | None:
+    """None if it ended."""
+    if not reply or reply[0] != b"held":
+        return None
+    _, account, amount, _, _, deadline_ms, booked, _, job, reservation, *_ = reply
+    return OpenHold(
+        hold_id=hold_id,
+        account_id=account.decode(),
+        held_ucr=amount,
+        deadline_ms=deadline_ms,
+        booked_ucr=booked if booked >= 0 else None,
+        job=bool(job),
+        reservation=bool(reservation),
+    )
+
+
+def hold_state(reply: Reply) -> HoldState | UnknownHold:
+    """Of a hold, or its tombstone."""
+    if not reply:
         return UnknownHold()
-    slices = hold.get(b"sl", b"").split()[1::2]
-    record = hold.get(b"rec")
+    state, _, amount, _, sequence, deadline_ms, _, _, _, reservation, *_ = reply
     return HoldState(
         ending=None if state == b"held" else Ending(state.decode()),
-        held_ucr=int(hold.get(b"od", 0)) + sum(map(int, slices)),
-        sequence=int(hold.get(b"seq", 0)),
-        deadline_ms=int(float(deadline)) if deadline else 0,
-        reservation=reservation_of(orjson.loads(record)) if record else None,
+        held_ucr=amount,
+        sequence=sequence,
+        deadline_ms=deadline_ms,
+        reservation=reservation_of(orjson.loads(reservation)) if reservation else None,
     )
 
 
 def entry(entry_id: bytes, flat: Sequence[bytes]) -> Entry:
-    fields = pairs(flat)
+    fields = entry_fields(flat)
     event = fields[b"event"]
     return Entry(
         entry_id=entry_id.decode(),
@@ -217,23 +276,29 @@ def entry(entry_id: bytes, flat: Sequence[bytes]) -> Entry:
 
 def daily_usage(day_ms: int, reply: Sequence[bytes]) -> list[DailyUsage]:
     """One row per model, by name."""
-    figures: dict[str, dict[bytes, int]] = {}
-    for field, value in pairs(reply).items():
-        figure, _, model = field.partition(b" ")
-        figures.setdefault(model.decode(), {})[figure] = int(value)
+    figures = pairs(reply)
+    pieces: dict[bytes, list[tuple[str, int]]] = {}
+    for field, count in sorted(figures.items()):
+        kind, _, model = field.removeprefix(PIECE).partition(b" ")
+        if field.startswith(PIECE):
+            pieces.setdefault(model, []).append((kind.decode(), int(count)))
     return [
-        DailyUsage(
-            day_ms=day_ms,
-            model=model,
-            calls=row[b"calls"],
-            input_tokens=row[b"input"],
-            output_tokens=row[b"output"],
-            charge_ucr=row[b"charge"],
-            pieces=tuple(
-                (figure.removeprefix(PIECE).decode(), count)
-                for figure, count in sorted(row.items())
-                if figure.startswith(PIECE)
-            ),
-        )
-        for model, row in sorted(figures.items())
+        _day(day_ms, field.removeprefix(MODEL), DAY.unpack(sums), pieces)
+        for field, sums in sorted(figures.items())
+        if field.startswith(MODEL)
     ]
+
+
+def _day(
+    day_ms: int, model: bytes, sums: tuple[float, ...], pieces: dict[bytes, list[tuple[str, int]]]
+) -> DailyUsage:
+    calls, input_tokens, output_tokens, charge_ucr = map(int, sums)
+    return DailyUsage(
+        day_ms=day_ms,
+        model=model.decode(),
+        calls=calls,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        charge_ucr=charge_ucr,
+        pieces=tuple(pieces.get(model, ())),
+    )

@@ -18,7 +18,7 @@ from gateway.metering.records import Settlement
 from gateway.stores.delivering import LANES, Backlog, OutboxEntry
 from gateway.stores.redis import lua
 from gateway.stores.redis.client import RedisClient
-from gateway.stores.redis.decode import pairs
+from gateway.stores.redis.decode import entry_fields
 from gateway.stores.redis.encode import request
 from gateway.stores.redis.layout import (
     again_key,
@@ -151,7 +151,7 @@ def _numbers(reply: Sequence[Any]) -> Sequence[int]:
 
 def _entry(number: int, entry_id: bytes, flat: Sequence[bytes] | None) -> OutboxEntry:
     """Of an entry that was trimmed while it was pending the server knows the id only."""
-    settlement, unreadable = read_settlement(pairs(flat or ()), entry_id)
+    settlement, unreadable = read_settlement(entry_fields(flat or ()), entry_id)
     return OutboxEntry(
         shard=number,
         entry_id=entry_id.decode(),
@@ -161,7 +161,7 @@ def _entry(number: int, entry_id: bytes, flat: Sequence[bytes] | None) -> Outbox
 
 
 def _repeat(number: int, place: bytes, flat: Sequence[bytes]) -> OutboxEntry:
-    fields = pairs(flat)
+    fields = entry_fields(flat)
     entry_id = fields.get(b"entry", place)
     settlement, unreadable = read_settlement(fields, entry_id)
     return OutboxEntry(

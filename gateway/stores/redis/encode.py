@@ -15,6 +15,9 @@ from struct import Struct
 import orjson
 
 from gateway.errors import BadCall
+from gateway.metering.advances import counted_charges
+from gateway.metering.alerts import alerts_text
+from gateway.metering.balance import Look
 from gateway.metering.events import End
 from gateway.metering.jobs import Keep
 from gateway.metering.ledger import (
@@ -27,21 +30,25 @@ from gateway.metering.ledger import (
     Settle,
     VoidGrant,
 )
-from gateway.metering.limits import Unit
+from gateway.metering.limits import BUDGET_WINDOWS, Charge, Limit, Scope, Unit
 from gateway.metering.pricing import AMOUNT_MAX_UCR
 from gateway.metering.usage import by_kind
 from gateway.stores.redis.layout import (
-    bucket_key,
+    agenda_key,
+    bucket_id,
     day_key,
     day_of,
     due_key,
     hold_key,
+    ids_key,
     job_key,
     key_record_key,
     money_keys,
     open_jobs_key,
+    owner_field,
     shard_tag,
 )
+from gateway.stores.redis.operations import Operation
 from gateway.stores.redis.wire import Part, Request, bulk
 
 # The index sorts priorities and times as text of these widths.
@@ -50,6 +57,12 @@ TIME_MAX_MS = 10**15 - 2
 GRANT_ID_CHARS_MAX = 200
 # Keys `_account` encodes as one block: the four of money_keys() and the shard's due set.
 ACCOUNT_KEYS = 5
+# Limits of a key that are told of when they are reached, if they are budgets. The script knows them
+# by their places in this and in BUDGET_WINDOWS.
+TOLD_UNITS = (Unit.REQUESTS, Unit.TOKENS, Unit.MICROCREDITS)
+_KEY = Scope.KEY
+# In front of a text of so many bytes.
+_LENGTH = Struct("<H")
 # In place of "only if ample" in a reserve: hold nothing.
 PROBE = 2
 # Given away or won: burnt before what was paid for, within a priority and an expiry.
@@ -62,8 +75,6 @@ class StoredHold:
 
     hold_id: str
     account_id: str
-    buckets: tuple[tuple[str, int], ...]
-    """Bucket name and `expires_ms`, in the reservation's order."""
     sequence: int
     charge_ucr: int
     event: dict[str, object]
@@ -78,15 +89,21 @@ def check_amounts(*amounts: int) -> None:
         raise BadCall(f"Every amount lies between 0 and {AMOUNT_MAX_UCR}; one did not.")
 
 
-def grant(ask: Grant) -> Request:
+def grant(ask: Grant, *, used_up_kept: int) -> Request:
     check_amounts(ask.amount_ucr)
     if not 0 <= ask.priority <= PRIORITY_MAX:
         raise BadCall(f"A grant's priority lies between 0 and {PRIORITY_MAX}.")
     if not (0 <= ask.effective_ms <= TIME_MAX_MS and 0 <= ask.expires_ms <= TIME_MAX_MS):
         raise BadCall("A grant's times are ms since 1970; 0 means at once, or never.")
     _check_grant_id(ask.grant_id)
+    check_amounts(ask.rollover_ucr)
+    if ask.rollover_ucr and not 0 < ask.expires_ms < ask.rollover_ms <= TIME_MAX_MS:
+        raise BadCall("A grant rolls over until a time after its expiry.")
     given = orjson.dumps(
-        [ask.kind, ask.amount_ucr, ask.priority, ask.effective_ms, ask.expires_ms, ask.note]
+        [
+            *(ask.kind, ask.amount_ucr, ask.priority, ask.effective_ms, ask.expires_ms, ask.note),
+            *(ask.rollover_ucr, ask.rollover_ms),
+        ]
     )
     arguments = (
         ask.account_id,
@@ -97,8 +114,20 @@ def grant(ask: Grant) -> Request:
         0 if ask.kind in UNPAID else 1,
         ask.effective_ms,
         given,
+        ask.rollover_ucr,
+        ask.rollover_ms if ask.rollover_ucr else 0,
+        "" if ask.plan_since_ms is None else ask.plan_since_ms,
+        used_up_kept,
     )
-    return request(money_keys(ask.account_id), arguments)
+    return request((*_with_agenda(ask.account_id), ids_key(ask.account_id)), arguments)
+
+
+def _with_agenda(account_id: str) -> tuple[str, ...]:
+    return (*money_keys(account_id), agenda_key(shard_tag(account_id)))
+
+
+def _with_ids(account_id: str) -> tuple[str, ...]:
+    return (*money_keys(account_id), ids_key(account_id))
 
 
 def _check_grant_id(name: str) -> None:
@@ -108,7 +137,23 @@ def _check_grant_id(name: str) -> None:
 
 
 def void_grant(ask: VoidGrant) -> Request:
-    return request(money_keys(ask.account_id), (ask.account_id, ask.grant_id))
+    if ask.up_to_ucr is not None:
+        check_amounts(ask.up_to_ucr)
+    up_to = "" if ask.up_to_ucr is None else ask.up_to_ucr
+    return request(_with_ids(ask.account_id), (ask.account_id, ask.grant_id, up_to))
+
+
+def look(ask: Look) -> Request:
+    arguments: tuple[Part, ...] = (
+        ask.account_id,
+        "",
+        ask.next_ms,
+        ask.plan_since_ms,
+        ask.seen.granted_ucr,
+        alerts_text(ask.alerts),
+        *ask.expiring,
+    )
+    return request(_with_agenda(ask.account_id), arguments)
 
 
 def correct(ask: Correct) -> Request:
@@ -121,69 +166,61 @@ def correct(ask: Correct) -> Request:
         int(ask.grows),
         orjson.dumps([ask.amount_ucr, ask.note]),
     )
-    return request(money_keys(ask.account_id), arguments)
+    return request(_with_ids(ask.account_id), arguments)
 
 
-def reserve(ask: Reserve) -> Request:
-    tag, keys, account = _account(ask.account_id)
+def reserve(ask: Reserve) -> Operation:
     numbers = [ask.now_ms, ask.least_ucr, ask.full_ucr, ask.overdraft_ucr, ask.observe]
     numbers += (ask.lease_ms, PROBE if ask.probe else ask.only_if_ample)
-    parts = [keys, _hold(tag, ask.hold_id)]
     for charge in ask.charges:
         limit = charge.limit
-        numbers += (charge.least, charge.full, limit.ceiling, limit.shadow, charge.expires_ms)
-        parts.append(_bucket(tag, charge.bucket))
+        kind = _kind(limit) if limit.scope is _KEY else limit.shadow
+        numbers += (charge.least, charge.full, limit.ceiling, kind)
     check_amounts(*numbers)
-    if ask.key_id:
-        parts.append(_key_record(ask.account_id, ask.key_id))
-    count = len(parts) + ACCOUNT_KEYS - 1
-    buckets = orjson.dumps([(charge.bucket, charge.expires_ms) for charge in ask.charges])
-    parts += (account, bulk(ask.hold_id), _packed(numbers), bulk(buckets))
-    if ask.reservation is None:
-        return count + 5, bulk(count) + b"".join(parts)
-    parts.append(bulk(orjson.dumps(ask.reservation)))
-    return count + 6, bulk(count) + b"".join(parts)
+    more = [_key_record(ask.account_id, ask.key_id)] if ask.key_id else []
+    reservation = b"" if ask.reservation is None else orjson.dumps(ask.reservation)
+    return _on_hold(
+        b"r",
+        ask.account_id,
+        ask.hold_id,
+        keys=more,
+        numbers=numbers,
+        charges=ask.charges,
+        texts=(reservation,),
+    )
 
 
-def extend(ask: Extend) -> Request:
+def extend(ask: Extend) -> Operation:
     event, usage = ask.event, ask.event.usage
     check_amounts(ask.add_ucr, ask.overdraft_ucr, event.charge_ucr, *ask.adds, *ask.amounts)
     numbers = [ask.sequence, ask.add_ucr, ask.overdraft_ucr, ask.observe, ask.lease_ms]
     numbers += (event.charge_ucr, usage.input_tokens, usage.output_tokens)
     for charge, add, amount in zip(ask.charges, ask.adds, ask.amounts, strict=True):
         numbers += (add, amount, charge.ceiling, charge.limit.shadow)
-    buckets = [charge.bucket for charge in ask.charges]
-    texts = [orjson.dumps(event)]
-    if ask.reservation is not None:
-        texts.append(orjson.dumps(ask.reservation))
-    return _on_hold(ask.account_id, ask.hold_id, buckets, numbers, texts=texts)
+    reservation = b"" if ask.reservation is None else orjson.dumps(ask.reservation)
+    texts = orjson.dumps(event), reservation
+    return _on_hold(b"e", ask.account_id, ask.hold_id, numbers=numbers, texts=texts)
 
 
-def settle(ask: Settle) -> Request:
+def settle(ask: Settle) -> Operation:
     event, usage = ask.event, ask.event.usage
     check_amounts(event.charge_ucr, *ask.amounts)
-    numbers = [event.charge_ucr, ask.observe, usage.input_tokens, usage.output_tokens]
-    buckets = []
-    for charge, amount in zip(ask.charges, ask.amounts, strict=True):
-        numbers += (amount, charge.expires_ms)
-        buckets.append(charge.bucket)
-    texts = orjson.dumps(event), event.model.encode(), *_pieces(usage.pieces)
+    asked = ask.observe + 2 * ask.again
+    numbers = [event.charge_ucr, asked, usage.input_tokens, usage.output_tokens]
+    numbers += ask.amounts
     return _on_hold(
+        b"s",
         ask.account_id,
         ask.hold_id,
-        buckets,
-        numbers,
-        texts=texts,
-        day_ms=day_of(event.started_ms),
-        job=_named(ask.account_id, ask.job),
+        keys=(_day(ask.account_id, day_of(event.started_ms)), *_job(ask.account_id, ask.job)),
+        numbers=numbers,
+        charges=ask.charges,
+        texts=(orjson.dumps(event), event.model.encode(), _pieces(usage.pieces)),
     )
 
 
-def release(ask: Release) -> Request:
-    buckets = [charge.bucket for charge in ask.charges]
-    times = [charge.expires_ms for charge in ask.charges]
-    job = _named(ask.account_id, ask.job)
-    return _on_hold(ask.account_id, ask.hold_id, buckets, times, job=job)
+def release(ask: Release) -> Operation:
+    return _on_hold(b"f", ask.account_id, ask.hold_id, keys=_job(ask.account_id, ask.job))
 
 
 def keep(ask: Keep) -> Request:
@@ -194,10 +231,14 @@ def keep(ask: Keep) -> Request:
     numbers.append(usage.output_tokens)
     for charge, amount in zip(owed.charges, owed.amounts, strict=True):
         numbers += (amount, charge.limit.unit is Unit.CALLS)
-    buckets = [charge.bucket for charge in owed.charges]
-    texts = orjson.dumps(event), orjson.dumps(ask.job)
-    job = job_key(owed.account_id, ask.job.name)
-    return _on_hold(owed.account_id, owed.hold_id, buckets, numbers, texts=texts, job=job)
+    return _on_hold(
+        b"",
+        owed.account_id,
+        owed.hold_id,
+        keys=_job(owed.account_id, ask.job.name),
+        numbers=numbers,
+        texts=(orjson.dumps(event), orjson.dumps(ask.job)),
+    ).alone
 
 
 def expire(hold: StoredHold) -> Request:
@@ -205,33 +246,42 @@ def expire(hold: StoredHold) -> Request:
     event = hold.event | {"end": End.HOLD_EXPIRED, "charge_ucr": hold.charge_ucr}
     started_ms = event.get("started_ms", 0)
     assert isinstance(started_ms, int), "extend() wrote it from a UsageEvent"
-    buckets = [name for name, _ in hold.buckets]
-    numbers = [hold.sequence, *(expires_ms for _, expires_ms in hold.buckets)]
     usage = event.get("usage")
     pieces = usage.get("pieces", ()) if isinstance(usage, dict) else ()
-    texts = orjson.dumps(event), str(event.get("model", "")).encode(), *_pieces(pieces)
+    sequence = str(hold.sequence).encode()
+    model = str(event.get("model", "")).encode()
+    job = (bulk(hold.job_key), bulk(open_jobs_key(shard_tag(hold.account_id))))
     return _on_hold(
+        b"",
         hold.account_id,
         hold.hold_id,
-        buckets,
-        numbers,
-        texts=texts,
-        day_ms=day_of(started_ms),
-        job=hold.job_key,
-    )
+        keys=(_day(hold.account_id, day_of(started_ms)), *(job if hold.job_key else ())),
+        texts=(sequence, orjson.dumps(event), model, _pieces(pieces)),
+    ).alone
 
 
-def _pieces(pieces: Iterable[tuple[str, int]]) -> tuple[bytes, ...]:
-    """By kind, of which there are few: `image 3 web_search 1`. Nothing for nothing."""
+def hold(tag: str, hold_id: str) -> Request:
+    return request((due_key(tag), hold_key(tag, hold_id)), (hold_id,))
+
+
+def _pieces(pieces: Iterable[tuple[str, int]]) -> bytes:
+    """By kind, of which there are few: `image 3 web_search 1`."""
     if not pieces:
-        return ()
+        return b""
     counts = by_kind(tuple((name, count) for name, count in pieces))
     check_amounts(*(count for _, count in counts))
-    return (" ".join(f"{kind} {count}" for kind, count in counts).encode(),)
+    return " ".join(f"{kind} {count}" for kind, count in counts).encode()
 
 
-def balance(account_id: str) -> Request:
-    return request(money_keys(account_id), (account_id, ""))
+def balance(account_id: str, *, used_up_kept: int, anew: bool = False) -> Request:
+    buckets = [charge.bucket for charge in counted_charges(account_id)]
+    ids = map(bucket_id, buckets)
+    arguments: list[Part] = [account_id, "", int(anew), used_up_kept, owner_field(buckets[0])]
+    return request(_with_ids(account_id), [*arguments, *ids])
+
+
+def mark(outbox: str, behind_id: str, account_id: str, kind: str, facts: bytes) -> Request:
+    return request((outbox,), (behind_id, account_id, kind, facts))
 
 
 def trim(outbox: str, oldest_id: str) -> Request:
@@ -246,33 +296,51 @@ def claim(open_jobs: str, *, limit: int, claim_ms: int) -> Request:
     return request((open_jobs,), (limit, claim_ms))
 
 
+def enrol(
+    endpoints: str, owners: str, *, endpoint_id: str, account_id: str, stored: bytes, most: int
+) -> Request:
+    return request((endpoints, owners), (endpoint_id, account_id, stored, most))
+
+
 def request(keys: Sequence[str], arguments: Sequence[Part]) -> Request:
     parts = (len(keys), *keys, *arguments)
     return len(parts), b"".join(map(bulk, parts))
 
 
 def _on_hold(
+    letter: bytes,
     account_id: str,
     hold_id: str,
-    buckets: Sequence[str],
-    numbers: Sequence[int],
     *,
+    keys: Sequence[bytes] = (),
+    numbers: Sequence[int] = (),
+    charges: Sequence[Charge] | None = None,
     texts: Sequence[bytes] = (),
-    day_ms: int | None = None,
-    job: str = "",
-) -> Request:
-    """What all scripts take that touch an existing hold. `job`: the key of the job it is for."""
-    tag, keys, account = _account(account_id)
-    parts = [keys, _hold(tag, hold_id)]
-    if day_ms is not None:
-        parts.append(_day(account_id, day_ms))
-    parts += [_bucket(tag, bucket) for bucket in buckets]
-    if job:
-        parts += (bulk(job), bulk(open_jobs_key(tag)))
-    count = len(parts) + ACCOUNT_KEYS - 1
-    parts += (account, bulk(hold_id), _packed(numbers))
-    parts += map(bulk, texts)
-    return count + 4 + len(texts), bulk(count) + b"".join(parts)
+) -> Operation:
+    """What scripts that touch a hold take. Keys: the account's, the hold, and more. Arguments:
+    account, hold, numbers, where the charges are, texts."""
+    tag, common, account = _account(account_id)
+    arguments = [account, bulk(hold_id)]
+    if numbers:
+        arguments.append(_packed(numbers))
+    if charges is not None:
+        arguments.append(_where(tuple([(each.bucket, each.expires_ms) for each in charges])))
+    arguments += map(bulk, texts)
+    return Operation(
+        letter=letter,
+        key_count=ACCOUNT_KEYS + 1 + len(keys),
+        keys=b"".join((common, bulk(hold_key(tag, hold_id)), *keys)),
+        argument_count=len(arguments),
+        arguments=b"".join(arguments),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _kind(limit: Limit) -> int:
+    """As the reserve script reads it: 1 a shadow, 2 and more one whose being reached is told."""
+    if limit.shadow or limit.unit not in TOLD_UNITS or limit.window not in BUDGET_WINDOWS:
+        return int(limit.shadow)
+    return 2 + 4 * TOLD_UNITS.index(limit.unit) + BUDGET_WINDOWS.index(limit.window)
 
 
 # Encoded parts that come again with the next call. Buckets and days change with their windows.
@@ -286,8 +354,18 @@ def _account(account_id: str) -> tuple[str, bytes, bytes]:
 
 
 @lru_cache(maxsize=16_384)
-def _bucket(tag: str, bucket: str) -> bytes:
-    return bulk(bucket_key(tag, bucket))
+def _where(buckets: tuple[tuple[str, int], ...]) -> bytes:
+    """Where these buckets are, given name and time, as `open_account` of the scripts reads it."""
+    owners: list[bytes] = []
+    numbers: list[int] = []
+    for bucket, expires_ms in buckets:
+        owner = owner_field(bucket).encode()
+        if owner not in owners:
+            owners.append(owner)
+        numbers += (bucket_id(bucket), expires_ms, owners.index(owner) + 1)
+    check_amounts(0, *numbers)
+    fields = b"".join([_LENGTH.pack(len(owner)) + owner for owner in owners])
+    return bulk(b"%c%b%b" % (len(owners), fields, _packer(len(numbers))(*numbers)))
 
 
 @lru_cache(maxsize=16_384)
@@ -300,12 +378,11 @@ def _key_record(account_id: str, key_id: str) -> bytes:
     return bulk(key_record_key(account_id, key_id))
 
 
-def _named(account_id: str, job: str) -> str:
-    return job_key(account_id, job) if job else ""
-
-
-def _hold(tag: str, hold_id: str) -> bytes:
-    return bulk(hold_key(tag, hold_id))
+def _job(account_id: str, name: str) -> tuple[bytes, ...]:
+    """Keys of the job that a hold is for, if it is for one: the job, the open jobs."""
+    if not name:
+        return ()
+    return bulk(job_key(account_id, name)), bulk(open_jobs_key(shard_tag(account_id)))
 
 
 def _packed(numbers: Sequence[int]) -> bytes:

@@ -8,7 +8,7 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from gateway.stores.base import KeyRecord
+from gateway.stores.identifying import KeyRecord
 
 RECORDS_MAX = 10_000
 # Without word of changes: the promise is that a revocation works everywhere within 1 s.
@@ -39,6 +39,7 @@ class KeyCache:
         self._unknown: OrderedDict[str, Remembered] = OrderedDict()
         self._generation = 0
         self._complete_until_s = 0.0
+        self._heard_s = 0.0
 
     @property
     def generation(self) -> int:
@@ -54,6 +55,14 @@ class KeyCache:
         """What is known of the digest, be it that it leads nowhere."""
         found = self._known.get(digest) or self._unknown.get(digest)
         return found if found is not None and self._holds(found) else None
+
+    def last_known(self, digest: str) -> tuple[KeyRecord, int] | None:
+        """A record that held when the store was last heard, or has been read since; its age, ms."""
+        found = self._known.get(digest)
+        if found is None or found.record is None or found.read_s < self._heard_s - WATCHED_S:
+            return None
+        held_s = max(self._heard_s, found.read_s)
+        return found.record, int((time.monotonic() - held_s) * 1000)
 
     def begin(self) -> Reading:
         return Reading(self._generation, time.monotonic())
@@ -72,6 +81,8 @@ class KeyCache:
     def complete_until(self, time_s: float) -> None:
         """Every change that matters until then has been heard of (monotonic clock)."""
         self._complete_until_s = time_s
+        if time_s:
+            self._heard_s = time_s - UNWATCHED_S
 
     def forget_key(self, digest: str) -> None:
         self._generation += 1

@@ -13,40 +13,74 @@ The number of shards is part of the stored format: never change it.
 | `{sNN}told:<sink>:<day>` | hash | what such a sink confirmed of one UTC day: `<customer> <minute>` → sum; for 3 days |
 | `{sNN}lane:<sink>` | string | which process delivers to the sink from here and the other shards of its lane |
 | `{sNN}due` | zset | hold id by the ms its lease runs out |
-| `{sNN}a:<account>` | hash | `st` and the account's own fields (`keys.py`), the ledger's totals |
-| `{sNN}a:<account>:gi` | zset | grants with credit left; members sort in burn order, scores are 0 |
-| `{sNN}a:<account>:g` | hash | all grants: `<grant>:i` as given, `:m` index member, `:r` remaining, `:h` held, `:c` consumed, `:x` expired, `:v` voided, `:z` nothing goes back to it; `<correction>:n` as given |
-| `{sNN}a:<account>:d:<day>` | hash | usage of one UTC day by model; forgotten after 400 days |
-| `{sNN}h:<hold>` | hash | a running call, without TTL; later its tombstone, for a day |
+| `{sNN}a:<account>` | hash | `st` and the account's own fields (`keys.py`); `books`, the ledger's totals; `b:<owner>`, the limits of the account, of a project or key of it |
+| `{sNN}a:<account>:gi` | zset | grants with credit left, members sort in burn order, scores are 0; those that are used up, by the ms of that moment |
+| `{sNN}a:<account>:g` | hash | these, and those of which calls hold the rest: `<grant>:i` as given, `:s` as it stands, `:w` its coming end was told |
+| `{sNN}a:<account>:gf` | hash | `sums` of older grants, used up; ids that were used by those, and by corrections (see `forget.lua`) |
+| `{sNN}a:<account>:d:<day>` | hash | usage of one UTC day: `model:<model>`, `piece:<kind> <model>` → how many; forgotten after 400 days |
+| `{sNN}a:<account>:r:<day>` | hash | calls of one UTC day that came to nothing, by `<hour> <reason> <key> <model>`, the last two empty where there are too many; of all accounts, without keys, under the account ``; forgotten after 400 days |
+| `{sNN}h:<hold>` | string | a running call (see `held.lua`), without TTL; later its tombstone, for a day |
 | `{sNN}k:<key id>` | hash | `st` and the key's own fields (`keys.py`) |
 | `{sNN}j:<account>:<job>` | hash | a job that a provider still works at: for each of its holds, the hold's id → the job as given |
 | `{sNN}jobs` | zset | keys of the open jobs, by the ms when they are to be asked for |
-| `{sNN}o:<account>:<object>` | string | what is remembered of an object that the account created at a provider (JSON) |
-| `{sNN}b:<bucket>` | hash | `held` and `used` units of one limit in one window |
+| `{sNN}o:<account>:<object>` | string | `<api>:<id>` at a provider is the account's; what is remembered of it (JSON). TTL 400 days from its last use, a month for answers |
 | `{sNN}a:<account>:k` | set | ids of the account's keys |
+| `{sNN}a:<account>:p` | hash | the account's projects: id → record (JSON) |
+| `{sNN}agenda` | zset | accounts by the ms when they are to be looked at: an allowance is due, a grant's hour comes |
 | `kd:<digest>` | string | digest of a key → `<account> <key id>` |
 | `ki:<key id>` | string | id of a key → its account |
 | `accounts` | set | ids of all accounts |
 | `journal` | hash | who drains the outboxes: `history` its id, `holder`, `until_ms` |
+| `rewound` | hash | shards that were found to have gone back in time: number → what they lacked (JSON) |
+| `{trail}n`, `{trail}` | string, hash | the audit trail: its last number; each change by its number (JSON) |
+| `{notices}e`, `{notices}e:<account>` | hash | webhook endpoints by id: whose each is; those of one account, or of the operator (JSON) |
+| `{notices}m` | hash | notices on their way to them, or dead, by id (JSON) |
+| `{notices}due`, `{notices}dead` | zset | ids of those by the ms when they are sent, or died |
+| `{notices}seen:<id>` | string | that a notice was put on its way, for a day |
+| `{sinks}<sink>` | hash | how deliveries to a sink go: counters, the last error, whether it is paused |
+| `refusals` | string | since when calls that came to nothing are counted, ms; 0: since there is an account |
+| `terms` | string | digest of the plans' allowances and alerts under which accounts were last looked at |
 | `rates` | hash | a rate card's line by its digest, for as long as the installation lives |
 
 Channel `keys`: `k <digest>` or `a <account>` for each change, so that caches forget it.
 
-Totals in the account's hash, in µcr unless named otherwise: `available` (remaining of grants
-effective at the last turn), `granted`, `held`, `debt`, `observed`, `overdraft_held`, `charged`,
-`corrected` (debt made by corrections),
-`live` (running calls), `turn_ms` (when the next grant becomes effective or lapses, so that
-`available` must be counted anew). What was consumed and what lapsed stands with each grant.
+Numbers that are read and written together stand together, as little-endian doubles (exact below
+2⁵³); amounts are µcr unless named otherwise:
+
+- `books`: `available` (remaining of grants effective at the last turn), `held`, `live` (running
+  calls), `debt`, `overdraft_held`, `turn_ms` (when the next grant becomes effective or lapses, so
+  that `available` must be counted anew), `charged`, `observed`, `granted`, `corrected` (debt made by
+  corrections), `warn`, `clear` (`alerts.lua`). Behind them, if it is known, the grant that pays at
+  present, as in `<grant>:s`, which is not there then: nearly every call needs these two alone.
+- `b:<owner>`: for each bucket, that is one limit in one window, `bucket_id` of its name, when it
+  may be forgotten (ms, 0: never), units held, units used. A new bucket takes the place of one that
+  may be forgotten, so there are never more than were of use at once.
+- `<grant>:s`: remaining, held, consumed, expired, voided, void (1: nothing goes back to it),
+  `expires_ms`, `effective_ms`; then its index member.
+- `model:<model>`: calls, input tokens, output tokens, charge.
+
+An entry of `out` has `head`, a line each for kind, account, operation, amount, debt, what was merely
+observed, and slices (grant and amount in turn); `event` (JSON); and `known`, see `settle.lua`.
 """  # noqa: E501 - a table row is one line
 
 from functools import lru_cache
+from hashlib import blake2b
 
 from gateway.metering.journal import shard_of
 
 DAY_MS = 86_400_000
 ACCOUNTS = "accounts"
 JOURNAL = "journal"
+REWOUND = "rewound"
+TERMS = "terms"
 RATES = "rates"
+REFUSALS_SINCE = "refusals"
+TRAIL_NUMBER = "{trail}n"
+TRAIL = "{trail}"
+NOTICE_OWNERS = "{notices}e"
+NOTICES = "{notices}m"
+NOTICES_DUE = "{notices}due"
+NOTICES_DEAD = "{notices}dead"
 KEYS_CHANNEL = "keys"
 
 
@@ -80,6 +114,18 @@ def told_key(tag: str, sink: str, day_ms: int) -> str:
     return f"{tag}told:{sink}:{day_ms}"
 
 
+def notice_endpoints_key(account_id: str) -> str:
+    return f"{{notices}}e:{account_id}"
+
+
+def notice_seen_key(message_id: str) -> str:
+    return f"{{notices}}seen:{message_id}"
+
+
+def sink_key(sink: str) -> str:
+    return f"{{sinks}}{sink}"
+
+
 def lane_key(tag: str, sink: str) -> str:
     return f"{tag}lane:{sink}"
 
@@ -104,8 +150,14 @@ def object_key(account_id: str, name: str) -> str:
     return f"{shard_tag(account_id)}o:{account_id}:{name}"
 
 
-def bucket_key(tag: str, bucket: str) -> str:
-    return f"{tag}b:{bucket}"
+def owner_field(bucket: str) -> str:
+    """Where the limits of the bucket's owner stand: its name without limit and window."""
+    return f"b:{bucket.rsplit(':', 2)[0]}"
+
+
+def bucket_id(bucket: str) -> int:
+    """48 bits of a digest: among the dozens of buckets of one owner, no two are ever the same."""
+    return int.from_bytes(blake2b(bucket.encode(), digest_size=6).digest())
 
 
 def account_key(account_id: str) -> str:
@@ -130,8 +182,24 @@ def account_keys_key(account_id: str) -> str:
     return f"{account_key(account_id)}:k"
 
 
+def account_projects_key(account_id: str) -> str:
+    return f"{account_key(account_id)}:p"
+
+
+def ids_key(account_id: str) -> str:
+    return f"{account_key(account_id)}:gf"
+
+
+def agenda_key(tag: str) -> str:
+    return f"{tag}agenda"
+
+
 def day_key(account_id: str, day_ms: int) -> str:
     return f"{account_key(account_id)}:d:{day_ms}"
+
+
+def refusals_key(account_id: str, day_ms: int) -> str:
+    return f"{account_key(account_id)}:r:{day_ms}"
 
 
 def day_of(time_ms: int) -> int:

@@ -23,8 +23,36 @@ class Script:
 
 
 def _load(name: str, *shared: str) -> Script:
-    folder = files(__package__) / "scripts"
-    parts = [(folder / f"{part}.lua").read_text("utf-8") for part in (*shared, name)]
+    parts = list(map(_text, (*shared, name)))
+    if shared and shared[0] == "state":
+        # Made inside a function, functions take from around it what is there at hardly any cost.
+        parts = [parts[0], "return (function()", *parts[1:], "end)()"]
+    return script(name, *parts)
+
+
+def _load_calls() -> Script:
+    """Most calls are plain: what the others need is made for the first of them."""
+    whole = map(_text, (*_MONEY, "holds", *_OPERATIONS.values()))
+    made = ", ".join(f"[{ord(letter)}] = {name}" for letter, name in _OPERATIONS.items())
+    return script(
+        "calls",
+        _text("state"),
+        "return (function()",
+        *map(_text, ("packing", "held", "day", "plain")),
+        "local function operations()",
+        *whole,
+        f"return {{begin = begin, {made}}}",
+        "end",
+        _text("calls"),
+        "end)()",
+    )
+
+
+def _text(name: str) -> str:
+    return (files(__package__) / "scripts" / f"{name}.lua").read_text("utf-8")
+
+
+def script(name: str, *parts: str) -> Script:
     body = "\n".join([f"local AMPLE, PLENTY = {AMPLE}, {PLENTY}", *parts]).encode()
     # SHA-1 is the server's choice of a cache key, nothing secret hangs on it.
     digest = hashlib.sha1(body, usedforsecurity=False).hexdigest().encode()
@@ -33,16 +61,23 @@ def _load(name: str, *shared: str) -> Script:
     return Script(name=name, body=body, digest=digest, by_digest=by_digest, whole=whole)
 
 
-GRANT = _load("grant", "common")
-VOID = _load("void", "common")
-CORRECT = _load("correct", "common")
-RESERVE = _load("reserve", "common")
-EXTEND = _load("extend", "common", "holds")
-SETTLE = _load("settle", "common", "holds")
-RELEASE = _load("release", "common", "holds")
-KEEP = _load("keep", "common", "holds")
-EXPIRE = _load("expire", "common", "holds")
-BALANCE = _load("balance", "common")
+_MONEY = "common", "alerts"
+_ALONE = "state", "packing", *_MONEY
+_GRANTS = *_ALONE, "forget"
+_HOLDS = *_ALONE, "held", "day", "holds"
+_OPERATIONS = {"r": "reserve", "e": "extend", "s": "settle", "f": "release"}
+
+GRANT = _load("grant", *_GRANTS)
+VOID = _load("void", *_GRANTS)
+CORRECT = _load("correct", *_GRANTS)
+CALLS = _load_calls()
+KEEP = _load("keep", *_HOLDS)
+EXPIRE = _load("expire", *_HOLDS)
+HOLD = _load("hold", "packing", "held")
+BALANCE = _load("balance", *_GRANTS)
+LOOK = _load("look", *_ALONE)
+MOVE = _load("move")
+SWAP = _load("swap")
 TRIM = _load("trim")
 CLAIM = _load("claim")
 LEAD = _load("lead")
@@ -51,8 +86,23 @@ BURY = _load("bury")
 REDRIVE = _load("redrive")
 BACKLOG = _load("backlog")
 SEAL = _load("seal")
+MARK = _load("mark")
 RESOLVE = _load("resolve")
+TOGETHER = _load("together")
+ENROL = _load("enrol")
+COUNT = _load("count")
 
-OF_LEDGER = (GRANT, VOID, CORRECT, RESERVE, EXTEND, SETTLE, RELEASE, KEEP, EXPIRE, BALANCE, CLAIM)
-OF_OUTBOX = (TRIM, LEAD, LEASE, BURY, REDRIVE, BACKLOG, SEAL, RESOLVE)
-SCRIPTS = (*OF_LEDGER, *OF_OUTBOX)
+OF_LEDGER = (
+    GRANT,
+    VOID,
+    CORRECT,
+    CALLS,
+    KEEP,
+    EXPIRE,
+    HOLD,
+    BALANCE,
+    LOOK,
+    CLAIM,
+)
+OF_OUTBOX = (TRIM, LEAD, LEASE, BURY, REDRIVE, BACKLOG, SEAL, MARK, RESOLVE)
+SCRIPTS = (*OF_LEDGER, *OF_OUTBOX, TOGETHER, ENROL, COUNT)

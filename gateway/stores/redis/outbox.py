@@ -5,7 +5,7 @@ in full although another machine charged it.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gateway.metering.journal import Drained, Position
@@ -21,6 +21,9 @@ from gateway.stores.stored_price import price_of, price_text
 LOST_MS = 24 * 3_600_000
 # Trims of one outbox in a row: millions of entries, then the other shards have their turn.
 TRIMS_MAX = 500
+
+# Of one outbox: its shard, and entries as the server lists them.
+Page = tuple[int, Sequence[Any]]
 
 
 class RedisOutbox:
@@ -41,20 +44,30 @@ class RedisOutbox:
         return found.decode() if found else ""
 
     async def read(self, positions: Mapping[int, Position], *, limit: int) -> Sequence[Drained]:
-        pages = await asyncio.gather(
-            *(
-                self._client.command(
-                    *("XRANGE", outbox_key(shard(number)), f"({position.entry_id}", "+"),
-                    *("COUNT", limit),
-                )
-                for number, position in positions.items()
-            )
-        )
+        """Of each outbox what is behind its position, at most `limit` entries."""
+        pages = await self._pages(positions, limit)
         return [
-            Drained(number, position.entry_id, [decode.entry(*found) for found in page])
-            for (number, position), page in zip(positions.items(), pages, strict=True)
+            Drained(number, positions[number].entry_id, [decode.entry(*found) for found in page])
+            for number, page in pages
             if page
         ]
+
+    async def _pages(self, positions: Mapping[int, Position], limit: int) -> Iterable[Page]:
+        numbers = list(positions)
+        keys = [outbox_key(shard(number)) for number in numbers]
+        ids = [positions[number].entry_id for number in numbers]
+        if self._client.sharded:
+            pages = await asyncio.gather(
+                *(
+                    self._client.command("XRANGE", key, f"({after}", "+", "COUNT", limit)
+                    for key, after in zip(keys, ids, strict=True)
+                )
+            )
+            return zip(numbers, pages, strict=True)
+        # One question instead of sixty-four, most of which have nothing for an answer.
+        found = await self._client.command("XREAD", "COUNT", limit, "STREAMS", *keys, *ids)
+        number_of = {key.encode(): number for key, number in zip(keys, numbers, strict=True)}
+        return [(number_of[key], page) for key, page in found or ()]
 
     async def trim(self, positions: Mapping[int, Position], *, keep_ms: int) -> None:
         """Shard by shard, some thousands at a time: no call waits for long because of it."""

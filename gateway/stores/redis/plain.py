@@ -1,69 +1,77 @@
-"""Plain commands to the store over redis-py: for what is no ledger operation and no hot path."""
+"""Plain commands to the store, on a connection of their own: for what is no ledger operation and
+no hot path. More patient than calls are: a store that is being connected is waited for."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Sequence
 from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-
-from gateway.stores.redis.address import bad_url
+from gateway.stores.redis import lua
+from gateway.stores.redis.address import Address
+from gateway.stores.redis.client import RedisClient
+from gateway.stores.redis.encode import request
 from gateway.stores.redis.replies import unavailable
+from gateway.stores.redis.swapping import swap, together
+from gateway.stores.redis.wire import Command, Decode, Part, Request, T
+from gateway.tasks import TaskSet
 
-CONNECTIONS = 16
 # Commands and start-up have more patience than calls.
 ANSWER_S = 2.0
 
-Command = tuple[str | bytes | int, ...]
-
 
 class PlainClient:
-    """A small pool of connections. `redis` is the library's client, for subscriptions."""
+    """Connects when it is first asked."""
 
     def __init__(self, url: str) -> None:
-        self.redis = _client(url)
+        self._tasks = TaskSet()
+        self._client = RedisClient(url, tasks=self._tasks, timeout_s=ANSWER_S)
 
     async def close(self) -> None:
-        with suppress(RedisError, OSError):
-            await self.redis.aclose()
+        await self._client.close()
+        await self._tasks.cancel()
+
+    async def masters(self) -> Sequence[Address]:
+        """The servers that take writes now. Raises StoreUnavailable."""
+        await self._ready(ANSWER_S)
+        return self._client.masters
 
     async def ask(
-        self, *commands: Command, atomic: bool = False, timeout_s: float = ANSWER_S
-    ) -> list[Any]:  # Any: the library's replies
-        """The replies, in one round trip; `atomic` asks for a transaction in one slot.
-
-        Errors of the library become ours, without its text: the server's may quote an argument.
-        """
+        self, *commands: Command, until_s: float | None = None
+    ) -> list[Any]:  # Any: a raw reply is whatever the command answers
+        """The replies, in one round trip to each server; `until_s`: by the event loop's clock."""
+        if until_s is None:
+            until_s = asyncio.get_running_loop().time() + ANSWER_S
         try:
-            async with (
-                asyncio.timeout(timeout_s),
-                self.redis.pipeline(transaction=atomic) as pipeline,
-            ):
-                for command in commands:
-                    pipeline.pipeline_execute_command(*command)  # type: ignore[no-untyped-call]
-                replies: list[Any] = await pipeline.execute()
-                return replies
+            async with asyncio.timeout_at(until_s):
+                await self._client.ready()
+                return await asyncio.gather(*(self._client.command(*each) for each in commands))
         except TimeoutError:
             raise unavailable("a record was not answered in time") from None
-        except (RedisError, OSError) as error:
-            why = f"a record could not be read or written ({type(error).__name__})"
-            raise unavailable(why) from None
 
+    async def ask_together(
+        self, *commands: Command
+    ) -> list[Any]:  # Any: a raw reply is whatever the command answers
+        """All of them or none, in one step; their keys, which come first, share a slot."""
+        return await self._run(lua.TOGETHER, together(*commands), list)
 
-def _client(url: str) -> Redis:
-    try:
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=CONNECTIONS,
-            timeout=ANSWER_S,
-            # The library's own retries would send a command up to eleven times.
-            retry=Retry(NoBackoff(), 0),
-            socket_connect_timeout=ANSWER_S,
-            socket_timeout=ANSWER_S,
-            protocol=2,
-        )
-    except ValueError:
-        raise bad_url() from None
-    return Redis.from_pool(pool)
+    async def swap(self, key: str, read: Sequence[Part], *commands: Command) -> bool:
+        """All of them in one step, if the fields of the hash `key` still are as they were `read`
+        (names and values in turn); else none, and False."""
+        return bool(await self._run(lua.SWAP, swap(key, read, *commands), int))
+
+    async def run(self, script: lua.Script, keys: Sequence[str], words: Sequence[Part]) -> int:
+        return await self._run(script, request(keys, words), int)
+
+    async def _run(self, script: lua.Script, asked: Request, decode: Decode[T]) -> T:
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await self._client.ready()
+                return await self._client.run(script, asked, decode)
+        except TimeoutError:
+            raise unavailable("a record was not answered in time") from None
+
+    async def _ready(self, timeout_s: float) -> None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._client.ready()
+        except TimeoutError:
+            raise unavailable("nobody answers at its address") from None

@@ -31,6 +31,10 @@ def failure(name: str, error: ReplyError) -> GatewayError:
     for code in _CODE.findall(str(error)):
         if code in UNAVAILABLE:
             return unavailable(f"the store answered {code} to {name}")
+    # Of a stranger a server takes no command as long as our scripts: "ERR Protocol error:
+    # unauthenticated bulk length".
+    if "unauthenticated" in str(error):
+        return unavailable("the store wants a password")
     return GatewayError(f"The store could not run {name}; its answer is not shown here.")
 
 

@@ -7,7 +7,7 @@ this each would ask the store. Knows neither the store nor what is remembered.
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from gateway.stores.base import KeyRecord
+from gateway.stores.identifying import KeyRecord
 
 Outcome = asyncio.Future[KeyRecord | None]
 

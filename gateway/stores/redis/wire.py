@@ -2,7 +2,8 @@
 
 Knows RESP and deadlines, nothing of money, URLs or reconnecting. A call that timed out keeps
 its place in the queue, so that its answer, when it comes after all, is not taken for another's.
-Nothing is ever sent twice, except a script the server says it did not run (NOSCRIPT).
+Nothing is ever sent twice, except what the server says it did not run: a script it does not have
+(NOSCRIPT), or, in a cluster, a call of a slot that is not its own (`elsewhere`).
 """
 
 import asyncio
@@ -24,14 +25,26 @@ SILENCE_S = 2.0
 LATE_S = 0.02
 
 Part = str | bytes | int
+Command = tuple[Part, ...]
 # How many parts, and these encoded one after the other: a command without its beginning.
 Request = tuple[int, bytes]
-_NO_REQUEST: Request = (0, b"")
 T = TypeVar("T")
 Decode = Callable[[Any], T]
 
 # hiredis declares a tuple of exactly one part; it takes any number.
 _pack = cast(Callable[[tuple[Part, ...]], bytes], pack_command)
+_ASKING: Request = (0, b"*1\r\n$6\r\nASKING\r\n")
+
+
+def _ignored(_reply: object) -> None:
+    return None
+
+
+def _answered() -> asyncio.Future[Any]:
+    """For what nobody waits for."""
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    future.set_result(None)
+    return future
 
 
 def bulk(part: Part) -> bytes:
@@ -40,26 +53,53 @@ def bulk(part: Part) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(text), text)
 
 
+def _by_digest(script: Script | None, request: Request) -> bytes:
+    count, parts = request
+    return parts if script is None else b"*%d\r\n%b%b" % (count + 2, script.by_digest, parts)
+
+
 @dataclass(slots=True)
-class _Call:
+class Call:
     future: asyncio.Future[Any]
     decode: Decode[Any]
     name: str
     script: Script | None
+    """None: a command, which is `request` whole."""
     request: Request
+    asked_at: float
     sent_at: float
+    """To whom it was sent last; `asked_at`: to the first."""
+    slot: int = -1
+    """In a cluster; -1: it belongs to no slot."""
+
+
+def _whole(call: Call) -> bytes:
+    count, parts = call.request
+    script = call.script
+    return parts if script is None else b"*%d\r\n%b%b" % (count + 2, script.whole, parts)
+
+
+# What to do with a call that a server refused: True if another is asked, or this one later.
+Elsewhere = Callable[[Call, str], bool]
+
+
+def nowhere(_call: Call, _error: str) -> bool:
+    return False
 
 
 class Wire(asyncio.Protocol):
     """`lost` is called once, when the connection is gone and every call on it has failed."""
 
-    def __init__(self, *, timeout_s: float, lost: Callable[[], None]) -> None:
+    def __init__(
+        self, *, timeout_s: float, lost: Callable[[], None], elsewhere: Elsewhere = nowhere
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._timeout_s = timeout_s
         self._lost = lost
+        self._elsewhere = elsewhere
         self._reader = Reader()
         self._transport: asyncio.Transport | None = None
-        self._pending: deque[_Call] = deque()
+        self._pending: deque[Call] = deque()
         self._outgoing: list[bytes] = []
         self._watch_timer: asyncio.TimerHandle | None = None
         self._heard_at = self._turn_at = self._loop.time()
@@ -76,52 +116,74 @@ class Wire(asyncio.Protocol):
             self._watch_timer.cancel()
             self._watch_at(self._loop.time() + timeout_s)
 
-    def command(self, parts: tuple[Part, ...], decode: Decode[T]) -> asyncio.Future[T]:
+    def command(
+        self, parts: tuple[Part, ...], decode: Decode[T], *, slot: int = -1
+    ) -> asyncio.Future[T]:
         """Queue a command; its future gets `decode(reply)` or a GatewayError."""
-        return self._call(_pack(parts), decode, str(parts[0]), None, _NO_REQUEST)
+        return self._call(str(parts[0]), None, (0, _pack(parts)), decode, slot)
 
-    def run(self, script: Script, request: Request, decode: Decode[T]) -> asyncio.Future[T]:
+    def run(
+        self, script: Script, request: Request, decode: Decode[T], *, slot: int = -1
+    ) -> asyncio.Future[T]:
         """Queue a script by its digest; `request`: the number of keys, the keys, the arguments."""
-        packed = b"*%d\r\n%b%b" % (request[0] + 2, script.by_digest, request[1])
-        return self._call(packed, decode, script.name, script, request)
+        return self._call(script.name, script, request, decode, slot)
 
     def _call(
-        self,
-        packed: bytes,
-        decode: Decode[T],
-        name: str,
-        script: Script | None,
-        request: Request,
+        self, name: str, script: Script | None, request: Request, decode: Decode[T], slot: int
     ) -> asyncio.Future[T]:
         future: asyncio.Future[T] = self._loop.create_future()
-        if self._transport is None:
-            future.set_exception(unavailable("the connection is lost"))
-        elif self.stalled:
-            future.set_exception(unavailable("the store does not answer"))
-        elif len(self._pending) >= PENDING_MAX:
-            future.set_exception(unavailable("too many calls are waiting for the store"))
+        why = self._refusal()
+        if why:
+            future.set_exception(unavailable(why))
         else:
-            self._queue(packed)
-            self._pending.append(_Call(future, decode, name, script, request, self._turn_at))
+            self._queue(_by_digest(script, request))
+            at = self._turn_at
+            self._pending.append(Call(future, decode, name, script, request, at, at, slot))
         return future
+
+    def take(self, call: Call, *, asking: bool = False) -> bool:
+        """A call that another server refused unrun; False if it cannot be taken. `asking`: of a
+        slot that is on its way here."""
+        if self._refusal():
+            return False
+        if asking:
+            self._queue(_ASKING[1])
+            at = self._turn_at
+            self._pending.append(Call(_answered(), _ignored, "ASKING", None, _ASKING, at, at))
+        # The leave is for one command: a script is brought along, lest it be missing there.
+        self._queue(_whole(call) if asking else _by_digest(call.script, call.request))
+        call.sent_at = self._turn_at
+        self._pending.append(call)
+        return True
+
+    def _refusal(self) -> str:
+        """Why nothing can be sent now, if so."""
+        if self._transport is None:
+            return "the connection is lost"
+        if self.stalled:
+            return "the store does not answer"
+        if len(self._pending) >= PENDING_MAX:
+            return "too many calls are waiting for the store"
+        return ""
 
     def _queue(self, packed: bytes) -> None:
         if not self._outgoing:
             # One look at the clock for all calls that leave together.
             self._turn_at = self._loop.time()
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self.flush)
             if self._watch_timer is None:
                 self._watch_at(self._turn_at + self._timeout_s)
         self._outgoing.append(packed)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what is queued: at the end of the turn, or now."""
         if self._transport is not None and self._outgoing:
             self._transport.write(b"".join(self._outgoing))
         self._outgoing.clear()
 
     def close(self) -> None:
         """Send what is queued, then hang up; calls still waiting fail."""
-        self._flush()
+        self.flush()
         if self._transport is not None:
             self._transport.close()
 
@@ -158,14 +220,13 @@ class Wire(asyncio.Protocol):
                 call.future.set_exception(unavailable("the connection broke; outcome unknown"))
         self._lost()
 
-    def _answer(self, call: _Call, reply: object) -> None:
+    def _answer(self, call: Call, reply: object) -> None:
         future = call.future
         if isinstance(reply, ReplyError):
             if call.script is not None and script_missing(reply):
-                count, parts = call.request
-                self._queue(b"*%d\r\n%b%b" % (count + 2, call.script.whole, parts))
+                self._queue(_whole(call))
                 self._pending.append(call)
-            elif not future.done():
+            elif not self._elsewhere(call, str(reply)) and not future.done():
                 future.set_exception(failure(call.name, reply))
         elif not future.done():
             try:

@@ -56,7 +56,7 @@ def test_globs_without_a_price_are_noted(tmp_path):
 
     result = run(check_config, tmp_path / "gateway.yaml")
 
-    assert "'x-*' routes no model with a price: every call for it is refused" in result.stdout
+    assert "'x-*' routes no model with a price to 'a': no call goes there" in result.stdout
 
 
 CARD = """\

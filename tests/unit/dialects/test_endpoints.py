@@ -5,7 +5,7 @@ import pytest
 from support.endpoints_page import PAGE, endpoints_page
 
 from gateway.dialects import DIALECTS
-from gateway.dialects.endpoint import Endpoint, EndpointKind
+from gateway.dialects.endpoint import NOT_METERED, Endpoint, EndpointKind
 from gateway.dialects.endpoints import ENDPOINTS, TABLES, Match, match, spoken_api
 
 METERED_KINDS = {EndpointKind.METERED, EndpointKind.REPORTS, EndpointKind.REALTIME}
@@ -243,6 +243,10 @@ def test_every_refusal_says_why():
     ]
 
     assert [] == unexplained
+
+
+def test_no_row_is_refused_for_no_better_reason_than_that_nothing_meters_it():
+    assert NOT_METERED not in {row.reason for row in ENDPOINTS}
 
 
 def test_what_is_metered_says_by_which_format_and_nothing_else_does():

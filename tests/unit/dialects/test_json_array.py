@@ -116,7 +116,7 @@ def test_a_long_string_takes_no_longer_per_byte_than_a_short_one():
 
 
 def test_random_values_in_random_pieces():
-    dice = random.Random(11)  # noqa: S311 (reproducible, not secret)
+    dice = random.Random(11)
     letters = 'a"\\[]{},:\n é'
     for _ in range(200):
         values = [

@@ -20,7 +20,7 @@ def test_any_mixture_of_pieces_gives_the_same_bytes(line_end):
         b"\n", line_end
     )
     expected = stream.replace(USAGE.replace(b"\n", line_end), b"")
-    dice = random.Random(7)  # noqa: S311 (reproducible, not secret)
+    dice = random.Random(7)
     for _ in range(500):
         marks = sorted(dice.choices(range(len(stream) + 1), k=8))
         pieces = [stream[a:b] for a, b in zip([0, *marks], [*marks, len(stream)], strict=True)]

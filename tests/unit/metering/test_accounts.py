@@ -1,5 +1,7 @@
 """Keys: their form, their checksum, and the digest that is stored in their place."""
 
+import hmac
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,6 +65,11 @@ def test_what_is_no_key_is_not_looked_up(presented):
 def test_the_checksum_is_fixed_for_all_time():
     """Keys are in callers' hands: another checksum would refuse them all."""
     assert checksum(KEY_ID, SECRET) == "psYDKA"
+
+
+@pytest.mark.parametrize("pepper", [b"", b"pepper", b"p" * 64, b"p" * 65, bytes(range(256))])
+def test_the_digest_is_hmac_sha_256(pepper: bytes):
+    assert hmac.digest(pepper, KEY.encode(), "sha256").hex() == digest(pepper, KEY)
 
 
 def test_only_the_pepper_and_the_whole_key_give_the_digest():

@@ -12,6 +12,7 @@ from gateway.metering.limits import (
     Need,
     Scope,
     Unit,
+    Whose,
     Window,
     charges_for,
     effective_limits,
@@ -24,7 +25,7 @@ NOON = int(datetime(2026, 2, 14, 12, 34, 56, tzinfo=UTC).timestamp()) * 1000 + 7
 
 
 def charges(*limits, now_ms=NOON):
-    return charges_for(limits, NEED, account_id="a1", key_id="k1", now_ms=now_ms)
+    return charges_for(limits, NEED, whose=Whose("a1", "p1", "k1"), now_ms=now_ms)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,7 @@ def test_windows_are_those_of_the_utc_calendar(window, start, end):
 
 
 @given(
-    window=st.sampled_from([window for window in Window if window is not Window.NONE]),
+    window=st.sampled_from([each for each in Window if each not in (Window.NONE, Window.TOTAL)]),
     now_ms=st.integers(min_value=0, max_value=4_000_000_000_000),
 )
 def test_windows_meet_without_gap_or_overlap(window, now_ms):
@@ -101,7 +102,7 @@ def test_buckets_differ_by_owner_unit_window_and_time():
     ]
     at_noon = {charge.bucket for charge in charges(*limits)}
     next_month = {charge.bucket for charge in charges(*limits, now_ms=NOON + 31 * 86_400_000)}
-    timeless = {charge.bucket for charge in charges(*limits) if charge.limit.window is Window.NONE}
+    timeless = {charge.bucket for charge in charges(*limits) if not charge.resets_ms}
 
     assert len(at_noon) == len(limits)
     assert at_noon & next_month == timeless
@@ -122,8 +123,8 @@ def test_keys_of_one_account_share_its_bucket_and_keep_their_own():
         Limit(unit=Unit.REQUESTS, ceiling=9, window=Window.MINUTE),
         Limit(unit=Unit.REQUESTS, ceiling=3, window=Window.MINUTE, scope=Scope.KEY),
     )
-    first = charges_for(limits, NEED, account_id="a1", key_id="k1", now_ms=NOON)
-    second = charges_for(limits, NEED, account_id="a1", key_id="k2", now_ms=NOON)
+    first = charges_for(limits, NEED, whose=Whose("a1", key_id="k1"), now_ms=NOON)
+    second = charges_for(limits, NEED, whose=Whose("a1", key_id="k2"), now_ms=NOON)
 
     assert first[0].bucket == second[0].bucket
     assert first[1].bucket != second[1].bucket
@@ -152,3 +153,35 @@ def test_a_keys_own_limit_replaces_the_plans_of_the_same_kind():
 
     assert plan == effective_limits(plan, ())
     assert (plan[1], own) == effective_limits(plan, (own,))
+
+
+def test_a_call_of_no_project_or_key_is_held_to_none_of_their_limits():
+    limits = tuple(
+        Limit(unit=Unit.TOKENS, ceiling=9, window=Window.DAY, scope=scope) for scope in Scope
+    )
+
+    charges = charges_for(limits, NEED, whose=Whose("a1"), now_ms=NOON)
+
+    assert [Scope.ACCOUNT] == [charge.limit.scope for charge in charges]
+
+
+def test_projects_of_two_accounts_never_share_a_bucket():
+    limit = Limit(unit=Unit.TOKENS, ceiling=9, window=Window.DAY, scope=Scope.PROJECT)
+
+    buckets = {
+        charge.bucket
+        for whose in (Whose("a1", "p1"), Whose("a2", "p1"), Whose("a1", "p2"))
+        for charge in charges_for((limit,), NEED, whose=whose, now_ms=NOON)
+    }
+
+    assert 3 == len(buckets)
+
+
+def test_a_total_never_resets_and_is_never_forgotten():
+    limit = Limit(unit=Unit.MICROCREDITS, ceiling=9, window=Window.TOTAL, scope=Scope.KEY)
+
+    (now,), (later,) = charges(limit), charges(limit, now_ms=NOON + 400 * 86_400_000)
+
+    assert now == later
+    assert (0, 0) == (now.resets_ms, now.expires_ms)
+    assert "microcredits_in_total" == limit.name

@@ -5,8 +5,8 @@ import pytest
 from gateway.metering.routes import Route, find_route, is_exact
 
 ALIAS = Route(match="fast", provider="openai", upstream_model="gpt-4.1-mini")
-DATED = Route(match="gpt-4o-2024-*", provider="openai", price_as="gpt-4o")
-ALL = Route(match="gpt-*", provider="azure")
+DATED = Route(match="gpt-4o-2024-*", provider="openai", price_as="gpt-4o", entry=1)
+ALL = Route(match="gpt-*", provider="azure", entry=2)
 ROUTES = (ALIAS, DATED, ALL)
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from gateway.metering.call import Call
+from gateway.metering.call import ByPiece, Call, Terms
 from gateway.metering.pricing import ModelPrice, Rates, Tier
-from gateway.metering.sanity import plausible
+from gateway.metering.sanity import SHORTFALL_TOKENS, UNBOUNDED, ceiling, plausible
 from gateway.metering.usage import NOTHING, Usage
 
 PRICE = ModelPrice(
@@ -91,3 +91,34 @@ def test_pictures_are_believed_as_reported_but_not_as_none():
 
     assert believed(Usage(input_uncached=9, output_image=272), counted=seen)
     assert not believed(Usage(input_uncached=9), counted=seen)
+
+
+@pytest.mark.parametrize(
+    ("call", "tokens"),
+    [
+        (CHAT, 8_000),
+        (Call(model="m", max_output_tokens=20), 40),
+        (Call(model="m", max_output_tokens=20, choices=3), 120),
+        (Call(model="m", max_output_tokens=20, turns=2), 80),
+        (Call(model="m", max_output_tokens=1_000_000), 8_000),
+    ],
+)
+def test_an_answer_in_words_is_bounded_by_what_was_asked_for(call, tokens):
+    most = ceiling(call, PRICE)
+
+    assert tokens + SHORTFALL_TOKENS == most.tokens
+    assert not believed(text(most.tokens + 1), call=call)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        EMBEDDINGS,
+        Call(model="m", terms=Terms(media=True)),
+        Call(model="m", by_piece=ByPiece(most=(("image", 1),))),
+        Call(model="m", whole=True),
+        Call(model="m", deferred=True),
+    ],
+)
+def test_what_is_no_answer_in_words_is_bounded_by_its_own_kind(call):
+    assert UNBOUNDED == ceiling(call, PRICE)

@@ -1,8 +1,10 @@
 """One connection on a real socket, on both event loops: an answer, its body, its back-pressure."""
 
 import asyncio
+import gc
 import socket
-from contextlib import asynccontextmanager
+import weakref
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from support.loops import on_every_loop
@@ -430,3 +432,76 @@ async def test_a_finished_answer_keeps_no_connection_alive():
         await body_of(answer)
 
         assert answer._source is None
+
+
+@pytest.mark.parametrize("raw", [HELLO, HELLO[:-1]], ids=["complete", "broken off"])
+async def test_an_answer_that_is_over_lets_go_of_whoever_took_it(raw):
+    """It would be garbage only the collector finds, and the whole call with it."""
+
+    class Taker:
+        def take(self, data):
+            self.data = data
+
+    async def script(peer):
+        await peer.request()
+        await peer.send(raw)
+
+    async with connected(script) as (connection, _):
+        answer, taker = await ask(connection), Taker()
+        taker.answer = answer
+        answer.relay_to(taker.take)
+        await asyncio.wait((answer.ended,))
+        answer.ended.exception()
+
+        gone = weakref.ref(taker)
+        gc.disable()
+        try:
+            del answer, taker
+            await asyncio.sleep(0)
+            assert gone() is None
+        finally:
+            gc.enable()
+
+
+async def _resets(peer):
+    await peer.request()
+    peer.reset()
+
+
+ENDS = {
+    "closes": answering(OK + b"Connection: close\r\nContent-Length: 5\r\n\r\nhello"),
+    "is kept": answering(HELLO),
+    "breaks off": answering(CHUNKED + b"2\r\nhe\r\nzz"),
+    "resets": _resets,
+    "talks nonsense": answering(b"nonsense\r\n\r\n"),
+}
+
+
+@on_every_loop
+@pytest.mark.parametrize("script", ENDS.values(), ids=ENDS)
+async def test_a_connection_that_is_over_waits_for_no_collection(script):
+    async def one():
+        async with connected(script) as (connection, _):
+            with suppress(UpstreamFailed):
+                answer = await ask(connection)
+                answer.relay_to([].append)
+                # As the relay does: what was never raised knows nobody.
+                await asyncio.wait((answer.ended,))
+
+    await one()
+    # What there is already is not looked at, or each look would take seconds.
+    gc.freeze()
+    gc.disable()
+    try:
+        await one()
+        await asyncio.sleep(0)
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        found = {type(each) for each in gc.garbage}
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+        gc.unfreeze()
+
+    assert [] == [kind for kind in found if kind.__module__.startswith(("gateway", "httptools"))]

@@ -11,7 +11,8 @@ from botocore.credentials import Credentials
 
 from gateway.dialects.aws_signing import AwsIdentity
 from gateway.proxy import credentials
-from gateway.proxy.credentials import INLINE_BYTES_MAX, AwsSignature, FixedHeaders
+from gateway.proxy.aside import INLINE_BYTES_MAX
+from gateway.proxy.credentials import AwsSignature, FixedHeaders
 
 NOW_S = datetime(2026, 11, 24, 9, 30, 5, tzinfo=UTC).timestamp()
 HOST = "gateway.internal:8443"

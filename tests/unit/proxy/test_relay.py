@@ -9,6 +9,7 @@ import pytest
 from gateway.dialects import DIALECTS
 from gateway.metering.call import Call
 from gateway.metering.events import End
+from gateway.metering.pricing import ModelPrice, Rates, Tier
 from gateway.metering.usage import Usage
 from gateway.proxy.meter import Meter
 from gateway.proxy.relay import Relay
@@ -37,6 +38,9 @@ class Client:
 
     def flush(self):
         pass
+
+
+PRICE = ModelPrice(model="m", tiers=(Tier(0, Rates.of({})),))
 
 
 class Provider:
@@ -85,7 +89,7 @@ def event(words: int, *, finish_reason: str | None = None) -> bytes:
 async def relayed(pieces, *, tokens):
     """What the client got of these pieces on that much credit, how it ended, what is charged."""
     ticket = SimpleNamespace(
-        model="m", prompt=Usage(input_uncached=1), prompt_exact=True, call=CALL
+        model="m", prompt=Usage(input_uncached=1), prompt_exact=True, call=CALL, price=PRICE
     )
     reader = DIALECTS["openai_chat"].answer_reader(CALL, content_type="text/event-stream")
     meter = Meter(ticket, reader, counter=COUNTER, decode=None, disbelieved=lambda: None)

@@ -9,6 +9,7 @@ from support.settings_env import ENVIRON, TEAM_KEY
 from gateway.dialects.aws_signing import AwsIdentity
 from gateway.errors import ConfigError
 from gateway.metering.accounts import Account, digest
+from gateway.metering.alerts import Alert
 from gateway.metering.ledger import Grant, GrantKind
 from gateway.metering.limits import Limit, Scope, Unit, Window
 from gateway.metering.plans import Enforcement, OnDisconnect, Plan
@@ -61,12 +62,13 @@ def test_every_default_stands_in_the_sample_as_it_is():
     assert [] == [
         *_differences(GatewayFile, root, skip={"plans", "prices", "accounts", "models"}),
         *_differences(ProviderBlock, root.at("providers", "openai"), skip={"credential"}),
-        *_differences(RouteBlock, root.at("models", 0), skip={"upstream_model"}),
+        *_differences(RouteBlock, root.at("models", 0), skip=ONE_OR_SEVERAL),
         *_differences(PlanBlock, plans.at("plans", "starter"), skip=IN_OTHER_PLANS),
         *_differences(GrantBlock, root.at("accounts", 0, "grants", 0), skip=CHOSEN),
     ]
 
 
+ONE_OR_SEVERAL = {"provider", "upstream_model", "providers", "balance"}
 IN_OTHER_PLANS = {"limits", "overdraft_credits"}
 CHOSEN = {"kind", "expires", "note"}
 
@@ -90,7 +92,14 @@ def _same(default, written):
         return default == Decimal(str(written))
     if isinstance(default, tuple) and default and hasattr(default[0], "model_dump"):
         return [item.model_dump() for item in default] == list(written)
-    return default == written
+    return default == (tuple(written) if isinstance(default, tuple) else written)
+
+
+# What every plan tells, unless it says otherwise.
+TOLD = {
+    "alerts": (Alert("80%", left_percent=20), Alert("100%", left_percent=0)),
+    "expiry_notice_ms": 7 * 24 * 3600 * 1000,
+}
 
 
 def test_what_is_left_out_has_its_default(tmp_path):
@@ -104,7 +113,7 @@ def test_what_is_left_out_has_its_default(tmp_path):
     assert (None, None) == (settings.store.url, settings.store.pepper)
     assert None is settings.refusals.quota_status
     assert UnknownEndpoints.REFUSE is settings.unknown_endpoints
-    assert {"team": Plan(name="team")} == settings.plans
+    assert {"team": Plan(name="team", **TOLD)} == settings.plans
     assert EncodingRule(match="*", encoding="o200k_base") == settings.encodings[-1]
     assert 10_000_000 == settings.metering.usd_nanos_per_credit
 
@@ -121,7 +130,7 @@ def test_providers_and_routes_become_values(tmp_path):
     assert "https://api.openai.com" == settings.providers["openai"].base_url
     assert (
         Route(match="fast", provider="openai", upstream_model="gpt-4.1-mini"),
-        Route(match="*", provider="local"),
+        Route(match="*", provider="local", entry=1),
     ) == settings.routes
 
 
@@ -196,6 +205,7 @@ plans:
                 ),
                 Limit(unit=Unit.CALLS, ceiling=8),
             ),
+            **TOLD,
         )
         == plan
     )
@@ -294,3 +304,13 @@ def test_the_files_read_are_named(tmp_path):
 def test_a_missing_file_is_a_problem_like_any_other(tmp_path):
     with pytest.raises(ConfigError, match=r"cannot read .*nowhere\.yaml: No such file"):
         load(tmp_path / "nowhere.yaml", {})
+
+
+def test_a_history_in_a_database_is_named_by_reference(tmp_path):
+    url = "postgresql://tollkeeper:hunter2secret@db/usage"
+    path = write(tmp_path, "history: {url: env:HISTORY_URL}\n" + SMALL + "plans: {team: {}}\n")
+
+    settings = load(path, {**ENVIRON, "HISTORY_URL": url})
+
+    assert url == settings.history.url
+    assert "hunter2secret" not in repr(settings)

@@ -1,5 +1,6 @@
 """Prices as written become microcredits per million tokens, exactly or not at all."""
 
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +17,7 @@ from gateway.settings.problems import Problems
 from gateway.settings.rate_card import build_rate_card
 from gateway.settings.reading import Card
 from gateway.settings.schema_prices import CLASS_KEYS, PricesFile
+from gateway.stores.stored_price import price_of, price_text
 
 NODE = Node("prices.yaml", 1, "", None)
 
@@ -224,3 +226,25 @@ def test_the_shipped_cards_are_valid_together(family, tmp_path):
     )
 
     assert () == examine(tmp_path / "gateway.yaml", {}).problems
+
+
+def test_what_a_provider_bills_stands_with_the_line_that_is_sold_there() -> None:
+    sold = card({"m": {"input": 2, "output": 4}})
+    bills = card({"m": {"input": 1, "output": 3}, "not-sold": {"input": 1, "output": 3}}, "bills")
+    problems = Problems()
+    built = build_rate_card(
+        [sold],
+        {},
+        costs=[replace(bills, provider="p")],
+        credit_usd=Decimal("0.01"),
+        problems=problems,
+    )
+    used = Usage(input_uncached=1_000_000)
+    mine, others = built.price("m", provider="p"), built.price("m", provider="other")
+
+    assert charge_ucr(mine, used) == charge_ucr(others, used) == 200_000_000
+    assert 100_000_000 == charge_ucr(mine.purchase, used)
+    assert others.purchase is None
+    assert mine.rate_id != others.rate_id
+    assert built.price("not-sold", provider="p") is None
+    assert mine.purchase.tiers == price_of(price_text(mine)).purchase.tiers

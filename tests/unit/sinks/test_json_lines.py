@@ -70,6 +70,8 @@ async def test_a_line_that_a_crash_cut_short_is_removed(tmp_path: Path) -> None:
     await dead.deliver([shipment("r1", 1)])
     with dead._part.open("ab") as part:
         part.write(b'{"id": "r2", "da' + b"x" * 100_000)
+    # As the system does for a process that died.
+    os.close(dead._descriptor)
 
     heir = sink_in(tmp_path)
     await heir.open()
@@ -81,10 +83,26 @@ async def test_a_line_that_a_crash_cut_short_is_removed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"no line break"])
 async def test_a_file_without_a_whole_line_vanishes(tmp_path: Path, content: bytes) -> None:
     sink = sink_in(tmp_path)
-    sink._part.write_bytes(content)
+    (tmp_path / "lake-h-1-0.jsonl.part").write_bytes(content)
     await sink.open()
 
     assert [] == list(tmp_path.iterdir())
+
+
+async def test_a_process_that_is_being_replaced_and_its_successor_write_files_of_their_own(
+    tmp_path: Path,
+) -> None:
+    leaving, successor = sink_in(tmp_path), sink_in(tmp_path)
+    await leaving.open()
+    await leaving.deliver([shipment("r1", 1)])
+    await successor.open()
+    await successor.deliver([shipment("r2", 1)])
+    await leaving.deliver([shipment("r3", 1)])
+    await leaving.close()
+    await successor.close()
+
+    assert [] == list(tmp_path.glob("*.part"))
+    assert [["r1", "r3"], ["r2"]] == sorted(ids(tmp_path, path.name) for path in tmp_path.iterdir())
 
 
 async def test_a_disk_that_refuses_is_asked_again_and_keeps_whole_lines(

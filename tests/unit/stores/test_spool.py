@@ -14,6 +14,7 @@ from support.asks import settle
 
 from gateway.errors import ConfigError, StoreUnavailable
 from gateway.metering.events import End, UsageEvent
+from gateway.metering.hedging import CutOff
 from gateway.metering.ledger import Settle
 from gateway.metering.limits import Charge, Limit, Scope, Unit, Window
 from gateway.metering.usage import Provenance, TokenClass, Usage
@@ -63,6 +64,7 @@ EVENTS = st.builds(
     provenance=st.sampled_from(Provenance),
     end=st.sampled_from(End),
     http_status=st.integers(100, 599),
+    cut_off=st.none() | st.builds(CutOff, provider=NAMES, model=NAMES, rate_id=NAMES),
     unmapped=st.dictionaries(NAMES, AMOUNTS | st.floats(allow_nan=False, allow_infinity=False)),
 )
 SETTLES = st.builds(

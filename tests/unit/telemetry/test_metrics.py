@@ -9,12 +9,14 @@ from support.error_codes import error_codes
 
 from gateway.metering.events import End
 from gateway.metering.usage import Provenance, TokenClass, Usage
+from gateway.telemetry.closed_sets import OTHER, REFUSAL_REASONS, MetricLabels, UnknownHandling
 from gateway.telemetry.exposition import render
-from gateway.telemetry.families import FAMILIES, OTHER, REFUSAL_REASONS, UnknownHandling
-from gateway.telemetry.metrics import MetricLabels, Metrics
+from gateway.telemetry.families import FAMILIES
+from gateway.telemetry.metrics import Metrics
 
 # Of commands, of callers who are gone, of the Metering API: nobody's call is refused with these.
 NEVER_ANSWERED = {
+    "audit_too_long",
     "invalid_configuration",
     "conflict",
     "client_left",
@@ -33,6 +35,8 @@ NEVER_ANSWERED = {
     "reservation_ended",
     "signature_invalid",
     "payer_unknown",
+    "too_many_attempts",
+    "cross_site",
     "currency_unknown",
 }
 

@@ -61,11 +61,12 @@ class Outbox:
 
 
 class History:
-    history_id = "history"
-
     def __init__(self) -> None:
         self.batches: list[Sequence[Drained]] = []
         self.pruned: list[int] = []
+
+    async def history_id(self) -> str:
+        return "history"
 
     async def positions(self) -> Mapping[int, Position]:
         return dict.fromkeys(range(SHARDS), Position())

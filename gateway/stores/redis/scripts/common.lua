@@ -1,72 +1,130 @@
--- What every money script shares; the loader puts it in front of each, after `local AMPLE = …`.
--- KEYS  1 account  2 grant index  3 grants  4 outbox        ARGV  1 account id  2 operation id
--- NUMBERS, where a script has them, come as one argument: doubles, packed little-endian.
--- State is read into memory, decided on there, and written by commit(): nothing is written
--- before all checks have passed. Amounts are integers below 2^53; a number becomes text only
--- through int(), because `..` and tostring print 1e+14. The clock is the server's, nobody else's.
--- Reading and printing a number costs as much as a quarter of a command, growing a list more:
--- so tables are built whole, and sums nobody decides on are only added to (`counted`).
-local call, min, max, format = redis.call, math.min, math.max, string.format
-local ACCOUNT, INDEX, GRANTS, OUTBOX = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local ACCOUNT_ID, OPERATION = ARGV[1], ARGV[2]
-local NEVER = 999999999999999
-local clock = call('TIME')
-local NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
--- total and before: as decided and as read. grants: by id, those met so far. counted: increments.
-local total, before, grants, counted, journal = nil, nil, {}, {}, {}
+-- What every money script does; see state.lua.
+
+-- An operation begins: its keys come after the first `k`, its arguments after the first `a`.
+local function begin(k, a)
+  ACCOUNT, INDEX, GRANTS, OUTBOX = KEYS[k + 1], KEYS[k + 2], KEYS[k + 3], KEYS[k + 4]
+  ACCOUNT_ID, OPERATION = ARGV[a + 1], ARGV[a + 2]
+  grants, journal, knowns, blocks = {}, {}, {}, {}
+  total, front, in_books, came_in, used_up = nil, nil, nil, nil, nil
+end
 
 -- Exact below 2^53: '%d' prints a C long. ('%.0f' costs twice that, and knows a "-0".)
 local function int(number) return format('%d', number) end
 
--- One argument for all numbers of an operation: they arrive as numbers, parsed by nobody.
-local function unpacked(text)
-  local list = {struct.unpack('<' .. string.rep('d', #text / 8), text)}
-  list[#list] = nil -- the last one is where unpacking ended
-  return list
+-- cap: of what is left so much rolls over at its expiry, until rolls_ms; that is 0 once it did.
+-- The index member spells priority|expiry|class|effective|grant id in fixed widths.
+local GRANT = '<ddddddddddc0'
+
+local function grant_text(grant)
+  return struct.pack(GRANT, grant.left, grant.held, grant.consumed, grant.expired, grant.voided, grant.void,
+                     grant.expires_ms, grant.effective_ms, grant.cap, grant.rolls_ms, grant.member)
 end
 
-local function open_account()
-  local v = call('HMGET', ACCOUNT, 'available', 'held', 'live', 'debt', 'overdraft_held', 'turn_ms', 'st')
-  before = {available = tonumber(v[1] or 0), held = tonumber(v[2] or 0), live = tonumber(v[3] or 0),
-            debt = tonumber(v[4] or 0), overdraft_held = tonumber(v[5] or 0),
-            turn_ms = tonumber(v[6] or 0), status = v[7]}
-  total = {available = before.available, held = before.held, live = before.live, debt = before.debt,
-           overdraft_held = before.overdraft_held, turn_ms = before.turn_ms}
-end
-
-local function count(name, amount) counted[name] = (counted[name] or 0) + amount end
-
--- `left` and `held` as they stand; `consumed`, `expired` and `voided` are what this script adds.
--- `void`: nothing goes back to it.
-local function make_grant(id, member, left, held, void)
-  return {id = id, member = member, left = left, left_before = left, held = held, consumed = 0,
-          expired = 0, voided = 0, void = void, touched = false}
-end
-
-local function grant_of(id)
-  local grant = grants[id]
-  if not grant then
-    local v = call('HMGET', GRANTS, id .. ':m', id .. ':r', id .. ':h', id .. ':z')
-    grant = make_grant(id, v[1], tonumber(v[2] or 0), tonumber(v[3] or 0), v[4] and true)
-    grants[id] = grant
-  end
+-- As grant_text() wrote it, at this place of a text.
+local function stored_grant(text, from)
+  local left, held, consumed, expired, voided, void, expires_ms, effective_ms, cap, rolls_ms, at =
+    struct.unpack('<dddddddddd', text, from)
+  local member = text:sub(at)
+  local id = member:sub(39)
+  local grant = {id = id, member = member, expires_ms = expires_ms, effective_ms = effective_ms,
+                 left = left, left_before = left, held = held, consumed = consumed, expired = expired,
+                 voided = voided, void = void, cap = cap, rolls_ms = rolls_ms, touched = false}
+  grants[id] = grant
   return grant
 end
 
--- The index member spells priority|expiry|class|effective|grant id in fixed widths.
-local function expires(grant) return tonumber(grant.member:sub(5, 19)) end
-local function effective(grant) return tonumber(grant.member:sub(23, 37)) end
+local TOTALS, TOTALS_BYTES = '<dddddddddddd', 96
+local NO_BOOKS = struct.pack(TOTALS, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NOTHING, LARGEST)
+
+-- WHERE a call counts is packed by the caller, and kept in its hold: how many owners, one byte; each
+-- owner's field, after two bytes of its length; then three doubles for each charge: the bucket's id,
+-- when it may be forgotten (0: never), whose it is (the first owner is 1). Answers these numbers.
+local function open_account(where)
+  local fields, at = {'st', 'books'}, 2
+  for i = 3, 2 + (where and where:byte() or 0) do fields[i], at = struct.unpack('<Hc0', where, at) end
+  local v = call('HMGET', ACCOUNT, unpack(fields))
+  status, books = v[1], v[2] or NO_BOOKS
+  local available, held, live, debt, overdraft_held, turn_ms, charged, observed, granted, corrected,
+    warn, clear = struct.unpack(TOTALS, books)
+  total = {available = available, held = held, live = live, debt = debt,
+           overdraft_held = overdraft_held, turn_ms = turn_ms, charged = charged,
+           observed = observed, granted = granted, corrected = corrected, warn = warn, clear = clear}
+  left_before = available + held - debt
+  -- Behind the totals, in one field with them, stands the grant that pays at present: the first in
+  -- burn order that is in force and has credit left, if it is known. Elsewhere it stands no more.
+  if #books > TOTALS_BYTES then front = stored_grant(books, TOTALS_BYTES + 1) end
+  in_books = front
+  for i = 3, #fields do
+    blocks[i - 2] = {field = fields[i], cells = unpacked(v[i] or ''), next = 1, touched = false}
+  end
+  return where and unpacked(where, at) or {}
+end
+
+-- Where a bucket's cells begin; nil if it is not there. They are mostly asked for in their order.
+local function bucket_at(block, id)
+  local cells, at = block.cells, block.next
+  if cells[at] ~= id then
+    at = 1
+    while cells[at] and cells[at] ~= id do at = at + 4 end
+    if not cells[at] then return nil end
+  end
+  block.next = at + 4
+  return at
+end
+
+-- What is left below a ceiling, nothing at the least; and where the bucket's cells begin.
+local function room_in(block, id, ceiling)
+  local cells, at = block.cells, bucket_at(block, id)
+  local room = at and ceiling - cells[at + 2] - cells[at + 3] or ceiling
+  return room > 0 and room or 0, at
+end
+
+-- More units, or fewer. A new bucket takes the place of one whose window is over, or that is empty.
+local function add_units(block, id, expires_ms, held, used)
+  local cells, at = block.cells, bucket_at(block, id)
+  if not at then
+    at = 1
+    while cells[at] do
+      local over_ms = cells[at + 1]
+      if over_ms > 0 and over_ms <= NOW then break end
+      if over_ms == 0 and cells[at + 2] == 0 and cells[at + 3] == 0 then break end
+      at = at + 4
+    end
+    cells[at], cells[at + 1], cells[at + 2], cells[at + 3] = id, expires_ms, 0, 0
+  end
+  cells[at + 2], cells[at + 3] = max(0, cells[at + 2] + held), cells[at + 3] + used
+  block.touched = true
+end
+
+local function grant_of(id)
+  return grants[id] or stored_grant(call('HGET', GRANTS, id .. ':s'), 1)
+end
+
+-- Have all of these in memory, for one command (in parts, as in call_with).
+local function read_grants(ids)
+  local fields = {}
+  for _, id in ipairs(ids) do
+    if not grants[id] then fields[#fields + 1] = id .. ':s' end
+  end
+  for from = 1, #fields, 1000 do
+    local texts = call('HMGET', GRANTS, unpack(fields, from, min(from + 999, #fields)))
+    for _, text in ipairs(texts) do stored_grant(text, 1) end
+  end
+end
 
 -- visit(grant) in burn order until it answers true. One at first: one grant usually pays.
 local function walk(visit)
   local from, size = 0, 1
   while true do
-    local members = call('ZRANGE', INDEX, int(from), int(from + size - 1))
-    for _, member in ipairs(members) do
-      if visit(grant_of(member:sub(39))) then return end
+    -- Behind these in the index, with other scores, are those that are used up: see forget.lua.
+    local ids = call('ZRANGEBYSCORE', INDEX, '0', '0', 'LIMIT', int(from), int(size))
+    for i, member in ipairs(ids) do ids[i] = member:sub(39) end
+    read_grants(ids)
+    for _, id in ipairs(ids) do
+      if visit(grant_of(id)) then return end
     end
-    if #members < size then return end
-    from, size = from + size, 30
+    if #ids < size then return end
+    from, size = from + size, 500
   end
 end
 
@@ -77,30 +135,41 @@ local function slices_text(slices)
   return table.concat(words, ' ')
 end
 
+-- An entry of the outbox, written by commit(): its head, a line for each fact, the event (JSON), and
+-- known, the event of an expiry that charged a part of it before. Each field costs a tenth of the rest.
 local function record(kind, id, amount, debt, observed, slices, event, known)
-  journal[#journal + 1] = {kind, id, int(amount), int(debt), int(observed), slices_text(slices),
-                           event or '', known}
+  journal[#journal + 1] = kind .. '\n' .. ACCOUNT_ID .. '\n' .. id .. '\n' .. int(amount)
+    .. (debt == 0 and observed == 0 and '\n0\n0\n' or format('\n%d\n%d\n', debt, observed)) .. slices_text(slices)
+  journal[#journal + 1] = event or ''
+  if known then knowns[#journal] = known end
 end
 
 local function turn_at(ms)
   if ms < NEVER and (total.turn_ms == 0 or ms < total.turn_ms) then total.turn_ms = ms end
 end
 
+local function take_from(grant, amount, into, slices)
+  grant.left, grant[into], grant.touched = grant.left - amount, grant[into] + amount, true
+  slices[#slices + 1] = {id = grant.id, amount = amount}
+end
+
 -- Take `amount`, which must be available, in burn order; `into` is 'held', 'consumed' or 'voided'.
 local function take(amount, into)
   local slices, missing = {}, amount
   if amount == 0 then return slices end
-  walk(function(grant)
-    -- turn() ran: what becomes effective or lapses later does so at turn_ms or after.
-    if grant.left > 0 and (total.turn_ms == 0 or effective(grant) < total.turn_ms) then
-      local part = min(grant.left, missing)
-      grant.left, grant[into], missing = grant.left - part, grant[into] + part, missing - part
-      grant.touched = true
-      slices[#slices + 1] = {id = grant.id, amount = part}
-    end
-    return missing == 0
-  end)
-  assert(missing == 0, 'available credit is not in the grants')
+  if front and front.left >= amount then take_from(front, amount, into, slices)
+  else
+    walk(function(grant)
+      -- turn() ran: what becomes effective or lapses later does so at turn_ms or after.
+      if grant.left > 0 and (total.turn_ms == 0 or grant.effective_ms < total.turn_ms) then
+        local part = min(grant.left, missing)
+        take_from(grant, part, into, slices)
+        front, missing = grant, missing - part
+      end
+      return missing == 0
+    end)
+    assert(missing == 0, 'available credit is not in the grants')
+  end
   total.available = total.available - amount
   if into == 'held' then total.held = total.held + amount end
   return slices
@@ -116,6 +185,28 @@ local function void(grant, amount)
   record('voided', grant.id, amount, 0, 0, {{id = grant.id, amount = amount}})
 end
 
+-- Its time is over, but what rolls over of it stays, with what calls hold of it within the same
+-- bound. Answers whether it has another expiry now.
+local function roll_over(grant)
+  if grant.rolls_ms <= NOW then return false end
+  local stays = min(grant.left, max(0, grant.cap - grant.held))
+  if grant.left > stays then lapse(grant, grant.left - stays) end
+  if stays > 0 then record('rolled_over', grant.id, stays, 0, 0, {}) end
+  grant.was, grant.touched, grant.left = grant.was or grant.member, true, stays
+  grant.expires_ms, grant.rolls_ms = grant.rolls_ms, 0
+  grant.member = format('%s|%015d|%s', grant.member:sub(1, 3), grant.expires_ms, grant.member:sub(21))
+  return true
+end
+
+-- A period of an allowance has begun: the percentages of alerts are of what there is now.
+local function come_into_force(grant)
+  came_in = came_in or 'grant'
+  if grant.id:sub(1, 10) ~= 'allowance:' then return end
+  came_in = 'period'
+  record('allowance.reset', grant.id, 0, 0, 0, {}, '{"amount_ucr":' .. int(grant.left) .. ',"expires_ms":'
+         .. int(grant.expires_ms) .. '}')
+end
+
 -- Free credit pays debt before anything else may have it: never are both above zero.
 local function pay_debt()
   local part = min(total.debt, total.available)
@@ -125,21 +216,28 @@ local function pay_debt()
   return part
 end
 
--- Some grant's hour has come: book what lapsed, count what is available now.
+-- Some grant's hour has come: book what lapsed, count what is available now. Answers whether.
 local function turn()
-  if total.turn_ms == 0 or NOW < total.turn_ms then return end
-  total.turn_ms, total.available = 0, 0
+  local last, moved = total.turn_ms, false
+  if last == 0 or NOW < last then return false end
+  total.turn_ms, total.available, front = 0, 0, nil
   walk(function(grant)
-    if expires(grant) <= NOW then
+    if grant.expires_ms <= NOW then moved = roll_over(grant) or moved end
+    if grant.expires_ms <= NOW then
       lapse(grant, grant.left)
       grant.left = 0
     else
-      turn_at(expires(grant))
-      if effective(grant) <= NOW then total.available = total.available + grant.left
-      else turn_at(effective(grant)) end
+      turn_at(grant.expires_ms)
+      if grant.effective_ms > NOW then turn_at(grant.effective_ms)
+      else
+        total.available = total.available + grant.left
+        if grant.effective_ms >= last then come_into_force(grant) end
+      end
     end
   end)
+  if moved then commit() end -- they burn at another place now
   pay_debt()
+  return true
 end
 
 -- What a call could still get. `running`: overdraft serves it even when nothing is left.
@@ -151,40 +249,84 @@ local function spendable(overdraft, running)
   return free
 end
 
-local function commit_grant(grant)
-  call('HSET', GRANTS, grant.id .. ':r', int(grant.left), grant.id .. ':h', int(grant.held))
-  if grant.consumed > 0 then call('HINCRBY', GRANTS, grant.id .. ':c', int(grant.consumed)) end
-  if grant.expired > 0 then call('HINCRBY', GRANTS, grant.id .. ':x', int(grant.expired)) end
-  if grant.voided > 0 then call('HINCRBY', GRANTS, grant.id .. ':v', int(grant.voided)) end
-  if grant.left == 0 and grant.left_before > 0 then call('ZREM', INDEX, grant.member) end
-  if grant.left > 0 and grant.left_before == 0 then call('ZADD', INDEX, '0', grant.member) end
-  grant.left_before, grant.consumed, grant.expired, grant.voided = grant.left, 0, 0, 0
-  grant.touched = false
+-- A command for all of a list; in parts, as Lua passes 8000 arguments at most.
+local function call_with(command, key, list)
+  for from = 1, #list, 1000 do call(command, key, unpack(list, from, min(from + 999, #list))) end
+end
+
+-- All grants that were touched: their fields in one command, their places in the burn order in two.
+local function commit_grants()
+  if front and front == in_books and front.left > 0 and not next(grants, next(grants)) then
+    front.left_before, front.touched = front.left, false
+    return -- no other was met
+  end
+  local fields, gone, back, used = {}, {}, {}, {}
+  for _, grant in pairs(grants) do
+    if grant.touched then
+      if grant.was then
+        if grant.left_before > 0 then gone[#gone + 1] = grant.was end
+        grant.was, grant.left_before = nil, 0
+      end
+      if grant.left == 0 and grant.held == 0 then
+        used[#used + 1] = int(NOW)
+        used[#used + 1] = grant.member
+      elseif grant.left == 0 and grant.left_before > 0 then gone[#gone + 1] = grant.member end
+      if grant.left > 0 and grant.left_before == 0 then
+        back[#back + 1] = '0'
+        back[#back + 1] = grant.member
+      end
+      grant.left_before = grant.left
+    end
+  end
+  -- One that has credit again may burn before the one in front.
+  if front and (back[1] or front.left == 0) then front = nil end
+  if front ~= in_books then
+    if in_books then in_books.touched = true end
+    if front then call('HDEL', GRANTS, front.id .. ':s') end
+    in_books = front
+  end
+  for id, grant in pairs(grants) do
+    if grant.touched and grant ~= front then
+      fields[#fields + 1] = id .. ':s'
+      fields[#fields + 1] = grant_text(grant)
+    end
+    grant.touched = false
+  end
+  call_with('HSET', GRANTS, fields)
+  call_with('ZADD', INDEX, back)
+  call_with('ZADD', INDEX, used)
+  call_with('ZREM', INDEX, gone)
+end
+
+local function commit_account()
+  local t, fields = total, {}
+  local text = struct.pack('<ddddddddddddc0', t.available, t.held, t.live, t.debt, t.overdraft_held, t.turn_ms,
+                           t.charged, t.observed, t.granted, t.corrected, t.warn, t.clear,
+                           front and grant_text(front) or '')
+  if text ~= books then
+    fields[1], fields[2], books = 'books', text, text
+  end
+  for _, block in ipairs(blocks) do
+    if block.touched then
+      fields[#fields + 1] = block.field
+      fields[#fields + 1] = packed(block.cells)
+      block.touched = false
+    end
+  end
+  if fields[1] then call('HSET', ACCOUNT, unpack(fields)) end
 end
 
 -- May run more than once: it writes what changed since it last did.
-local function commit()
-  local t, b = total, before
-  if t.available ~= b.available or t.held ~= b.held or t.live ~= b.live then
-    call('HSET', ACCOUNT, 'available', int(t.available), 'held', int(t.held), 'live', int(t.live))
-    b.available, b.held, b.live = t.available, t.held, t.live
+commit = function()
+  local left = total.available + total.held - total.debt
+  if came_in or used_up or left <= total.warn or left > total.clear then watch(left) end
+  left_before = left
+  commit_grants()
+  commit_account()
+  for i = 1, #journal, 2 do
+    local head, event, known = journal[i], journal[i + 1], knowns[i + 1]
+    if known then call('XADD', OUTBOX, '*', 'head', head, 'event', event, 'known', known)
+    else call('XADD', OUTBOX, '*', 'head', head, 'event', event) end
   end
-  if t.debt ~= b.debt or t.overdraft_held ~= b.overdraft_held or t.turn_ms ~= b.turn_ms then
-    call('HSET', ACCOUNT, 'debt', int(t.debt), 'overdraft_held', int(t.overdraft_held),
-         'turn_ms', int(t.turn_ms))
-    b.debt, b.overdraft_held, b.turn_ms = t.debt, t.overdraft_held, t.turn_ms
-  end
-  for name, amount in pairs(counted) do
-    if amount > 0 then call('HINCRBY', ACCOUNT, name, int(amount)) end
-  end
-  for _, grant in pairs(grants) do
-    if grant.touched then commit_grant(grant) end
-  end
-  for _, entry in ipairs(journal) do
-    local fields = {'account', ACCOUNT_ID, 'kind', entry[1], 'id', entry[2], 'amount', entry[3],
-                    'debt', entry[4], 'observed', entry[5], 'slices', entry[6], 'event', entry[7]}
-    if entry[8] then fields[17], fields[18] = 'known', entry[8] end
-    call('XADD', OUTBOX, '*', unpack(fields))
-  end
-  counted, journal = {}, {}
+  if journal[1] then journal, knowns = {}, {} end
 end

@@ -6,7 +6,8 @@ import pytest
 from support.redis_server import Server
 
 from gateway.errors import GatewayError, StoreUnavailable
-from gateway.stores.redis.client import RedisClient, State
+from gateway.stores.redis.client import RedisClient
+from gateway.stores.redis.node import State
 from gateway.tasks import TaskSet
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.metering.accounts import Account, VirtualKey
-from gateway.stores.base import KeyRecord
+from gateway.stores.identifying import KeyRecord
 from gateway.stores.redis import key_cache
 from gateway.stores.redis.key_cache import UNWATCHED_S, WATCHED_S, KeyCache
 
@@ -122,3 +122,32 @@ def test_unknown_digests_drive_out_no_known_ones() -> None:
 
     assert record("d1") == cache.record("d1")
     assert cache.remembered("guess0") is None
+
+
+def test_what_was_last_known_of_a_key_is_as_old_as_the_last_word_of_changes(clock: Clock) -> None:
+    cache = filled("d1")
+    clock.now_s += 10
+    cache.complete_until(clock.now_s + UNWATCHED_S)
+    # The watch is lost.
+    cache.complete_until(0.0)
+    clock.now_s += 20
+
+    assert cache.record("d1") is None
+    assert (record("d1"), 20_000) == cache.last_known("d1")
+
+
+def test_a_record_that_no_longer_held_when_the_store_was_heard_is_not_known(clock: Clock) -> None:
+    cache = filled("d1", "d2")
+    clock.now_s += WATCHED_S + 1
+    cache.complete_until(clock.now_s + UNWATCHED_S)
+    cache.forget_key("d2")
+
+    assert cache.last_known("d1") is None
+    assert cache.last_known("d2") is None
+
+
+def test_who_led_nowhere_is_not_known_without_the_store(clock: Clock) -> None:
+    cache = KeyCache()
+    cache.remember("stranger", None, cache.begin())
+
+    assert cache.last_known("stranger") is None

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.errors import StoreUnavailable
 from gateway.metering.accounts import Account, VirtualKey
-from gateway.stores.base import KeyRecord
+from gateway.stores.identifying import KeyRecord
 from gateway.stores.redis.shared_reads import SharedReads
 
 RECORD = KeyRecord(

@@ -1,0 +1,183 @@
+"""GET /accuracy and GET /holds: whose count was charged, and what is set aside now."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated
+
+from pydantic import Field
+
+from gateway.access.services import ServiceScope
+from gateway.api.operation import Asked, Audience, Operation
+from gateway.api.resources import Resources
+from gateway.api.shapes import Amount, Moment, Query, Reply, amount, moment
+from gateway.errors import HistoryUnavailable
+from gateway.metering.accuracy import Counted, accuracy
+from gateway.metering.advances import ADVANCE
+from gateway.metering.history import HOUR_MS
+from gateway.stores.operating import OpenHold
+
+# Records looked at for one answer: some tenths of a second.
+NEWEST_MAX = 50_000
+
+
+class AccuracyQuery(Query):
+    hours: Annotated[int, Field(ge=1, le=24 * 400)] = 24
+    """How far back."""
+
+
+class CountedReply(Reply):
+    """A model at a provider. `reported`, `counted` and `held` add up to `calls`."""
+
+    provider: str
+    model: str
+    calls: int
+    reported: int
+    """Charged as the provider reported."""
+    counted: int
+    """Charged by the gateway's own count, since no report came."""
+    held: int
+    """Charged for what was held, since nothing could be counted: each is an incident."""
+    charged: Amount
+    unreported: Amount
+    """What of it was charged without a report."""
+    broken: int
+    """Did not end as they should, and were charged for what was served."""
+    late: int
+    """Settled after their hold had expired."""
+    expired: int
+    """Their process died; charged to the last checkpoint."""
+    beyond_holds: Amount
+    """Charged beyond what was held."""
+
+
+class AccuracyReply(Reply):
+    """Of all accounts. Where a provider reports, nothing is counted beside it: shares tell how much
+    rests on the gateway's own count."""
+
+    as_of: Moment
+    since: Moment
+    """Of all calls charged since then: as long ago as was asked for, or as the `newest` reach."""
+    newest: int
+    """So many calls are looked at, at most."""
+    data: Sequence[CountedReply]
+
+
+class HoldsQuery(Query):
+    limit: Annotated[int, Field(ge=1, le=500)] = 100
+    """Holds in the list."""
+
+
+class HoldReply(Reply):
+    """Credit that is set aside for a call."""
+
+    id: str
+    """Of the request, the job or the reservation it belongs to."""
+    account_id: str
+    held: Amount
+    booked: Amount | None
+    """What is charged if its process dies now; null before the first checkpoint."""
+    lease_ends_at: Moment
+    """Without a sign of life until then it is resolved."""
+    kind: str
+    """`call`, `job`, `reservation`, or `advance`: set aside so that calls are served while the
+    ledger does not answer."""
+
+
+class HoldsReply(Reply):
+    """Those whose lease ends first."""
+
+    as_of: Moment
+    open: int
+    overdue: int
+    """The lease has ended, and nobody resolved them yet."""
+    data: Sequence[HoldReply]
+
+
+def _kind(hold: OpenHold) -> str:
+    if hold.hold_id.startswith(ADVANCE):
+        return "advance"
+    return "job" if hold.job else "reservation" if hold.reservation else "call"
+
+
+async def since_ms(resources: Resources, *, hours: int) -> int:
+    """From when on all that was charged is told: not beyond the newest records."""
+    reached_ms = await resources.history.reached(newest=NEWEST_MAX)
+    return max(0, resources.ledger.now_ms() - hours * HOUR_MS, reached_ms)
+
+
+def admin_operations(resources: Resources) -> Sequence[Operation]:
+    async def get_accuracy(asked: Asked[Query]) -> AccuracyReply:
+        assert isinstance(asked.query, AccuracyQuery)
+        now_ms = resources.ledger.now_ms()
+        start_ms = await since_ms(resources, hours=asked.query.hours)
+        sums = await resources.history.counted(start_ms=start_ms, newest=NEWEST_MAX)
+        return AccuracyReply(
+            as_of=moment(now_ms),
+            since=moment(start_ms),
+            newest=NEWEST_MAX,
+            data=[_told(each) for each in accuracy(sums)],
+        )
+
+    async def get_holds(asked: Asked[Query]) -> HoldsReply:
+        assert isinstance(asked.query, HoldsQuery)
+        found = await resources.oversight.holds.look(limit=asked.query.limit)
+        return HoldsReply(
+            as_of=moment(resources.ledger.now_ms()),
+            open=found.open,
+            overdue=found.overdue,
+            data=[
+                HoldReply(
+                    id=each.hold_id,
+                    account_id=each.account_id,
+                    held=amount(each.held_ucr),
+                    booked=None if each.booked_ucr is None else amount(each.booked_ucr),
+                    lease_ends_at=moment(each.deadline_ms),
+                    kind=_kind(each),
+                )
+                for each in found.first
+            ],
+        )
+
+    operation = partial(
+        Operation,
+        method="GET",
+        tag="Operating",
+        audience=Audience.ADMIN,
+        scope=ServiceScope.ADMIN,
+    )
+    return (
+        operation(
+            path="/accuracy",
+            name="getAccuracy",
+            summary="Whose count was charged: the provider's, the gateway's, or what was held",
+            handler=get_accuracy,
+            query=AccuracyQuery,
+            answer=AccuracyReply,
+            errors=(HistoryUnavailable,),
+        ),
+        operation(
+            path="/holds",
+            name="listHolds",
+            summary="What is set aside for running calls, those whose lease ends first",
+            handler=get_holds,
+            query=HoldsQuery,
+            answer=HoldsReply,
+        ),
+    )
+
+
+def _told(each: Counted) -> CountedReply:
+    return CountedReply(
+        provider=each.provider,
+        model=each.model,
+        calls=each.calls,
+        reported=each.reported,
+        counted=each.counted,
+        held=each.held,
+        charged=amount(each.charge_ucr),
+        unreported=amount(each.unreported_ucr),
+        broken=each.broken,
+        late=each.late,
+        expired=each.expired,
+        beyond_holds=amount(each.over_ucr),
+    )

@@ -1,0 +1,88 @@
+// The frame around all views: signing in, who that is, the way around.
+
+import { session, signIn, signOut } from "./api.js";
+import { fill, h } from "./dom.js";
+import { field } from "./parts.js";
+import { BASE, Router } from "./router.js";
+
+/**
+ * Show these views to whoever is signed in, and the way in to everybody else. `lead`: with which
+ * key; `hint`: how it begins; `who(opened)`: how whoever is signed in is named.
+ */
+export async function start(views, { lead, hint, who }) {
+  let router = null;
+  const out = (text) => {
+    router?.stop();
+    router = null;
+    fill(document.body, entrance({ lead, hint }, (opened) => inside(opened), text));
+    document.querySelector("input")?.focus();
+  };
+  const inside = (opened) => {
+    router = frame(views, opened, who(opened), () => signOut().finally(() => out("You are signed out.")));
+  };
+  addEventListener("signedout", () => out("Your session is over: sign in again."));
+  try {
+    const opened = await session();
+    if (opened) inside(opened);
+    else out(null);
+  } catch (problem) {
+    out(problem.message);
+  }
+}
+
+function entrance({ lead, hint }, entered, text) {
+  document.title = "Sign in · Tollkeeper";
+  const said = h("p", { class: "problem", role: "alert" }, text);
+  const button = h("button", { type: "submit", class: "primary" }, "Sign in");
+  const form = h("form", { class: "card entrance" }, brand(),
+    h("h1", null, "Sign in"),
+    h("p", { class: "lead" }, lead),
+    field("key", "Key", { type: "password", required: true, placeholder: hint, spellcheck: "false", maxlength: "256" }),
+    said, button);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    button.disabled = true;
+    try {
+      entered(await signIn(new FormData(form).get("key").trim()));
+    } catch (problem) {
+      fill(said, problem.message);
+      button.disabled = false;
+    }
+  });
+  return h("main", { class: "outside" }, form);
+}
+
+const brand = () => h("span", { class: "brand" }, mark(), "Tollkeeper");
+
+const mark = () =>
+  h("svg", { class: "mark", viewBox: "0 0 32 32", "aria-hidden": "true" },
+    h("rect", { width: 32, height: 32, rx: 8 }),
+    h("path", { d: "M8 24V11" }), h("path", { d: "M8 13.5 25 9" }), h("path", { class: "faint", d: "M14.5 24a5 5 0 0 1 10 0" }));
+
+function frame(views, opened, who, leave) {
+  const mount = h("main", { id: "view", tabindex: "-1" });
+  const named = views.filter((view) => view.title);
+  const links = new Map(named.map((view) => [view, h("a", { href: BASE + (view.path === "/" ? "" : view.path) }, view.title)]));
+  fill(document.body,
+    h("a", { class: "skip", href: "#view" }, "To the content"),
+    h("header", { class: "top" }, brand(),
+      h("p", { class: "who" }, who),
+      h("button", { type: "button", class: "quiet", onclick: leave }, "Sign out")),
+    h("nav", { "aria-label": "Views" }, [...links.values()]),
+    mount,
+    h("footer", null, h("span", null, "All times are UTC."), h("a", { href: "/metering/v1/docs" }, "API")),
+    h("div", { id: "said", role: "status" }));
+  const router = new Router(views, {
+    mount,
+    context: { session: opened },
+    shown: (shown) => {
+      for (const [view, link] of links) {
+        if (view === shown || view === shown?.within) link.setAttribute("aria-current", "page");
+        else link.removeAttribute("aria-current");
+      }
+      document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+    },
+  });
+  router.show();
+  return router;
+}

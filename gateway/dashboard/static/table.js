@@ -1,0 +1,61 @@
+// Tables: figures to the right and aligned, a caption for those who hear them, each to be exported.
+
+import { h } from "./dom.js";
+import { DASH } from "./format.js";
+
+/**
+ * `columns`: {head, cell(row), value(row)?, num?, hide?}; `value` is what a file gets in place of
+ * the cell's text, and one without a cell stands in the file only. `name`: of the file. `empty`: what is said when there are no rows.
+ * `shown`: rows beyond so many stand in the file only.
+ */
+export function table({ columns: filed, rows, caption, name, empty = "Nothing yet.", exported = null, shown = Infinity }) {
+  if (!rows.length) return h("p", { class: "empty" }, empty);
+  const columns = filed.filter((column) => column.cell);
+  const classes = (column) => [column.num && "num", column.hide && "wide-only", column.wrap && "wrap"].filter(Boolean).join(" ") || null;
+  return h("div", { class: "table" },
+    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+      h("table", null,
+        h("caption", { class: "hidden" }, caption),
+        h("thead", null, h("tr", null, columns.map((column) => h("th", { scope: "col", class: classes(column) }, column.head)))),
+        h("tbody", null, rows.slice(0, shown).map((row) => h("tr", { class: row.class },
+          columns.map((column, index) => {
+            const content = column.cell(row) ?? DASH;
+            return h(index ? "td" : "th", { scope: index ? null : "row", class: classes(column) }, content);
+          })))))),
+    h("p", { class: "under" }, exported ?? exporting(name, filed, rows), rows.length > shown && h("span", null, `The first ${shown} of ${rows.length}; the file has all.`)));
+}
+
+function exporting(name, columns, rows) {
+  const save = () => download(`${name}.csv`, csv(columns.map((column) => column.head), rows.map((row) => columns.map((column) => plain(column, row)))));
+  return h("button", { class: "quiet", type: "button", onclick: save, "aria-label": `Export as CSV: ${name}` }, "Export CSV");
+}
+
+function plain(column, row) {
+  if (column.value) return column.value(row);
+  const content = column.cell(row);
+  return content instanceof Node ? content.textContent : content;
+}
+
+// A table as a file. What a spreadsheet would take for a formula is marked as the text it is.
+
+const FORMULA = /^[=+\-@\t\r]/;
+const NUMBER = /^-?[0-9]+(\.[0-9]+)?$/;
+
+export function cell(value) {
+  if (value === null || value === undefined) return "";
+  let text = String(value);
+  if (FORMULA.test(text) && !NUMBER.test(text)) text = `'${text}`;
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+export const csv = (heads, rows) => [heads, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
+
+/** Hand a file to whoever looks at the page. */
+export function download(name, text) {
+  const url = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+}

@@ -1,0 +1,130 @@
+"""What a batch of entries becomes, whatever database it goes into. Pure.
+
+Whoever writes asks `needs_of` a batch, looks that up in its tables, and writes what `written`
+answers: entries chained behind those before, records, sums, balances and where each shard stands.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gateway.errors import Conflict
+from gateway.metering.history import DAY_MS, HOUR_MS
+from gateway.metering.journal import Drained, Entry, Position, chained, slices_text
+from gateway.metering.pricing import ModelPrice
+from gateway.stores.history.rows import Charged, Recorded, Row, Sums, charged, counted, summed_over
+
+SPAN_MS = {"hours": HOUR_MS, "days": DAY_MS}
+
+Call = tuple[str, str]
+"""Account and request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What must be known before a batch can be written."""
+
+    shards: Sequence[int]
+    accounts: Sequence[str]
+    rate_ids: Sequence[str]
+    told_before: Sequence[Call]
+    """Calls that may have a record already."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Known:
+    """The answers. `last_id`: behind it the rows of entries and records are numbered."""
+
+    positions: Mapping[int, Position]
+    last_id: int
+    balances: dict[str, int]
+    prices: Mapping[str, ModelPrice]
+    recorded: dict[Call, list[Recorded]]
+
+
+@dataclass(slots=True)
+class Writing:
+    """Rows to insert, all or none of them. `entries` are in the order of `ENTRY_COLUMNS`."""
+
+    entries: list[Row] = field(default_factory=list)
+    charged: list[Charged] = field(default_factory=list)
+    balances: dict[str, int] = field(default_factory=dict)
+    positions: dict[int, Position] = field(default_factory=dict)
+
+    @property
+    def records(self) -> Sequence[Row]:
+        return [each.record for each in self.charged]
+
+    def position_rows(self) -> Sequence[Row]:
+        return [
+            (shard, position.entry_id, position.entries, position.hash)
+            for shard, position in self.positions.items()
+        ]
+
+    def sums(self) -> Mapping[str, Sequence[Row]]:
+        """By table, what to add to its rows."""
+        sums = Sums()
+        for each in self.charged:
+            sums.add(each)
+        usage = {f"usage_{span}": summed_over(ms, sums.usage) for span, ms in SPAN_MS.items()}
+        costs = {f"cost_{span}": summed_over(ms, sums.costs) for span, ms in SPAN_MS.items()}
+        return usage | costs
+
+
+def needs_of(batch: Sequence[Drained]) -> Needs:
+    entries = [entry for drained in batch for entry in drained.entries]
+    late = {(each.account_id, each.operation_id) for each in entries if each.kind == "late"}
+    return Needs(
+        shards=sorted({drained.shard for drained in batch}),
+        accounts=sorted({entry.account_id for entry in entries}),
+        rate_ids=sorted({rate_id for entry in entries if (rate_id := _rate_id(entry))}),
+        told_before=sorted(late),
+    )
+
+
+def written(batch: Sequence[Drained], known: Known, *, ids_by_shard: bool = False) -> Writing:
+    """Raises Conflict unless each part begins where its shard stands. `ids_by_shard`: rows are
+    numbered within their shard, where a table cannot tell a number of its own."""
+    writing = Writing()
+    last_id = known.last_id
+    for drained in batch:
+        position = writing.positions.get(drained.shard, known.positions[drained.shard])
+        if position.entry_id != drained.after:
+            raise Conflict("Another process drained this outbox meanwhile.")
+        for entry in drained.entries:
+            last_id += 1
+            position = Position(
+                entry_id=entry.entry_id,
+                entries=position.entries + 1,
+                hash=chained(position.hash, entry),
+            )
+            row_id = position.entries if ids_by_shard else last_id
+            _write(writing, known, entry, shard=drained.shard, at=position, row_id=row_id)
+        writing.positions[drained.shard] = position
+    return writing
+
+
+def _write(
+    writing: Writing, known: Known, entry: Entry, *, shard: int, at: Position, row_id: int
+) -> None:
+    account = entry.account_id
+    balance = known.balances.get(account, 0) + entry.effect_ucr
+    known.balances[account] = writing.balances[account] = balance
+    writing.entries.append(
+        (
+            *(row_id, shard, at.entries, entry.entry_id, entry.time_ms, entry.kind),
+            *(account, entry.operation_id, entry.amount_ucr, entry.debt_ucr),
+            *(entry.observed_ucr, slices_text(entry.slices), entry.event_text, balance, at.hash),
+        )
+    )
+    if entry.charges and entry.event:
+        told = known.recorded.setdefault((account, entry.operation_id), [])
+        before = counted(told) if entry.kind == "late" else None
+        price = known.prices.get(_rate_id(entry))
+        each = charged(row_id, at.entries, entry, price=price, before=before)
+        writing.charged.append(each)
+        told.append(each.told)
+
+
+def _rate_id(entry: Entry) -> str:
+    rate_id = entry.event.get("rate_id")
+    return rate_id if isinstance(rate_id, str) else ""
