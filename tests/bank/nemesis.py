@@ -186,7 +186,7 @@ async def _lose_primary(nemesis: Nemesis, _: int, draw: random.Random, lasts_s: 
         store.change_parts()
         for line in nemesis.world.store_lines:
             line.redirect(store.primary.socket_path)
-        nemesis.history.last.clear()
+        nemesis.history.last = {}
         store.replication.delay_s = usual_s
         # Whoever connects anew asks once more for what was confirmed.
         await asyncio.sleep(REMEMBERED_S)

@@ -132,21 +132,35 @@ async def _pass(seconds: float, history: History) -> None:
 
 async def _settled(world: World, members: Sequence[Member], history: History) -> None:
     """All is healed: wait until no hold is open and nothing waits on a disk."""
+    found: Sequence[str] = ()
     try:
         async with asyncio.timeout(SETTLED_S), aiohttp.ClientSession() as http:
-            while await _open_ends(world, members, http) and not history.violations:
+            while (found := await _open_ends(world, members, http)) and not history.violations:
                 await asyncio.sleep(0.1)
     except TimeoutError:
-        history.violations.append(f"something was still open {SETTLED_S} s after all was healed")
+        history.violations.append(f"open {SETTLED_S} s after all was healed: {found}")
 
 
-async def _open_ends(world: World, members: Sequence[Member], http: aiohttp.ClientSession) -> float:
-    try:
-        waiting = [await scraped(http, gateway.admin_port, OPEN) for gateway in world.gateways]
-        live = [(await world.stores.ledger.balance(m.account)).running_calls for m in members]
-    except (GatewayError, aiohttp.ClientError):
-        return 1
-    return sum(waiting) + sum(live)
+async def _open_ends(
+    world: World, members: Sequence[Member], http: aiohttp.ClientSession
+) -> Sequence[str]:
+    """What waits on a disk or is held, of whom."""
+    found = []
+    for number, gateway in enumerate(world.gateways):
+        try:
+            waiting = await scraped(http, gateway.admin_port, OPEN)
+        except aiohttp.ClientError as wrong:
+            waiting = repr(wrong)
+        if waiting:
+            found.append(f"gateway {number}: {waiting}")
+    for member in members:
+        try:
+            live = (await world.stores.ledger.balance(member.account)).running_calls
+        except GatewayError as wrong:
+            live = repr(wrong)
+        if live:
+            found.append(f"{member.account}: {live}")
+    return found
 
 
 async def _audited(ledger: RedisLedger, account: str) -> Balance:
