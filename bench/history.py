@@ -49,7 +49,7 @@ SELECT 1000000000000 + n,
        ELSE 'openai_chat' END,
   'fast', 'model-' || (s % 8), '2026@abcdef01', 'bench', t - 3000, 1, 'reported', 'completed',
   200, 1, given, 0, 0, 0, 0, 0, made, 0, 0, 0, '', '', 3 * (given / 4 + made), given / 4 + made,
-  0, 0, 400, 3000
+  0, 0, 400, 3000, 1, given / 5, given * 20000000 % 100000000
 FROM calls
 """
 _SUMS = ", ".join(f"sum({name})" for name in schema.SUMMED)
@@ -73,11 +73,21 @@ UNION ALL
 SELECT account, at_ms, key, model, dialect, 'tokens', 'output_text', output_text, output_text
 FROM usage_hours ORDER BY 1, 2, 3, 4, 5, 6, 7
 """
-PRICE = ModelPrice(
+END_HOURS = f"""
+INSERT INTO end_hours SELECT at_ms - at_ms % {HOUR_MS}, provider, model, provenance, ended, kind,
+       count(*), sum(requests), sum(charge), 0, sum(costed), sum(charge), sum(cost), sum(rest)
+FROM records GROUP BY 1, 2, 3, 4, 5, 6
+"""
+END_DAYS = f"""
+INSERT INTO end_days SELECT at_ms - at_ms % {DAY_MS}, provider, model, provenance, ended, kind,
+       {", ".join(f"sum({name})" for name in schema.END_SUMMED)}
+FROM end_hours GROUP BY 1, 2, 3, 4, 5, 6
+"""
+BOUGHT = ModelPrice(
     model="model-0",
-    tiers=(Tier(0, Rates.of({TokenClass.INPUT_UNCACHED: 250, TokenClass.OUTPUT_TEXT: 1000})),),
-    rate_id="bench",
+    tiers=(Tier(0, Rates.of({TokenClass.INPUT_UNCACHED: 200, TokenClass.OUTPUT_TEXT: 800})),),
 )
+PRICE = replace(BOUGHT, rate_id="bench", purchase=BOUGHT)
 EVENT_TEXT = (
     '{"event_id":"%s","account_id":"%s","key_id":"key-1","provider":"openai","dialect":'
     '"openai_chat","model_requested":"fast","model":"model-0","rate_version":"2026@abcdef01",'
@@ -129,9 +139,9 @@ def fill(path: Path, records: int, *, end_ms: int = END_MS) -> None:
         span = {"first": first, "last": last, "all": records}
         connection.execute(RECORDS, {**span, "start": end_ms - DAYS * DAY_MS})
         first = last
-    for table in ("usage_hours", "usage_days", "cost_hours", "cost_days"):
+    for table in schema.ADD_SUMS:
         connection.execute(f"DELETE FROM {table}")
-    for statement in (USAGE_HOURS, COST_HOURS, USAGE_DAYS, COST_DAYS):
+    for statement in (USAGE_HOURS, COST_HOURS, USAGE_DAYS, COST_DAYS, END_HOURS, END_DAYS):
         connection.execute(statement)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
@@ -155,10 +165,14 @@ def settled(account: str, number: int) -> Entry:
     text = EVENT_TEXT % (f"req_{number:024x}", account, END_MS)
     event = {
         "key_id": "key-1",
+        "provider": "openai",
         "model": "model-0",
         "dialect": "openai_chat",
         "rate_id": "bench",
         "usage": {"input_uncached": 900, "output_text": 250, "pieces": [], "service_tier": ""},
+        "provenance": "reported",
+        "end": "completed",
+        "held_ucr": 4000,
     }
     return Entry(
         entry_id=f"{END_MS + number}-0",
@@ -210,6 +224,9 @@ def questions(history: SqlHistory) -> dict[str, Ask]:
         found[f"{account}: 1000 records of half a year ago"] = partial(
             newest, end_ms=END_MS - 182 * DAY_MS, limit=1000
         )
+    for name, hours in (("24 hours", 24), ("30 days", 720), ("400 days", 9600)):
+        start_ms = END_MS - hours * HOUR_MS
+        found[f"margin and count accuracy, {name}"] = partial(history.ends, start_ms=start_ms)
     found["account-journal: newest 100 movements"] = lambda: history.movements(
         "account-journal", kinds=(), before=None, limit=100
     )

@@ -16,13 +16,10 @@ from gateway.metering.advances import ADVANCE
 from gateway.metering.history import HOUR_MS
 from gateway.stores.operating import OpenHold
 
-# Records looked at for one answer: some tenths of a second.
-NEWEST_MAX = 50_000
-
 
 class AccuracyQuery(Query):
     hours: Annotated[int, Field(ge=1, le=24 * 400)] = 24
-    """How far back."""
+    """How far back, to the beginning of an hour."""
 
 
 class CountedReply(Reply):
@@ -56,9 +53,7 @@ class AccuracyReply(Reply):
 
     as_of: Moment
     since: Moment
-    """Of all calls charged since then: as long ago as was asked for, or as the `newest` reach."""
-    newest: int
-    """So many calls are looked at, at most."""
+    """Of all calls charged since then, the beginning of an hour."""
     data: Sequence[CountedReply]
 
 
@@ -99,22 +94,20 @@ def _kind(hold: OpenHold) -> str:
     return "job" if hold.job else "reservation" if hold.reservation else "call"
 
 
-async def since_ms(resources: Resources, *, hours: int) -> int:
-    """From when on all that was charged is told: not beyond the newest records."""
-    reached_ms = await resources.history.reached(newest=NEWEST_MAX)
-    return max(0, resources.ledger.now_ms() - hours * HOUR_MS, reached_ms)
+def since_ms(now_ms: int, *, hours: int) -> int:
+    """The hour that was so many hours ago."""
+    return max(0, (now_ms // HOUR_MS - hours) * HOUR_MS)
 
 
 def admin_operations(resources: Resources) -> Sequence[Operation]:
     async def get_accuracy(asked: Asked[Query]) -> AccuracyReply:
         assert isinstance(asked.query, AccuracyQuery)
         now_ms = resources.ledger.now_ms()
-        start_ms = await since_ms(resources, hours=asked.query.hours)
-        sums = await resources.history.counted(start_ms=start_ms, newest=NEWEST_MAX)
+        start_ms = since_ms(now_ms, hours=asked.query.hours)
+        sums = await resources.history.ends(start_ms=start_ms)
         return AccuracyReply(
             as_of=moment(now_ms),
             since=moment(start_ms),
-            newest=NEWEST_MAX,
             data=[_told(each) for each in accuracy(sums)],
         )
 

@@ -6,20 +6,25 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from gateway.access.services import ServiceScope
-from gateway.api.accuracy import NEWEST_MAX
-from gateway.api.buckets import Names, split
-from gateway.api.margin import known, prices_of
+from gateway.api.accuracy import since_ms
+from gateway.api.buckets import Names, Seconds, split
+from gateway.api.margin import known
 from gateway.api.operation import Asked, Audience, Operation
 from gateway.api.resources import Resources
 from gateway.api.shapes import Amount, Moment, Page, Query, Reply, amount, moment
 from gateway.errors import HistoryUnavailable
-from gateway.metering.history import HOUR_MS, Record, Wanted
-from gateway.metering.margin import Margin, SoldSum, lengths, margins
+from gateway.metering.history import Record, Wanted
+from gateway.metering.margin import rounded_up
+
+# Records looked through for one page: some tenths of a second.
+LOOKED_AT = 50_000
 
 
 class CallsQuery(Query):
     hours: Annotated[int, Field(ge=1, le=24 * 400)] = 24
-    """How far back."""
+    """How far back, to the beginning of an hour."""
+    start_time: Seconds | None = None
+    """Unix seconds; in place of `hours`."""
     account_ids: Names = ()
     """Only these."""
     providers: Names = ()
@@ -64,34 +69,30 @@ class CallReply(Reply):
 
 
 class CallPage(Page[CallReply]):
-    """Newest first. With filters, the newest 50 000 behind the cursor are looked through."""
+    """Newest first. With filters, 50 000 are looked through for one page: it may have few rows, or
+    none, and be followed by another."""
 
 
 def admin_operations(resources: Resources) -> Sequence[Operation]:
-    above = lengths(resources.rate_card.lines)
-
     async def list_calls(asked: Asked[Query]) -> CallPage:
         query = asked.query
         assert isinstance(query, CallsQuery)
-        records = await resources.history.newest(
+        start_ms = since_ms(resources.ledger.now_ms(), hours=query.hours)
+        found = await resources.history.newest(
             Wanted(
-                start_ms=max(0, resources.ledger.now_ms() - query.hours * HOUR_MS),
+                start_ms=start_ms if query.start_time is None else query.start_time * 1000,
                 before=int(query.cursor) if query.cursor else None,
-                looked_at=NEWEST_MAX,
-                limit=query.limit + 1,
+                looked_at=LOOKED_AT,
+                limit=query.limit,
                 accounts=query.account_ids,
                 providers=query.providers,
                 models=query.models,
                 provenances=query.provenances,
             )
         )
-        page, more = records[: query.limit], len(records) > query.limit
-        sums = [_sold(each, above) for each in page]
-        prices = await prices_of(sums, resources.history)
-        costs = [margins([each], prices, above=above)[0] for each in sums]
         return CallPage(
-            data=[_told(*each) for each in zip(page, sums, costs, strict=True)],
-            next_cursor=str(page[-1].record_id) if more else None,
+            data=[_told(each) for each in found.records],
+            next_cursor=None if found.looked_to is None else str(found.looked_to),
         )
 
     return (
@@ -111,21 +112,9 @@ def admin_operations(resources: Resources) -> Sequence[Operation]:
     )
 
 
-def _sold(record: Record, above: Sequence[int]) -> SoldSum:
+def _told(record: Record) -> CallReply:
     usage = record.usage
-    return SoldSum(
-        provider=record.provider,
-        model=record.model,
-        rate_id=record.rate_id,
-        provenance=record.provenance,
-        level=sum(usage.input_tokens > length for length in above),
-        calls=record.requests,
-        charge_ucr=record.charge_ucr,
-        usage=usage,
-    )
-
-
-def _told(record: Record, sold: SoldSum, cost: Margin) -> CallReply:
+    cost_ucr = None if record.scaled_cost is None else rounded_up(record.scaled_cost)
     return CallReply(
         id=str(record.record_id),
         request_id=record.request_id,
@@ -135,12 +124,12 @@ def _told(record: Record, sold: SoldSum, cost: Margin) -> CallReply:
         api_key_id=record.key_id,
         provider=record.provider,
         model=record.model,
-        input_tokens=sold.usage.input_tokens,
-        output_tokens=sold.usage.output_tokens,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
         provenance=record.provenance,
         end=record.end,
         charged=amount(record.charge_ucr),
         held=amount(record.held_ucr),
-        cost=known(cost.cost_ucr),
-        margin=known(cost.margin_ucr),
+        cost=known(cost_ucr),
+        margin=known(None if cost_ucr is None else record.charge_ucr - cost_ucr),
     )

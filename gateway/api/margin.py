@@ -1,25 +1,22 @@
 """GET /margin: what was charged, what providers bill for it, and what is left, for operators."""
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
 
 from gateway.access.services import ServiceScope
-from gateway.api.accuracy import NEWEST_MAX, since_ms
+from gateway.api.accuracy import since_ms
 from gateway.api.operation import Asked, Audience, Operation
 from gateway.api.resources import Resources
 from gateway.api.shapes import Amount, Moment, Query, Reply, amount, moment
 from gateway.errors import HistoryUnavailable
-from gateway.metering.margin import Margin, SoldSum, lengths, margins
-from gateway.metering.pricing import ModelPrice
-from gateway.stores.base import History
+from gateway.metering.margin import Margin, margins
 
 
 class MarginQuery(Query):
     hours: Annotated[int, Field(ge=1, le=24 * 400)] = 24
-    """How far back."""
+    """How far back, to the beginning of an hour."""
 
 
 class MarginRow(Reply):
@@ -42,9 +39,7 @@ class MarginReply(Reply):
 
     as_of: Moment
     since: Moment
-    """Of all calls charged since then: as long ago as was asked for, or as the `newest` reach."""
-    newest: int
-    """So many calls are looked at, at most."""
+    """Of all calls charged since then, the beginning of an hour."""
     charged: Amount
     costed: Amount
     cost: Amount | None
@@ -53,20 +48,16 @@ class MarginReply(Reply):
 
 
 def admin_operations(resources: Resources) -> Sequence[Operation]:
-    above = lengths(resources.rate_card.lines)
-
     async def get_margin(asked: Asked[Query]) -> MarginReply:
         assert isinstance(asked.query, MarginQuery)
-        history, now_ms = resources.history, resources.ledger.now_ms()
-        start_ms = await since_ms(resources, hours=asked.query.hours)
-        sums = await history.sold(start_ms=start_ms, newest=NEWEST_MAX, above=above)
-        rows = margins(sums, await prices_of(sums, history), above=above)
+        now_ms = resources.ledger.now_ms()
+        start_ms = since_ms(now_ms, hours=asked.query.hours)
+        rows = margins(await resources.history.ends(start_ms=start_ms))
         costs = [each.cost_ucr for each in rows if each.cost_ucr is not None]
         margins_ucr = [each.margin_ucr for each in rows if each.margin_ucr is not None]
         return MarginReply(
             as_of=moment(now_ms),
             since=moment(start_ms),
-            newest=NEWEST_MAX,
             charged=amount(sum(each.charge_ucr for each in rows)),
             costed=amount(sum(each.costed_ucr for each in rows)),
             cost=known(sum(costs) if costs else None),
@@ -89,13 +80,6 @@ def admin_operations(resources: Resources) -> Sequence[Operation]:
             errors=(HistoryUnavailable,),
         ),
     )
-
-
-async def prices_of(sums: Sequence[SoldSum], history: History) -> Mapping[str, ModelPrice]:
-    """By rate id."""
-    rate_ids = sorted({each.rate_id for each in sums})
-    found = await asyncio.gather(*map(history.price, rate_ids))
-    return {price.rate_id: price for price in found if price is not None}
 
 
 def _row(each: Margin) -> MarginRow:

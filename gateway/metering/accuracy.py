@@ -9,23 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.metering.events import End
+from gateway.metering.history import EndSum
 from gateway.metering.usage import Provenance
 
 SETTLED, LATE, EXPIRED = "settled", "late", "expired"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CountSum:
-    """Entries that are alike in all of this. `over_ucr`: charged beyond what was held."""
-
-    provider: str
-    model: str
-    provenance: str
-    end: str
-    kind: str
-    entries: int
-    charge_ucr: int
-    over_ucr: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,17 +35,17 @@ class Counted:
     over_ucr: int
 
 
-def accuracy(sums: Sequence[CountSum]) -> Sequence[Counted]:
+def accuracy(sums: Sequence[EndSum]) -> Sequence[Counted]:
     """Each model by itself, the one with most unreported charges first. What was settled late adds
     to a call that is counted already."""
-    alike: dict[tuple[str, str], list[CountSum]] = {}
+    alike: dict[tuple[str, str], list[EndSum]] = {}
     for each in sums:
         alike.setdefault((each.provider, each.model), []).append(each)
     found = [_counted(name, some) for name, some in alike.items()]
     return sorted(found, key=lambda each: (-each.unreported_ucr, each.provider, each.model))
 
 
-def _counted(name: tuple[str, str], sums: Sequence[CountSum]) -> Counted:
+def _counted(name: tuple[str, str], sums: Sequence[EndSum]) -> Counted:
     calls = [each for each in sums if each.kind != LATE]
 
     def how_many(provenance: Provenance) -> int:
@@ -78,5 +65,5 @@ def _counted(name: tuple[str, str], sums: Sequence[CountSum]) -> Counted:
         broken=sum(each.entries for each in calls if each.end != End.COMPLETED),
         late=sum(each.entries for each in sums if each.kind == LATE),
         expired=sum(each.entries for each in sums if each.kind == EXPIRED),
-        over_ucr=sum(each.over_ucr for each in sums),
+        over_ucr=sum(each.beyond_ucr for each in sums),
     )

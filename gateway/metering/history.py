@@ -1,5 +1,6 @@
 """What can be asked of the history, and how it answers. Times are ms of the ledger's clock."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -64,6 +65,27 @@ class CostSum:
     amount_ucr: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndSum:
+    """Records of all accounts that are alike in whose model it was and how it ended. What they cost
+    is known of `costed` of them, which were charged `costed_ucr`."""
+
+    provider: str
+    model: str
+    provenance: str
+    end: str
+    kind: str
+    entries: int
+    requests: int
+    charge_ucr: int
+    beyond_ucr: int
+    """Charged beyond what was held."""
+    costed: int
+    costed_ucr: int
+    scaled_cost: int
+    """What providers bill, in 1/10⁸ µcr."""
+
+
 @call_value
 class Record:
     """One usage event as it was charged. Of a call whose hold expired before it was settled there
@@ -97,6 +119,8 @@ class Record:
     observed_ucr: int
     ttfb_ms: int
     duration_ms: int
+    scaled_cost: int | None
+    """What its provider bills, in 1/10⁸ µcr; None: not known."""
 
     @property
     def usage(self) -> Usage:
@@ -118,6 +142,15 @@ class Wanted:
     providers: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     provenances: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """What was found, newest first. `looked_to`: the record behind which to look further; None:
+    there are no more."""
+
+    records: Sequence[Record]
+    looked_to: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,29 +6,15 @@ What a call used is unknown where only its hold could be charged; there, and wit
 price, so is its cost, which is never taken for nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import mul
 
+from gateway.metering.history import EndSum
 from gateway.metering.pricing import PERCENT, TOKENS_PER_RATE, ModelPrice
 from gateway.metering.usage import Provenance, Usage
 
 SCALE = TOKENS_PER_RATE * PERCENT
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SoldSum:
-    """Calls that are alike in all that a price depends on. Tokens are those of all of them, pieces
-    those of each. `level`: beyond how many of the lengths asked for the input of each was."""
-
-    provider: str
-    model: str
-    rate_id: str
-    provenance: str
-    level: int
-    calls: int
-    charge_ucr: int
-    usage: Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,53 +34,38 @@ class Margin:
         return None if self.cost_ucr is None else self.costed_ucr - self.cost_ucr
 
 
-def lengths(prices: Sequence[ModelPrice]) -> Sequence[int]:
-    """Of input, beyond which a purchase price differs."""
-    bought = (price.purchase for price in prices if price.purchase is not None)
-    return sorted({tier.above_input_tokens for price in bought for tier in price.tiers[1:]})
+def scaled_cost(price: ModelPrice | None, usage: Usage, *, provenance: str) -> int | None:
+    """What a provider bills for one call, in 1/10⁸ µcr; None where it is not known."""
+    bought = None if price is None else price.purchase
+    if bought is None or provenance == Provenance.HELD or bought.unpriced(usage):
+        return None
+    rates = bought.rates_for(usage.input_tokens)
+    tokens: int = sum(map(mul, usage.in_order(), rates.in_order))
+    pieces = sum(count * (bought.piece_rate(name) or 0) for name, count in usage.pieces)
+    return tokens * bought.percent(usage.service_tier) + pieces * PERCENT + bought.fee_ucr * SCALE
 
 
-def margins(
-    sums: Sequence[SoldSum], prices: Mapping[str, ModelPrice], *, above: Sequence[int]
-) -> Sequence[Margin]:
-    """Each model by itself, the one with most charges first. `prices`: by rate id."""
-    alike: dict[tuple[str, str], list[SoldSum]] = {}
+def rounded_up(scaled: int) -> int:
+    """In µcr."""
+    return -(-scaled // SCALE)
+
+
+def margins(sums: Sequence[EndSum]) -> Sequence[Margin]:
+    """Each model by itself, the one with most charges first."""
+    alike: dict[tuple[str, str], list[EndSum]] = {}
     for each in sums:
         alike.setdefault((each.provider, each.model), []).append(each)
-    found = [_margin(name, some, prices, above) for name, some in alike.items()]
+    found = [_margin(name, some) for name, some in alike.items()]
     return sorted(found, key=lambda each: (-each.charge_ucr, each.provider, each.model))
 
 
-def _margin(
-    name: tuple[str, str],
-    sums: Sequence[SoldSum],
-    prices: Mapping[str, ModelPrice],
-    above: Sequence[int],
-) -> Margin:
-    costs = [(each, _scaled_cost(each, prices.get(each.rate_id), above)) for each in sums]
-    known = [(each, cost) for each, cost in costs if cost is not None]
+def _margin(name: tuple[str, str], sums: Sequence[EndSum]) -> Margin:
+    known = any(each.costed for each in sums)
     return Margin(
         provider=name[0],
         model=name[1],
-        calls=sum(each.calls for each in sums),
+        calls=sum(each.requests for each in sums),
         charge_ucr=sum(each.charge_ucr for each in sums),
-        costed_ucr=sum(each.charge_ucr for each, _ in known),
-        cost_ucr=-(-sum(cost for _, cost in known) // SCALE) if known else None,
+        costed_ucr=sum(each.costed_ucr for each in sums),
+        cost_ucr=rounded_up(sum(each.scaled_cost for each in sums)) if known else None,
     )
-
-
-def _scaled_cost(each: SoldSum, price: ModelPrice | None, above: Sequence[int]) -> int | None:
-    """In 1/10⁸ µcr; None where it is not known."""
-    bought = None if price is None else price.purchase
-    if bought is None or each.provenance == Provenance.HELD or bought.unpriced(each.usage):
-        return None
-    rates = bought.tiers[0].rates
-    for tier in bought.tiers[1:]:
-        if tier.above_input_tokens not in above:
-            return None
-        if above.index(tier.above_input_tokens) < each.level:
-            rates = tier.rates
-    tokens: int = sum(map(mul, each.usage.in_order(), rates.in_order))
-    pieces = sum(count * (bought.piece_rate(name) or 0) for name, count in each.usage.pieces)
-    once = pieces * PERCENT + bought.fee_ucr * SCALE
-    return tokens * bought.percent(each.usage.service_tier) + once * each.calls

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
-from gateway.metering.accuracy import CountSum
 from gateway.metering.balance import Balance, Look
 from gateway.metering.history import (
     CostSum,
+    EndSum,
     Movement,
+    Newest,
     Question,
     Record,
     UsageSum,
@@ -43,7 +44,6 @@ from gateway.metering.ledger import (
     Voided,
     VoidGrant,
 )
-from gateway.metering.margin import SoldSum
 from gateway.metering.pricing import ModelPrice
 from gateway.metering.usage import Pieces
 
@@ -285,20 +285,12 @@ class History(Protocol):
         """All that the journal knows."""
         ...
 
-    async def counted(self, *, start_ms: int, newest: int) -> Sequence[CountSum]:
-        """How calls of all accounts were counted: the `newest` records, from `start_ms` on."""
+    async def ends(self, *, start_ms: int) -> Sequence[EndSum]:
+        """How calls of all accounts ended and what they cost, from `start_ms` on, a whole hour."""
         ...
 
-    async def sold(self, *, start_ms: int, newest: int, above: Sequence[int]) -> Sequence[SoldSum]:
-        """What these records used, apart by all that its purchase price depends on."""
-        ...
-
-    async def reached(self, *, newest: int) -> int:
-        """From when on all records are among the `newest`, ms; 0: all there are."""
-        ...
-
-    async def newest(self, wanted: Wanted) -> Sequence[Record]:
-        """Records of all accounts, newest first."""
+    async def newest(self, wanted: Wanted) -> Newest:
+        """Records of all accounts."""
         ...
 
 

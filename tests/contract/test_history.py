@@ -10,7 +10,8 @@ from support.histories import PRICE, Observer, call, drain, fund, journal_of
 from gateway.errors import Conflict
 from gateway.metering.history import DAY_MS, HOUR_MS, MINUTE_MS, Dimension, Question, Wanted
 from gateway.metering.journal import NO_HASH, SHARDS, chained, shard_of
-from gateway.metering.usage import Usage
+from gateway.metering.pricing import Rates, Tier
+from gateway.metering.usage import TokenClass, Usage
 from gateway.stores.redis.ledger import RedisLedger
 from gateway.stores.redis.outbox import RedisOutbox
 
@@ -296,48 +297,74 @@ async def test_a_damaged_history_fails_the_drain_and_nothing_else(ledger, histor
     assert 0 == (await history.positions())[shard_of(asks.ACCOUNT)].entries
 
 
-async def test_how_the_newest_calls_of_all_accounts_were_counted(ledger, history):
-    await fund(ledger, 100_000)
-    charge = await call(ledger, "h1", Usage(input_uncached=10, output_text=5))
-    charge += await call(ledger, "h2", Usage(input_uncached=1))
+async def test_how_calls_of_all_accounts_ended_and_what_they_cost(ledger, history):
+    await fund(ledger, 10**6)
+    await fund(ledger, 10**6, "other")
+    bought = replace(PRICE, rate_id="", pieces={}, fee_ucr=1)
+    price = replace(PRICE, purchase=bought)
+    await RedisOutbox(ledger._client, ledger).publish_prices([price])
+    used = Usage(input_uncached=10, output_text=5)
+    charges = [await call(ledger, "h1", used, held_ucr=10**4)]
+    charges += [await call(ledger, "h2", Usage(input_uncached=1), "other")]
+    used = Usage(input_uncached=1, pieces=(("web_search", 2),))
+    charges += [await call(ledger, "h3", used, held_ucr=10**4)]
     await drain(ledger, history)
+    hour_ms = ledger.now_ms() // HOUR_MS * HOUR_MS
 
-    found = await history.counted(start_ms=0, newest=100)
-    newest = await history.counted(start_ms=0, newest=1)
-    later = await history.counted(start_ms=ledger.now_ms() + DAY_MS, newest=100)
+    [found] = await history.ends(start_ms=0)
+    assert [found] == [*await history.ends(start_ms=hour_ms - HOUR_MS)]
+    assert [] == [*await history.ends(start_ms=hour_ms + 2 * HOUR_MS)]
 
-    assert {"settled"} == {each.kind for each in found}
-    assert 0 == await history.reached(newest=2)
-    reached_ms = await history.reached(newest=1)
-    assert 0 < reached_ms <= ledger.now_ms() + 1
-    wanted = Wanted(start_ms=0, before=None, looked_at=100, limit=100)
-    calls = await history.newest(wanted)
-    assert ["h2", "h1"] == [each.request_id for each in calls]
-    assert [calls[1]] == [*await history.newest(replace(wanted, before=calls[0].record_id))]
-    assert [] == [*await history.newest(replace(wanted, provenances=("held",)))]
-    assert [calls[0]] == [*await history.newest(replace(wanted, accounts=(asks.ACCOUNT,), limit=1))]
-    assert (2, charge) == (
-        sum(each.entries for each in found),
-        sum(each.charge_ucr for each in found),
+    assert ("settled", 3, 3, sum(charges)) == (
+        *(found.kind, found.entries, found.requests, found.charge_ucr),
     )
-    assert 1 == sum(each.entries for each in newest)
-    assert [] == [*later]
+    assert sum(charges[1:]) - 10**4 == found.beyond_ucr
+    # Of pieces without a purchase price nothing is known.
+    assert (2, sum(charges[:2])) == (found.costed, found.costed_ucr)
+    assert 100 * (11 * 2_500_000 + 5 * 900) + 2 * 10**8 == found.scaled_cost
 
 
-async def test_what_was_sold_stands_apart_by_all_that_its_price_depends_on(ledger, history):
-    await fund(ledger, 1_000_000)
-    small = Usage(input_uncached=10, output_text=5)
-    for name in ("h1", "h2"):
-        await call(ledger, name, small)
-    await call(ledger, "h3", Usage(input_uncached=2_000, input_cache_read=1))
-    await call(ledger, "h4", Usage(input_uncached=1, pieces=(("web_search", 2),)))
+async def test_a_late_settlement_costs_what_is_left_of_the_whole_call(ledger, history):
+    """Pieces too, the fee once, and at the price of long calls if both together are one."""
+    await fund(ledger, 10**9)
+    tiers = (*PRICE.tiers, Tier(100, Rates.of({TokenClass.INPUT_UNCACHED: 7})))
+    bought = replace(PRICE, rate_id="", tiers=tiers, fee_ucr=3)
+    price = replace(PRICE, purchase=bought)
+    await RedisOutbox(ledger._client, ledger).publish_prices([price])
+    await ledger.reserve(asks.reserve(ledger, "h1", 100, lease_ms=0))
+    begun = replace(asks.usage_event("h1", 10), usage=Usage(input_uncached=90), rate_id="rate-1")
+    await ledger.extend(replace(asks.extend("h1", 1, 0, lease_ms=0), event=begun))
+    await asyncio.sleep(0.01)
+    assert 1 == await ledger.expire_holds()
+    whole = Usage(input_uncached=101, pieces=(("web_search", 1),))
+    settle = asks.settle("h1", 30)
+    event = replace(settle.event, usage=whole, rate_id="rate-1")
+    await ledger.settle(replace(settle, event=event))
     await drain(ledger, history)
 
-    found = await history.sold(start_ms=0, newest=100, above=(1_000, 2_000))
-    newest = await history.sold(start_ms=0, newest=1, above=())
+    found = await history.ends(start_ms=0)
 
-    assert {(2, 0, small + small), (1, 2, Usage(input_uncached=2_000, input_cache_read=1))} <= {
-        (each.calls, each.level, each.usage) for each in found
-    }
-    assert [(1, (("web_search", 2),))] == [(each.calls, each.usage.pieces) for each in newest]
-    assert 3 == len(found)
+    assert {"expired": 1, "late": 0} == {each.kind: each.requests for each in found}
+    assert 100 * 101 * 7 + 10**12 + 3 * 10**8 == sum(each.scaled_cost for each in found)
+    assert 30 == sum(each.costed_ucr for each in found)
+
+
+async def test_the_newest_records_of_all_accounts_page_by_page(ledger, history):
+    await fund(ledger, 10**6)
+    for name in ("h1", "h2", "h3"):
+        await call(ledger, name, Usage(input_uncached=1))
+    await drain(ledger, history)
+
+    wanted = Wanted(start_ms=0, before=None, looked_at=100, limit=2)
+    first = await history.newest(wanted)
+    rest = await history.newest(replace(wanted, before=first.looked_to))
+    short = await history.newest(replace(wanted, looked_at=2, provenances=("held",)))
+
+    assert ["h3", "h2"] == [each.request_id for each in first.records]
+    assert (["h1"], None) == ([each.request_id for each in rest.records], rest.looked_to)
+    # Nothing among those looked through; behind them there may be.
+    assert ([], first.looked_to) == ([*short.records], short.looked_to)
+    mine = await history.newest(replace(wanted, accounts=(asks.ACCOUNT,), limit=1))
+    assert [first.records[0]] == [*mine.records]
+    later = await history.newest(replace(wanted, start_ms=ledger.now_ms() + DAY_MS, looked_at=1))
+    assert ([], None) == ([*later.records], later.looked_to)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from struct import Struct
 from typing import Any
@@ -108,11 +109,18 @@ async def test_whose_count_was_charged(gateway) -> None:
     await _whole(gateway)
     await _whole(gateway, simulate="no_usage")
     charged = await caught_up(gateway)
-    [told] = (await ask(gateway, "/accuracy"))["data"]
+    sums = await ask(gateway, "/accuracy")
+    [told] = sums["data"]
+    since_s = int(datetime.fromisoformat(sums["since"]).timestamp())
+    behind = f"/calls?start_time={since_s}&provenances=counted"
 
     assert (2, 1, 1, 0) == (told["calls"], told["reported"], told["counted"], told["held"])
     assert charged == told["charged"]["microcredits"]
     assert 0 < told["unreported"]["microcredits"] < charged
+    assert sums["since"].endswith(":00:00.000Z")
+    [counted] = (await ask(gateway, behind))["data"]
+    assert told["unreported"] == counted["charged"]
+    assert [] == (await ask(gateway, f"/calls?start_time={since_s + 2 * 86_400}"))["data"]
 
 
 async def test_an_audit_agrees_and_is_noted(gateway) -> None:

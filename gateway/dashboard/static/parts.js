@@ -38,7 +38,7 @@ export function choice(router, name, label, options, chosen) {
         type: "button",
         id: `${name}-${value}`,
         "aria-pressed": String(value === chosen),
-        onclick: () => router.filter({ [name]: index ? value : null, cursor: null }),
+        onclick: () => router.filter({ [name]: index ? value : null, since: null, cursor: null }),
       }, text)));
 }
 

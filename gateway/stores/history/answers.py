@@ -7,12 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import orjson
 
-from gateway.metering.accuracy import CountSum
-from gateway.metering.history import CostSum, Movement, Question, Record, UsageSum
+from gateway.metering.history import CostSum, EndSum, Movement, Question, Record, UsageSum
 from gateway.metering.journal import SHARDS, Entry, Position, slices_of
-from gateway.metering.margin import SoldSum
+from gateway.metering.margin import SCALE
 from gateway.metering.pricing import ModelPrice
-from gateway.metering.usage import Usage
 from gateway.stores.history import schema
 from gateway.stores.history.rows import Recorded, Row, pieces_of
 from gateway.stores.stored_price import price_of
@@ -69,33 +67,22 @@ def costs(asked: Question, rows: Iterable[Row]) -> Sequence[CostSum]:
     ]
 
 
-def counted(row: Row) -> CountSum:
+def ended(row: Row) -> EndSum:
     provider, model, provenance, end, kind, *sums = row
-    entries, charge_ucr, over_ucr = map(int, sums)
-    return CountSum(
+    entries, requests, charge_ucr, beyond_ucr, costed, costed_ucr, cost_ucr, rest = map(int, sums)
+    return EndSum(
         provider=provider,
         model=model,
         provenance=provenance,
         end=end,
         kind=kind,
         entries=entries,
+        requests=requests,
         charge_ucr=charge_ucr,
-        over_ucr=over_ucr,
-    )
-
-
-def sold(row: Row) -> SoldSum:
-    provider, model, rate_id, provenance, tier, pieces, level, calls, charge_ucr, *tokens = row
-    named = dict(zip(schema.CLASSES, map(int, tokens), strict=True))
-    return SoldSum(
-        provider=provider,
-        model=model,
-        rate_id=rate_id,
-        provenance=provenance,
-        level=int(level),
-        calls=int(calls),
-        charge_ucr=int(charge_ucr),
-        usage=Usage(**named, pieces=pieces_of(pieces), service_tier=tier),
+        beyond_ucr=beyond_ucr,
+        costed=costed,
+        costed_ucr=costed_ucr,
+        scaled_cost=cost_ucr * SCALE + rest,
     )
 
 
@@ -129,6 +116,7 @@ def record(row: Row) -> Record:
         observed_ucr=named["observed"],
         ttfb_ms=named["ttfb_ms"],
         duration_ms=named["duration_ms"],
+        scaled_cost=named["cost"] * SCALE + named["rest"] if named["costed"] else None,
     )
 
 

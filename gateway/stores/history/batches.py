@@ -11,6 +11,7 @@ from gateway.errors import Conflict
 from gateway.metering.history import DAY_MS, HOUR_MS
 from gateway.metering.journal import Drained, Entry, Position, chained, slices_text
 from gateway.metering.pricing import ModelPrice
+from gateway.stores.history import schema
 from gateway.stores.history.rows import Charged, Recorded, Row, Sums, charged, counted, summed_over
 
 SPAN_MS = {"hours": HOUR_MS, "days": DAY_MS}
@@ -65,9 +66,16 @@ class Writing:
         sums = Sums()
         for each in self.charged:
             sums.add(each)
-        usage = {f"usage_{span}": summed_over(ms, sums.usage) for span, ms in SPAN_MS.items()}
-        costs = {f"cost_{span}": summed_over(ms, sums.costs) for span, ms in SPAN_MS.items()}
-        return usage | costs
+        kinds = (
+            ("usage", schema.USAGE_KEY, sums.usage),
+            ("cost", schema.COST_KEY, sums.costs),
+            ("end", schema.END_KEY, sums.ends),
+        )
+        return {
+            f"{kind}_{span}": summed_over(ms, hours, at=key.index("at_ms"))
+            for kind, key, hours in kinds
+            for span, ms in SPAN_MS.items()
+        }
 
 
 def needs_of(batch: Sequence[Drained]) -> Needs:

@@ -47,6 +47,7 @@ VERSION = f"tollkeeper history {schema.VERSION}"
 
 USAGE = (*schema.USAGE_KEY, "number", *schema.SUMMED)
 COSTS = (*schema.COST_KEY, "number", *schema.COST_SUMMED)
+ENDS = (*schema.END_KEY, "shard", "number", *schema.END_SUMMED)
 
 
 def _columns(names: Sequence[str], integers: frozenset[str]) -> str:
@@ -78,6 +79,11 @@ TABLES = (
         "cost_calls",
         _columns(COSTS, frozenset({"at_ms", "number", *schema.COST_SUMMED})),
         " ORDER BY (account, at_ms, number, kind, name)",
+    ),
+    _table(
+        "end_calls",
+        _columns(ENDS, frozenset({"at_ms", "shard", "number", *schema.END_SUMMED})),
+        f" ORDER BY ({', '.join(schema.END_KEY)}, shard, number)",
     ),
     _table("prices", "id String, line String", " ORDER BY id"),
     _table(
@@ -192,12 +198,17 @@ class ClickHouseEngine:
             for each in writing.charged
             for line in each.lines
         ]
+        ends = [
+            (*each.end, shard_of(each.hour[0]), each.number, *each.end_sums)
+            for each in writing.charged
+        ]
         lines = [(rate_id, price_text(price)) for rate_id, price in prices.items()]
         await asyncio.gather(
             self._insert("entries", schema.ENTRY_COLUMNS, writing.entries),
             self._insert("records", schema.RECORD_COLUMNS, writing.records),
             self._insert("usage_calls", USAGE, usage),
             self._insert("cost_calls", COSTS, costs),
+            self._insert("end_calls", ENDS, ends),
             self._insert("prices", ("id", "line"), lines),
         )
         await self._insert("positions", schema.POSITION_COLUMNS, writing.position_rows())

@@ -4,12 +4,20 @@ Which database, how it is reached and how a batch gets into it, its `Engine` kno
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
-from gateway.metering.accuracy import CountSum
-from gateway.metering.history import CostSum, Movement, Question, Record, UsageSum, Wanted
+from gateway.metering.history import (
+    CostSum,
+    EndSum,
+    Movement,
+    Newest,
+    Question,
+    Record,
+    UsageSum,
+    Wanted,
+)
 from gateway.metering.journal import Drained, Position
-from gateway.metering.margin import SoldSum
 from gateway.metering.pricing import ModelPrice
 from gateway.stores.history import answers, questions
 from gateway.stores.history.questions import Statement
@@ -143,17 +151,16 @@ class SqlHistory:
     async def account_ids(self) -> Sequence[str]:
         return [row[0] for row in await self._rows(questions.ACCOUNT_IDS)]
 
-    async def counted(self, *, start_ms: int, newest: int) -> Sequence[CountSum]:
-        rows = await self._rows(questions.counted(start_ms=start_ms, newest=newest))
-        return [answers.counted(row) for row in rows]
+    async def ends(self, *, start_ms: int) -> Sequence[EndSum]:
+        hours, days = (f"end_{self._engine.spans[span]}" for span in ("hours", "days"))
+        rows = await self._rows(questions.ends(hours, days, start_ms=start_ms))
+        return [answers.ended(row) for row in rows]
 
-    async def sold(self, *, start_ms: int, newest: int, above: Sequence[int]) -> Sequence[SoldSum]:
-        asked = questions.sold(start_ms=start_ms, newest=newest, above=above)
-        return [answers.sold(row) for row in await self._rows(asked)]
-
-    async def reached(self, *, newest: int) -> int:
-        rows = await self._rows(questions.reached(newest=newest))
-        return int(rows[0][0]) + 1 if rows else 0
-
-    async def newest(self, wanted: Wanted) -> Sequence[Record]:
-        return [answers.record(row) for row in await self._rows(questions.newest(wanted))]
+    async def newest(self, wanted: Wanted) -> Newest:
+        one_more = replace(wanted, limit=wanted.limit + 1)
+        found = [answers.record(row) for row in await self._rows(questions.newest(one_more))]
+        page = found[: wanted.limit]
+        if len(found) > len(page):
+            return Newest(page, page[-1].record_id)
+        last = [row[0] for row in await self._rows(questions.looked_to(wanted))]
+        return Newest(page, last[0] if last else None)

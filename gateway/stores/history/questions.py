@@ -17,7 +17,6 @@ COLUMN = {Dimension.MODEL: "model", Dimension.KEY: "key", Dimension.DIALECT: "di
 ID_MAX = 2**62
 _ENTRIES = "SELECT id, number, entry_id, kind, account, operation, amount, debt, observed, slices,"
 _ENTRIES += " event, balance, hash FROM entries"
-_INPUT = f"({' + '.join(name for name in schema.CLASSES if name.startswith('input'))})"
 _RECORDS = f"SELECT {', '.join(schema.RECORD_COLUMNS)} FROM records"
 
 
@@ -84,36 +83,19 @@ def _only(values: list[int | str], *, models: Sequence[str], keys: Sequence[str]
     return text
 
 
-def counted(*, start_ms: int, newest: int) -> Statement:
-    """Of the newest records only: all there are would be looked at for long."""
-    over = "CASE WHEN kind = 'settled' AND charge > held THEN charge - held ELSE 0 END"
-    columns = "provider, model, provenance, ended, kind"
-    looked_at = "kind, at_ms, provider, model, provenance, ended, charge, held"
+def ends(hours: str, days: str, *, start_ms: int) -> Statement:
+    """From the hour `start_ms` on: hours up to the next day, whole days from there."""
+    names = ", ".join(schema.END_KEY[1:])
+    columns = ", ".join((*schema.END_KEY[1:], *schema.END_SUMMED))
+    sums = ", ".join(f"sum({name})" for name in schema.END_SUMMED)
+    midnight_ms = -(-start_ms // DAY_MS) * DAY_MS
     text = (
-        f"SELECT {columns}, count(*), sum(charge), sum({over}) FROM"
-        f" (SELECT {looked_at} FROM records ORDER BY id DESC LIMIT ?) AS newest"
-        " WHERE at_ms >= ? GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5"
+        f"SELECT {names}, {sums} FROM"
+        f" (SELECT {columns} FROM {hours} WHERE at_ms >= ? AND at_ms < ?"
+        f" UNION ALL SELECT {columns} FROM {days} WHERE at_ms >= ?) AS spans"
+        f" GROUP BY {names} ORDER BY {names}"
     )
-    return text, (newest, start_ms)
-
-
-def sold(*, start_ms: int, newest: int, above: Sequence[int]) -> Statement:
-    """Of the newest records only. `above`: the lengths of input beyond which a price differs; each
-    group has been beyond so many of them."""
-    level = " + ".join(f"CASE WHEN {_INPUT} > {length:d} THEN 1 ELSE 0 END" for length in above)
-    columns = "provider, model, rate_id, provenance, service_tier, pieces"
-    tokens = ", ".join(f"sum({name})" for name in schema.CLASSES)
-    looked_at = f"at_ms, {columns}, requests, charge, {', '.join(schema.CLASSES)}"
-    text = (
-        f"SELECT {columns}, {level or '0'}, sum(requests), sum(charge), {tokens} FROM"
-        f" (SELECT {looked_at} FROM records ORDER BY id DESC LIMIT ?) AS newest"
-        " WHERE at_ms >= ? GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 1, 2, 3, 4, 5, 6, 7"
-    )
-    return text, (newest, start_ms)
-
-
-def reached(*, newest: int) -> Statement:
-    return "SELECT at_ms FROM records ORDER BY id DESC LIMIT 1 OFFSET ?", (newest,)
+    return text, (start_ms, midnight_ms, midnight_ms)
 
 
 def newest(wanted: Wanted) -> Statement:
@@ -135,6 +117,16 @@ def newest(wanted: Wanted) -> Statement:
         f" ORDER BY id DESC LIMIT ?) AS newest WHERE at_ms >= ?{where} ORDER BY id DESC LIMIT ?"
     )
     return text, [*values, wanted.limit]
+
+
+def looked_to(wanted: Wanted) -> Statement:
+    """The last that was looked through, if any of the time asked for can stand behind it."""
+    before = ID_MAX if wanted.before is None else wanted.before
+    text = (
+        "SELECT id FROM (SELECT id, at_ms FROM records WHERE id < ? ORDER BY id DESC"
+        " LIMIT 1 OFFSET ?) AS newest WHERE at_ms >= ?"
+    )
+    return text, (before, wanted.looked_at - 1, wanted.start_ms)
 
 
 def record_time(account_id: str, record_id: int) -> Statement:

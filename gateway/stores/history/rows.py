@@ -9,6 +9,7 @@ import orjson
 from gateway.metering.events import integer_in, text_in, usage_in
 from gateway.metering.history import HOUR_MS
 from gateway.metering.journal import Entry
+from gateway.metering.margin import SCALE, scaled_cost
 from gateway.metering.pricing import ModelPrice
 from gateway.metering.receipt import Line, receipt_lines
 from gateway.metering.usage import Pieces, TokenClass, Usage, added
@@ -54,7 +55,8 @@ def counted(told: Sequence[Recorded]) -> Counted | None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charged:
     """What the end of one call adds: a record, and its share of the hour's sums. `record` is in
-    the order of `RECORD_COLUMNS`, `hour` a key of sums, `sums` in the order of `SUMMED`."""
+    the order of `RECORD_COLUMNS`, `hour` and `end` are keys of sums, `sums` in the order of
+    `SUMMED` and `end_sums` in that of `END_SUMMED`."""
 
     number: int
     """Within its shard."""
@@ -62,6 +64,8 @@ class Charged:
     hour: Row
     sums: tuple[int, ...]
     lines: Sequence[Line]
+    end: Row
+    end_sums: tuple[int, ...]
     told: Recorded
 
 
@@ -75,6 +79,8 @@ def charged(
 ) -> Charged:
     """`before`: what to count no second time."""
     usage, charge_ucr = usage_in(entry.event), entry.amount_ucr
+    provenance = text_in(entry.event, "provenance")
+    cost = scaled_cost(price, usage, provenance=provenance)
     tokens, pieces = usage.in_order(), usage.pieces
     lines = list(receipt_lines(price, usage, charge_ucr=charge_ucr))
     if before is not None:
@@ -82,14 +88,29 @@ def charged(
         pieces = less(pieces, before.pieces)
         charge_ucr -= before.lost_ucr
         lines = _added_lines(tokens, pieces, charge_ucr)
+        then = _usage(before.tokens, before.pieces, usage.service_tier)
+        cost = _less(cost, scaled_cost(price, then, provenance=provenance))
     told = Recorded(kind=entry.kind, tokens=tokens, pieces=pieces, charge_ucr=charge_ucr)
     requests = int(before is None)
+    costed = (0, 0, 0) if cost is None else (1, *divmod(cost, SCALE))
+    held_ucr = integer_in(entry.event, "held_ucr")
+    beyond_ucr = max(0, charge_ucr - held_ucr) if entry.kind == "settled" else 0
+    record = _record(row_id, entry, told, requests=requests, tier=usage.service_tier)
+    hour = _hour(entry)
     return Charged(
         number=number,
-        record=_record(row_id, entry, told, requests=requests, tier=usage.service_tier),
-        hour=_hour(entry),
+        record=(*record, *costed),
+        hour=hour,
         sums=(requests, *tokens, charge_ucr),
         lines=lines,
+        end=(
+            *(hour[1], text_in(entry.event, "provider"), text_in(entry.event, "model")),
+            *(provenance, text_in(entry.event, "end"), entry.kind),
+        ),
+        end_sums=(
+            *(1, requests, charge_ucr, beyond_ucr),
+            *(costed[0], costed[0] * charge_ucr, *costed[1:]),
+        ),
         told=told,
     )
 
@@ -112,6 +133,10 @@ def _record(row_id: int, entry: Entry, told: Recorded, *, requests: int, tier: s
     )
 
 
+def _less(now: int | None, then: int | None) -> int | None:
+    return None if now is None or then is None else now - then
+
+
 def less(pieces: Pieces, before: Pieces) -> Pieces:
     counts = dict(pieces)
     for name, count in before:
@@ -132,9 +157,12 @@ def _hour(entry: Entry) -> Row:
 def _added_lines(tokens: tuple[int, ...], pieces: Pieces, charge_ucr: int) -> list[Line]:
     """Of a late settlement: quantities as they are, the amount in one line, for it is what two
     roundings left over."""
+    return list(receipt_lines(None, _usage(tokens, pieces, ""), charge_ucr=charge_ucr))
+
+
+def _usage(tokens: tuple[int, ...], pieces: Pieces, tier: str) -> Usage:
     named = dict(zip(map(str, TokenClass), tokens, strict=True))
-    usage = Usage(**named, pieces=pieces, service_tier="")
-    return list(receipt_lines(None, usage, charge_ucr=charge_ucr))
+    return Usage(**named, pieces=pieces, service_tier=tier)
 
 
 @dataclass(slots=True)
@@ -143,20 +171,23 @@ class Sums:
 
     usage: dict[Row, list[int]] = field(default_factory=dict)
     costs: dict[Row, list[int]] = field(default_factory=dict)
+    ends: dict[Row, list[int]] = field(default_factory=dict)
 
     def add(self, each: Charged) -> None:
         _add(self.usage, each.hour, each.sums)
+        _add(self.ends, each.end, each.end_sums)
         for line in each.lines:
             key = (*each.hour, line.kind.value, line.name)
             _add(self.costs, key, (line.quantity, line.amount_ucr))
 
 
-def summed_over(length_ms: int, hours: Mapping[Row, Sequence[int]]) -> Sequence[Row]:
-    """Rows to add: those of the hours, put together in spans of that length, whole hours. In one
-    order, whoever writes: two that change the same rows wait for each other, and not for ever."""
+def summed_over(length_ms: int, hours: Mapping[Row, Sequence[int]], *, at: int) -> Sequence[Row]:
+    """Rows to add: those of the hours, put together in spans of that length, whole hours; `at`:
+    where in a key its hour stands. In one order, whoever writes: two that change the same rows
+    wait for each other, and not for ever."""
     found: dict[Row, list[int]] = {}
-    for (account, at_ms, *rest), values in hours.items():
-        _add(found, (account, at_ms - at_ms % length_ms, *rest), values)
+    for key, values in hours.items():
+        _add(found, (*key[:at], key[at] - key[at] % length_ms, *key[at + 1 :]), values)
     return [(*key, *found[key]) for key in sorted(found)]
 
 

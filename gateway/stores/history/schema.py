@@ -6,12 +6,14 @@
 | `records` | a usage event each, in columns; `id` is its entry's | `history.keep_days` |
 | `usage_hours`, `usage_days` | requests, tokens, charges by account, key, model, … | for ever |
 | `cost_hours`, `cost_days` | the same charges by the lines of their receipts | for ever |
+| `end_hours`, `end_days` | of all accounts: charges and their costs by how calls ended | for ever |
 | `prices` | the lines of rate cards that priced anything, by their digest | for ever |
 | `balances` | what each account is worth after its last entry | |
 | `positions` | how far each shard's outbox was drained, and the last hash of its chain | |
 | `about` | the history's own id, and the version of these tables | |
 
-Times are ms of the ledger's clock, amounts µcr.
+Times are ms of the ledger's clock, amounts µcr. What a provider bills is a whole number of µcr in
+`cost` and the rest in `rest`, in 1/10⁸ µcr: so sums are exact, and fit. It is known of `costed`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -19,7 +21,7 @@ from dataclasses import dataclass
 
 from gateway.metering.usage import TokenClass
 
-VERSION = 2
+VERSION = 3
 
 SPANS = ("hours", "days")
 SUMS_OF_SPANS: Mapping[str, str] = {span: span for span in SPANS}
@@ -32,6 +34,7 @@ RECORD_COLUMNS = (
     *("provenance", "ended", "http_status", "requests"),
     *CLASSES,
     *("pieces", "service_tier", "held", "charge", "debt", "observed", "ttfb_ms", "duration_ms"),
+    *("costed", "cost", "rest"),
 )
 ENTRY_COLUMNS = (
     *("id", "shard", "number", "entry_id", "at_ms", "kind", "account", "operation"),
@@ -43,7 +46,7 @@ SUMMED = ("requests", *CLASSES, "charge")
 
 RECORD_INTEGERS = frozenset(
     {*SUMMED, "id", "at_ms", "started_ms", "stream", "http_status", "held", "debt", "observed"}
-    | {"ttfb_ms", "duration_ms"}
+    | {"ttfb_ms", "duration_ms", "costed", "cost", "rest"}
 )
 ENTRY_INTEGERS = frozenset(
     {"id", "shard", "number", "at_ms", "amount", "debt", "observed", "balance"}
@@ -53,6 +56,11 @@ POSITION_INTEGERS = frozenset({"shard", "entries"})
 USAGE_KEY = ("account", "at_ms", "key", "model", "dialect")
 COST_KEY = (*USAGE_KEY, "kind", "name")
 COST_SUMMED = ("quantity", "amount")
+END_KEY = ("at_ms", "provider", "model", "provenance", "ended", "kind")
+END_SUMMED = (
+    *("entries", "requests", "charge", "beyond"),
+    *("costed", "costed_charge", "cost", "rest"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +108,7 @@ def tables(words: Words) -> Sequence[str]:
         "CREATE INDEX records_by_account ON records (account, at_ms, id)",
         *(sums(f"usage_{span}", USAGE_KEY, SUMMED) for span in SPANS),
         *(sums(f"cost_{span}", COST_KEY, COST_SUMMED) for span in SPANS),
+        *(sums(f"end_{span}", END_KEY, END_SUMMED) for span in SPANS),
         f"CREATE TABLE prices (id {text} PRIMARY KEY, line {text} NOT NULL){keyed}",
         f"CREATE TABLE balances (account {text} PRIMARY KEY, balance {integer} NOT NULL){keyed}",
     )
@@ -134,5 +143,6 @@ def _add(table: str, key: tuple[str, ...], summed: tuple[str, ...]) -> str:
 ADD_SUMS = {
     **{f"usage_{span}": _add(f"usage_{span}", USAGE_KEY, SUMMED) for span in SPANS},
     **{f"cost_{span}": _add(f"cost_{span}", COST_KEY, COST_SUMMED) for span in SPANS},
+    **{f"end_{span}": _add(f"end_{span}", END_KEY, END_SUMMED) for span in SPANS},
 }
 """By table."""

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from gateway.metering.accuracy import CountSum, accuracy
+from gateway.metering.accuracy import accuracy
+from gateway.metering.history import EndSum
 
 
-def summed(**fields: Any) -> CountSum:
+def summed(**fields: Any) -> EndSum:
     plain = {
         "provider": "openai",
         "model": "gpt",
@@ -14,9 +15,13 @@ def summed(**fields: Any) -> CountSum:
         "kind": "settled",
         "entries": 1,
         "charge_ucr": 10,
-        "over_ucr": 0,
+        "beyond_ucr": 0,
+        "requests": 1,
+        "costed": 0,
+        "costed_ucr": 0,
+        "scaled_cost": 0,
     }
-    return CountSum(**plain | fields)
+    return EndSum(**plain | fields)
 
 
 def test_each_call_is_counted_by_one_of_the_three() -> None:
@@ -24,7 +29,7 @@ def test_each_call_is_counted_by_one_of_the_three() -> None:
         [
             summed(entries=5, charge_ucr=50),
             summed(provenance="counted", end="client_left", entries=2, charge_ucr=7),
-            summed(provenance="held", end="upstream_failed", charge_ucr=3, over_ucr=1),
+            summed(provenance="held", end="upstream_failed", charge_ucr=3, beyond_ucr=1),
         ]
     )
 

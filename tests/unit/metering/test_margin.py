@@ -1,8 +1,10 @@
 """What is earned: exact where a purchase price is known; elsewhere unknown, and never nothing."""
 
 from dataclasses import replace
+from typing import Any
 
-from gateway.metering.margin import SoldSum, lengths, margins
+from gateway.metering.history import EndSum
+from gateway.metering.margin import SCALE, margins, scaled_cost
 from gateway.metering.pricing import ModelPrice, Rates, Tier
 from gateway.metering.usage import Provenance, TokenClass, Usage
 
@@ -19,59 +21,71 @@ BOUGHT = ModelPrice(
     fee_ucr=3,
 )
 SOLD = replace(BOUGHT, rate_id="r", purchase=BOUGHT)
-PRICES = {"r": SOLD}
-CALLS = SoldSum(
-    provider="p",
-    model="m",
-    rate_id="r",
-    provenance=Provenance.REPORTED,
-    level=0,
-    calls=2,
-    charge_ucr=5_000,
-    usage=Usage(input_uncached=100, output_text=10),
-)
+USED = Usage(input_uncached=100, output_text=10)
 
 
-def cost(*sums: SoldSum) -> int | None:
-    [found] = margins(sums, PRICES, above=lengths([SOLD]))
-    return found.cost_ucr
+def cost(usage: Usage) -> int | None:
+    return scaled_cost(SOLD, usage, provenance=Provenance.REPORTED)
 
 
-def test_tokens_of_all_calls_and_fees_of_each_are_added_up() -> None:
-    assert 100 * 2 + 10 * 8 + 2 * 3 == cost(CALLS)
+def summed(**fields: Any) -> EndSum:
+    plain = {
+        "provider": "p",
+        "model": "m",
+        "provenance": "reported",
+        "end": "completed",
+        "kind": "settled",
+        "entries": 2,
+        "requests": 2,
+        "charge_ucr": 5_000,
+        "beyond_ucr": 0,
+        "costed": 2,
+        "costed_ucr": 5_000,
+        "scaled_cost": 0,
+    }
+    return EndSum(**plain | fields)
+
+
+def test_a_call_costs_its_tokens_and_a_fee() -> None:
+    assert SCALE * (100 * 2 + 10 * 8 + 3) == cost(USED)
 
 
 def test_long_calls_are_bought_at_the_price_of_long_calls() -> None:
-    assert [1_000] == lengths([SOLD, replace(SOLD, purchase=None)])
-    assert 100 * 4 + 10 * 16 + 2 * 3 == cost(replace(CALLS, level=1))
+    assert SCALE * (1_001 * 4 + 3) == cost(Usage(input_uncached=1_001))
 
 
-def test_pieces_are_those_of_each_call_and_a_tier_changes_tokens_only() -> None:
-    used = replace(CALLS.usage, pieces=(("web_search", 3),), service_tier="batch")
+def test_a_tier_changes_the_price_of_tokens_only() -> None:
+    used = replace(USED, pieces=(("web_search", 3),), service_tier="batch")
 
-    assert (100 * 2 + 10 * 8) // 2 + 2 * (3 * 10_000 + 3) == cost(replace(CALLS, usage=used))
-
-
-def test_a_cost_is_rounded_up_once_over_all_calls_of_a_model() -> None:
-    price = replace(BOUGHT, tiers=(Tier(0, rates(100_000, 0)),), fee_ucr=0)
-    small = replace(CALLS, usage=Usage(input_uncached=6))
-    [found] = margins([small] * 3, {"r": replace(SOLD, purchase=price)}, above=())
-
-    assert 2 == found.cost_ucr
+    assert SCALE * ((100 * 2 + 10 * 8) // 2 + 3 * 10_000 + 3) == cost(used)
 
 
 def test_what_is_not_known_is_no_cost_of_nothing() -> None:
-    """Without a purchase price, without a count, with a piece or a length that has no price."""
-    unsold = replace(CALLS, rate_id="gone")
-    held = replace(CALLS, provenance=Provenance.HELD)
-    unpriced = replace(CALLS, usage=replace(CALLS.usage, pieces=(("image", 1),)))
-    for each in (unsold, held, unpriced):
-        assert cost(each) is None
-        [both] = margins([CALLS, each], PRICES, above=lengths([SOLD]))
-        assert (4, 10_000, 5_000, cost(CALLS)) == (
-            both.calls,
-            both.charge_ucr,
-            both.costed_ucr,
-            both.cost_ucr,
-        )
-    assert margins([CALLS], PRICES, above=())[0].cost_ucr is None
+    """Without a line, a purchase price, a count, or with a piece that has no price."""
+    assert scaled_cost(None, USED, provenance=Provenance.REPORTED) is None
+    assert scaled_cost(BOUGHT, USED, provenance=Provenance.REPORTED) is None
+    assert scaled_cost(SOLD, USED, provenance=Provenance.HELD) is None
+    assert cost(replace(USED, pieces=(("image", 1),))) is None
+
+
+def test_a_cost_is_rounded_up_once_over_all_calls_of_a_model() -> None:
+    [found] = margins([summed(scaled_cost=SCALE // 2 + 1, kind=kind) for kind in ("a", "b", "c")])
+
+    assert (6, 2, 15_000 - 2) == (found.calls, found.cost_ucr, found.margin_ucr)
+
+
+def test_costs_are_of_those_calls_whose_cost_is_known() -> None:
+    unknown = summed(provenance="held", costed=0, costed_ucr=0)
+    [found] = margins([summed(scaled_cost=7 * SCALE), unknown])
+    [nothing] = margins([unknown])
+
+    assert (4, 10_000, 5_000, 7) == (
+        *(found.calls, found.charge_ucr, found.costed_ucr, found.cost_ucr),
+    )
+    assert (None, None) == (nothing.cost_ucr, nothing.margin_ucr)
+
+
+def test_the_model_with_most_charges_comes_first() -> None:
+    found = margins([summed(model="a"), summed(model="b", charge_ucr=5_001)])
+
+    assert ["b", "a"] == [each.model for each in found]

@@ -18,7 +18,7 @@ async function show({ query, router, signal }) {
   const all = (of) => found.data.reduce((sum, row) => sum + of(row), 0);
   const calls = all((row) => row.calls);
   const charged = all((row) => ucr(row.charged));
-  const link = (text, more) => h("a", { href: callsOf({ hours, ...more }) }, text);
+  const link = (text, more) => h("a", { href: callsOf({ hours, since: found.since, ...more }) }, text);
   const rows = (name, of, counted, hide = false) => ({ head: name, num: true, hide, cell: (row) => link(whole(of(row)), { provider: row.provider, model: row.model, counted }), value: of });
   return [
     head("Count accuracy", { lead: "Where a provider reports, its figure is charged and nothing is counted beside it. What came without a report, the gateway counted itself.", tools: choice(router, "hours", "Period", PERIODS, hours) }),
@@ -42,7 +42,7 @@ async function show({ query, router, signal }) {
         amountColumn("Charged", (row) => row.charged, { hide: true }),
         amountColumn("Unreported", (row) => row.unreported),
       ] }),
-      h("p", { class: "note" }, `Of all calls since ${moment(found.since)} UTC; it looks at the newest ${whole(found.newest)} at most. `, asOf(found.as_of))),
+      h("p", { class: "note" }, `Of all calls since ${moment(found.since)} UTC. `, asOf(found.as_of))),
   ];
 }
 

@@ -2,7 +2,7 @@
 
 import { get } from "../api.js";
 import { h } from "../dom.js";
-import { DASH, whole } from "../format.js";
+import { DASH, moment, whole } from "../format.js";
 import { asOf, choice, head, selection, when } from "../parts.js";
 import { counted, end } from "../requests.js";
 import { to } from "../router.js";
@@ -15,19 +15,20 @@ const PERIODS = [["24", "24 hours"], ["168", "7 days"], ["720", "30 days"]];
 const COUNTED = [["", "All"], ["reported", "Provider"], ["counted", "Gateway"], ["held", "Hold"], ["counted,held", "Not the provider"]];
 const FILTERS = ["provider", "model", "counted", "account"];
 
-/** The calls that a sum is made of. */
+/** The calls that a sum is made of; `since`: from when on, where that is not so many hours ago. */
 export const callsOf = (found) => to("/calls", found);
 
 async function show({ query, router, signal }) {
   const hours = query.get("hours") ?? "24";
   const asked = Object.fromEntries(FILTERS.map((name) => [name, query.get(name) ?? ""]));
   const cursor = query.get("cursor") ?? "";
+  const since = query.get("since");
   const [page, sums] = await Promise.all([
-    get("/calls", { hours, cursor, providers: asked.provider, models: asked.model, provenances: asked.counted, account_ids: asked.account }, { signal }),
+    get("/calls", { hours, start_time: since ? Math.floor(Date.parse(since) / 1000) : "", cursor, providers: asked.provider, models: asked.model, provenances: asked.counted, account_ids: asked.account }, { signal }),
     get("/accuracy", { hours: 720 }, { signal }),
   ]);
   const known = (name) => [["", "All"], ...[...new Set([asked[name], ...sums.data.map((row) => row[name])])].filter(Boolean).sort().map((value) => [value, value])];
-  const kept = { hours: query.get("hours"), ...asked };
+  const kept = { hours: query.get("hours"), since, ...asked };
   return [
     head("Calls", {
       lead: "What was charged, of all accounts. Each leads to its receipt.",
@@ -39,7 +40,7 @@ async function show({ query, router, signal }) {
       ],
     }),
     h("section", { class: "card" },
-      table({ name: "calls", caption: "Charged calls of all accounts, newest first", rows: page.data, empty: "No call was charged like that.", columns: [
+      table({ name: "calls", caption: "Charged calls of all accounts, newest first", rows: page.data, empty: page.next_cursor ? "None among the newest that were looked through." : "No call was charged like that.", columns: [
         { head: "Time, UTC", cell: (row) => h("a", { href: to(`/accounts/${encodeURIComponent(row.account_id)}/requests/${encodeURIComponent(row.request_id)}`) }, when(row.time)), value: (row) => row.time },
         { head: "Account", hide: true, cell: (row) => accountLink(row.account_id), value: (row) => row.account_id },
         { head: "Model", wrap: true, cell: (row) => [row.model || DASH, h("small", { class: "block" }, row.provider), h("small", { class: "block narrow-only" }, accountLink(row.account_id))], value: (row) => row.model },
@@ -52,7 +53,7 @@ async function show({ query, router, signal }) {
         { head: "Counted by", hide: true, cell: (row) => counted(row.provenance), value: (row) => row.provenance },
         { head: "End", hide: true, cell: (row) => end(row.end), value: (row) => row.end },
       ] }),
-      h("p", { class: "pages" }, asOf(null),
+      h("p", { class: "pages" }, since && h("span", null, `Since ${moment(since)} UTC`), asOf(null),
         cursor && h("a", { href: to("/calls", kept) }, "Newest"),
         page.next_cursor && h("a", { rel: "next", href: to("/calls", { ...kept, cursor: page.next_cursor }) }, "Older"))),
   ];
