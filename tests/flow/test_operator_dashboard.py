@@ -177,7 +177,8 @@ async def test_a_models_sum_leads_to_its_calls_and_a_call_to_its_receipt(operato
     row = page.get_by_role("region", name="What was charged by model").locator("tbody tr")
     await row.get_by_role("link", name="1", exact=True).click()
     await expect(page.get_by_role("heading", name="Calls")).to_be_visible()
-    assert "hours=720&provider=simulated&model=" in page.url
+    assert "hours=720&since=" in page.url
+    assert "&provider=simulated&model=" in page.url
     await page.get_by_label("Counted by").select_option("held")
     await expect(page.locator("main")).to_contain_text("No call was charged like that.")
     await page.get_by_label("Counted by").select_option("reported")
