@@ -189,6 +189,24 @@ async def test_parallel_calls_are_promised_no_more_than_there_is(
         assert served == await tk.metric(r'tollkeeper_store_away_calls_total\{became="admitted"\}')
 
 
+async def test_a_key_is_known_though_word_of_changes_was_interrupted_just_before(
+    tmp_path: Path, own_server: Server
+) -> None:
+    """Whatever is known of it must be read again then, and the store is away before that."""
+    async with with_advance(tmp_path, own_server) as tk:
+        cache = tk.session.stores.keys._cache
+        generation = cache.generation
+        own_server.ask("CLIENT", "KILL", "TYPE", "pubsub")
+        async with asyncio.timeout(20):
+            while cache.generation == generation:
+                await asyncio.sleep(0.02)
+        own_server.kill()
+        assert 200 == await status(tk)
+        own_server.start()
+        balance = await books(tk)
+        assert produced_ucr(tk) == balance.charged_ucr
+
+
 async def test_a_budget_that_only_the_store_knows_is_refused(
     tmp_path: Path, own_server: Server
 ) -> None:

@@ -4,7 +4,8 @@ import asyncio
 import functools
 import gc
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -42,3 +43,22 @@ def on_every_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..
         ],
     )
     return loops(run)
+
+
+@asynccontextmanager
+async def beats(every_s: float) -> AsyncIterator[Callable[[], int]]:
+    """Counts timers one after the other, on the loop of whoever asks: how long something took in
+    the loop's own time. A machine that lets nobody run for a while adds none."""
+    counted = 0
+
+    async def beat() -> None:
+        nonlocal counted
+        while True:
+            await asyncio.sleep(every_s)
+            counted += 1
+
+    task = asyncio.create_task(beat())
+    try:
+        yield lambda: counted
+    finally:
+        task.cancel()

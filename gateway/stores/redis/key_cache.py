@@ -25,11 +25,13 @@ class Reading:
     began_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Remembered:
     record: KeyRecord | None
     """None: there is no such key."""
     read_s: float
+    held_s: float | None = None
+    """Until when it is known to have been true, once a change may have gone unheard."""
 
 
 class KeyCache:
@@ -61,8 +63,7 @@ class KeyCache:
         found = self._known.get(digest)
         if found is None or found.record is None or found.read_s < self._heard_s - WATCHED_S:
             return None
-        held_s = max(self._heard_s, found.read_s)
-        return found.record, int((time.monotonic() - held_s) * 1000)
+        return found.record, int((time.monotonic() - self._held_s(found)) * 1000)
 
     def begin(self) -> Reading:
         return Reading(self._generation, time.monotonic())
@@ -97,12 +98,20 @@ class KeyCache:
             if found.record is not None and found.record.account.account_id == account_id:
                 del self._known[digest]
 
-    def forget_all(self) -> None:
+    def doubt_all(self) -> None:
+        """Any of it may have changed unheard: look up anew, and know no better without the store
+        than before. (Forgotten, a store that comes and goes would leave nobody to serve.)"""
         self._generation += 1
-        self._known.clear()
         self._unknown.clear()
+        for found in self._known.values():
+            found.held_s = self._held_s(found)
+
+    def _held_s(self, found: Remembered) -> float:
+        return max(self._heard_s, found.read_s) if found.held_s is None else found.held_s
 
     def _holds(self, found: Remembered) -> bool:
+        if found.held_s is not None:
+            return False
         now_s = time.monotonic()
         age_s = now_s - found.read_s
         return age_s < UNWATCHED_S or (age_s < WATCHED_S and now_s < self._complete_until_s)

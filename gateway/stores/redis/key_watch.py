@@ -103,7 +103,7 @@ class KeyWatch:
             await subscription.subscribe(KEYS_CHANNEL)
             await self._heard(subscription, "subscribe")
         # What was read before the subscription may have changed unheard.
-        self._cache.forget_all()
+        self._cache.doubt_all()
         while master.place in self._until_s:
             sent_s = time.monotonic()
             async with asyncio.timeout(ANSWER_S):
@@ -134,8 +134,8 @@ class KeyWatch:
         elif kind == ACCOUNT:
             self._cache.forget_account(name)
         else:
-            # A newer version's message: what it means is unknown, so nothing is kept.
-            self._cache.forget_all()
+            # A newer version's message: what it means is unknown, so nothing is believed.
+            self._cache.doubt_all()
 
 
 def _client(master: Address) -> Redis:

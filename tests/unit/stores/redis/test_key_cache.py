@@ -68,11 +68,11 @@ def test_when_word_stays_away_an_older_record_counts_no_more(clock: Clock) -> No
     assert cache.record("d1") is None
 
 
-@pytest.mark.parametrize("forget", ["forget_key", "forget_account", "forget_all"])
+@pytest.mark.parametrize("forget", ["forget_key", "forget_account", "doubt_all"])
 def test_what_changed_during_a_look_up_is_not_remembered_as_it_was(forget: str) -> None:
     cache = KeyCache()
     reading = cache.begin()
-    arguments = {"forget_key": ["d1"], "forget_account": ["acme"], "forget_all": []}
+    arguments = {"forget_key": ["d1"], "forget_account": ["acme"], "doubt_all": []}
     getattr(cache, forget)(*arguments[forget])
 
     cache.remember("d1", record("d1"), reading)
@@ -134,6 +134,29 @@ def test_what_was_last_known_of_a_key_is_as_old_as_the_last_word_of_changes(cloc
 
     assert cache.record("d1") is None
     assert (record("d1"), 20_000) == cache.last_known("d1")
+
+
+def test_what_may_have_changed_unheard_is_read_anew_and_is_last_known_as_of_before(
+    clock: Clock,
+) -> None:
+    """However often the store comes and goes in between."""
+    cache = filled("d1")
+    clock.now_s += 10
+    cache.complete_until(clock.now_s + UNWATCHED_S)
+    for _ in range(2):
+        cache.complete_until(0.0)
+        clock.now_s += 5
+        cache.doubt_all()
+        cache.complete_until(clock.now_s + UNWATCHED_S)
+
+    assert cache.record("d1") is None
+    assert cache.remembered("d1") is None
+    assert (record("d1"), 10_000) == cache.last_known("d1")
+
+    cache.remember("d1", record("d1"), cache.begin())
+
+    assert record("d1") == cache.record("d1")
+    assert (record("d1"), 0) == cache.last_known("d1")
 
 
 def test_a_record_that_no_longer_held_when_the_store_was_heard_is_not_known(clock: Clock) -> None:
