@@ -1,11 +1,15 @@
 """The listener of operators: health, readiness, metrics, the admin API and its pages."""
 
+import asyncio
 import socket
 
 from aiohttp import web
 
 from gateway.app.listening import Listener
 from gateway.app.server import OnFault, log_of_faults
+
+# Of the loop, from a connection's being accepted to its waiting for the first request.
+TURNS_TO_TAKE_IN = 4
 
 
 class OperatorsListener:
@@ -25,4 +29,8 @@ class OperatorsListener:
         """Answer what was asked, and take in nobody any more. Twice does nothing more."""
         if self._listener is not None:
             self._listener.close()
+            # Who was taken in just now must wait for a request before aiohttp tells it that there
+            # will be none: else it is waited for as long as a request may take, a minute.
+            for _ in range(TURNS_TO_TAKE_IN):
+                await asyncio.sleep(0)
         await self._runner.cleanup()

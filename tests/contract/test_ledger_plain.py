@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from support import asks, books
 from support.audit import audit_account
+from support.texts import reworded
 
 from gateway.metering.ledger import Grant
 from gateway.metering.limits import (
@@ -49,10 +50,7 @@ CALLS = ((700, 300), (40, 40), (5, 0), (900, 1))
 def script(*changes: tuple[str, str]) -> lua.Script:
     """`calls.lua`, changed."""
     text = lua.CALLS.body.decode().partition("\n")[2]
-    for old, new in changes:
-        assert old in text
-        text = text.replace(old, new)
-    return lua.script("calls", text)
+    return lua.script("calls", reworded(text, changes))
 
 
 WAYS = {

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from support.texts import reworded
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -70,15 +71,13 @@ def test_commands_run_as_the_gateways_user_with_its_secrets(tmp_path: Path) -> N
         (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{line}\n")
         (tmp_path / "bin" / name).chmod(0o755)
     (tmp_path / "secrets.env").write_text("# A comment\nA=sk-$x 'y'\nB=2=3\n")
-    text = (DEPLOY / "systemd" / "tollkeeper").read_text()
-    for old, new in {
+    places = {
         "< /etc/tollkeeper/secrets.env": f"< {tmp_path}/secrets.env",
         "cd /var/lib/tollkeeper": f"cd {tmp_path}",
         "runuser -u tollkeeper -- /opt/tollkeeper": f"{tmp_path}/bin/runuser -u x -- {tmp_path}",
-    }.items():
-        assert old in text
-        text = text.replace(old, new)
-    (tmp_path / "script").write_text(text)
+    }
+    text = (DEPLOY / "systemd" / "tollkeeper").read_text()
+    (tmp_path / "script").write_text(reworded(text, places.items()))
     ran = told("sh", tmp_path / "script", "accounts", "list", "--name", "a b")
     assert (
         "",

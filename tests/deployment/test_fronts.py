@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 from support.gateways import TestGateway, free_port, post_chat, running_gateway
 from support.redis_forms import Servers
+from support.texts import reworded
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 BIN = Path(sys.executable).parent
@@ -27,15 +28,13 @@ def store_url(store_servers: Servers) -> str:
 
 def nginx(folder: Path, port: int, gateway_port: int) -> list[str]:
     make_certificate(folder)
-    text = (DEPLOY / "nginx" / "tollkeeper.conf").read_text()
-    for old, new in {
+    places = {
         "listen 443 ssl": f"listen 127.0.0.1:{port} ssl",
         "server 127.0.0.1:8080": f"server 127.0.0.1:{gateway_port}",
         "/etc/tollkeeper/tls/": f"{folder}/",
-    }.items():
-        assert old in text
-        text = text.replace(old, new)
-    (folder / "site.conf").write_text(text)
+    }
+    text = (DEPLOY / "nginx" / "tollkeeper.conf").read_text()
+    (folder / "site.conf").write_text(reworded(text, places.items()))
     (folder / "nginx.conf").write_text(
         f"daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;\n"
         "events {}\n"
@@ -48,13 +47,11 @@ def nginx(folder: Path, port: int, gateway_port: int) -> list[str]:
 
 
 def caddy(folder: Path, port: int, gateway_port: int) -> list[str]:
-    text = (DEPLOY / "caddy" / "Caddyfile").read_text()
-    for old, new in {
+    places = {
         "llm.example.com": f"https://localhost:{port}",
         "127.0.0.1:8080": f"127.0.0.1:{gateway_port}",
-    }.items():
-        assert old in text
-        text = text.replace(old, new)
+    }
+    text = reworded((DEPLOY / "caddy" / "Caddyfile").read_text(), places.items())
     options = (
         "{\n\tadmin off\n\tskip_install_trust\n\tlocal_certs\n\tauto_https disable_redirects\n"
         f"\tstorage file_system {folder}/caddy\n}}\n"

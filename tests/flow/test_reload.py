@@ -19,6 +19,7 @@ from support.gateways import (
     gateway_process,
 )
 from support.redis_forms import Servers
+from support.texts import reworded
 
 from gateway.cli.session import opened
 from gateway.settings import load
@@ -43,11 +44,10 @@ class Running:
     client: Client
 
     def rewrite(self, old: str, new: str) -> None:
-        text = self.gateway.config.read_text()
-        assert old in text
+        text = reworded(self.gateway.config.read_text(), [(old, new)])
         # Renamed into place, as editors and deployments do.
         draft = self.gateway.config.with_suffix(".new")
-        draft.write_text(text.replace(old, new))
+        draft.write_text(text)
         draft.rename(self.gateway.config)
 
     def reload(self) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import uvloop
 
+from gateway.tasks import TaskSet
+
 TIMEOUT_S = 20.0
 """Of one test: a loop that waits forever swallows the signal of the runner's own time limit."""
 
@@ -57,8 +59,9 @@ async def beats(every_s: float) -> AsyncIterator[Callable[[], int]]:
             await asyncio.sleep(every_s)
             counted += 1
 
-    task = asyncio.create_task(beat())
+    tasks = TaskSet()
+    tasks.start(beat(), name="beat")
     try:
         yield lambda: counted
     finally:
-        task.cancel()
+        await tasks.cancel()
