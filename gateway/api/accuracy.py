@@ -1,7 +1,6 @@
-"""GET /accuracy and GET /holds: whose count was charged, and what is set aside now."""
+"""GET /accuracy: whose count was charged."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Annotated
 
 from pydantic import Field
@@ -12,9 +11,7 @@ from gateway.api.resources import Resources
 from gateway.api.shapes import Amount, Moment, Query, Reply, amount, moment
 from gateway.errors import HistoryUnavailable
 from gateway.metering.accuracy import Counted, accuracy
-from gateway.metering.advances import ADVANCE
 from gateway.metering.history import HOUR_MS
-from gateway.stores.operating import OpenHold
 
 
 class AccuracyQuery(Query):
@@ -57,43 +54,6 @@ class AccuracyReply(Reply):
     data: Sequence[CountedReply]
 
 
-class HoldsQuery(Query):
-    limit: Annotated[int, Field(ge=1, le=500)] = 100
-    """Holds in the list."""
-
-
-class HoldReply(Reply):
-    """Credit that is set aside for a call."""
-
-    id: str
-    """Of the request, the job or the reservation it belongs to."""
-    account_id: str
-    held: Amount
-    booked: Amount | None
-    """What is charged if its process dies now; null before the first checkpoint."""
-    lease_ends_at: Moment
-    """Without a sign of life until then it is resolved."""
-    kind: str
-    """`call`, `job`, `reservation`, or `advance`: set aside so that calls are served while the
-    ledger does not answer."""
-
-
-class HoldsReply(Reply):
-    """Those whose lease ends first."""
-
-    as_of: Moment
-    open: int
-    overdue: int
-    """The lease has ended, and nobody resolved them yet."""
-    data: Sequence[HoldReply]
-
-
-def _kind(hold: OpenHold) -> str:
-    if hold.hold_id.startswith(ADVANCE):
-        return "advance"
-    return "job" if hold.job else "reservation" if hold.reservation else "call"
-
-
 def since_ms(now_ms: int, *, hours: int) -> int:
     """The hour that was so many hours ago."""
     return max(0, (now_ms // HOUR_MS - hours) * HOUR_MS)
@@ -111,50 +71,19 @@ def admin_operations(resources: Resources) -> Sequence[Operation]:
             data=[_told(each) for each in accuracy(sums)],
         )
 
-    async def get_holds(asked: Asked[Query]) -> HoldsReply:
-        assert isinstance(asked.query, HoldsQuery)
-        found = await resources.oversight.holds.look(limit=asked.query.limit)
-        return HoldsReply(
-            as_of=moment(resources.ledger.now_ms()),
-            open=found.open,
-            overdue=found.overdue,
-            data=[
-                HoldReply(
-                    id=each.hold_id,
-                    account_id=each.account_id,
-                    held=amount(each.held_ucr),
-                    booked=None if each.booked_ucr is None else amount(each.booked_ucr),
-                    lease_ends_at=moment(each.deadline_ms),
-                    kind=_kind(each),
-                )
-                for each in found.first
-            ],
-        )
-
-    operation = partial(
-        Operation,
-        method="GET",
-        tag="Operating",
-        audience=Audience.ADMIN,
-        scope=ServiceScope.ADMIN,
-    )
     return (
-        operation(
+        Operation(
+            method="GET",
             path="/accuracy",
             name="getAccuracy",
             summary="Whose count was charged: the provider's, the gateway's, or what was held",
+            tag="Operating",
+            audience=Audience.ADMIN,
+            scope=ServiceScope.ADMIN,
             handler=get_accuracy,
             query=AccuracyQuery,
             answer=AccuracyReply,
             errors=(HistoryUnavailable,),
-        ),
-        operation(
-            path="/holds",
-            name="listHolds",
-            summary="What is set aside for running calls, those whose lease ends first",
-            handler=get_holds,
-            query=HoldsQuery,
-            answer=HoldsReply,
         ),
     )
 

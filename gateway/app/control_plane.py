@@ -106,11 +106,12 @@ def oversight(
     stores: Stores,
     history: History,
     *,
+    lease_s: float,
     examine: Callable[[], Condition],
     on_change: Callable[[Change], None],
 ) -> Oversight:
     return Oversight(
-        holds=RedisOpenHolds(stores.client, stores.ledger),
+        holds=RedisOpenHolds(stores.client, stores.ledger, lease_ms=int(lease_s * 1000)),
         auditor=Audit(stores.ledger, stores.outbox, history),
         examine=examine,
         on_change=on_change,

@@ -179,6 +179,7 @@ class Gateway:
             oversight=oversight(
                 self.stores,
                 self.history,
+                lease_s=self._settings.metering.lease_s,
                 examine=self._examine,
                 on_change=self._observation.changed,
             ),

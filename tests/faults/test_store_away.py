@@ -286,7 +286,7 @@ async def test_a_worker_that_is_killed_in_the_outage_leaves_no_credit_behind(
                 while (found := await pair.other.balance()).charged_ucr != produced:
                     await asyncio.sleep(0.05)
         assert (ADVANCE_UCR, 1, 0) == (found.advances_ucr, found.advances, found.running_calls)
-        holds = RedisOpenHolds(pair.other.session.stores.client, pair.other.ledger)
+        holds = RedisOpenHolds(pair.other.session.stores.client, pair.other.ledger, lease_ms=30_000)
         [advance] = (await holds.look(limit=10)).first
         assert advance.deadline_ms - found.now_ms <= (60 + LEASES_BEYOND * 30) * 1000
         assert None is advance.booked_ucr

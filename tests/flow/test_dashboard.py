@@ -113,6 +113,27 @@ async def test_a_streamed_call_moves_the_balance_and_its_receipt_tells_why(gatew
     await expect(page.locator("tr.total")).to_contain_text(exactly)
 
 
+async def test_the_figure_of_running_calls_leads_to_them_while_they_run(gateway, person) -> None:
+    page = person.page
+    calling = asyncio.ensure_future(
+        call(gateway, gateway.key, simulate="tokens=600,delay_ms=25", stream=True)
+    )
+    await page.get_by_role("link", name="1 running call", exact=True).click()
+    await expect(page.get_by_role("heading", name="Running calls")).to_be_visible()
+    row = page.locator("tbody tr")
+    await expect(row).to_contain_text("gpt-4.1-mini")
+    async with page.expect_download() as started:
+        await page.get_by_role("button", name="Export as CSV: running-calls").click()
+    text = Path(await (await started.value).path()).read_text()
+    await page.get_by_role("heading", name="Running calls").click()
+    _, request_id = await calling
+    await expect(page.locator(".empty")).to_contain_text("Nothing runs now")
+
+    [exported] = csv.DictReader(io.StringIO(text))
+    assert request_id == exported["Request"]
+    assert Decimal(exported["Held"]) > 0
+
+
 async def test_a_key_is_made_used_and_revoked_and_then_refused(gateway, person) -> None:
     page = person.page
     await person.look("/keys")

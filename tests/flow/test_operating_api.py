@@ -90,14 +90,28 @@ async def test_a_running_calls_hold_is_told_until_it_ends(gateway) -> None:
         while not (told := await ask(gateway, "/holds"))["data"]:
             await asyncio.sleep(0.02)
     [hold] = told["data"]
+    [own] = (await ask(gateway, f"/holds?account_id={ACCOUNT}"))["data"]
+    others = await ask(gateway, "/holds?account_id=other")
+    key = await account_with_key(gateway.session, granted_ucr=1, account="other")
+    mine, theirs = [await _own_holds(gateway, each) for each in (gateway.key, key)]
     await calling
     await gateway.settled(charged=lambda ucr: ucr > 0)
 
     assert (1, 0) == (told["open"], told["overdue"])
     assert (ACCOUNT, "call") == (hold["account_id"], hold["kind"])
     assert hold["held"]["microcredits"] > 0
-    assert hold["lease_ends_at"] > told["as_of"]
+    assert hold["started_at"] <= told["as_of"] < hold["lease_ends_at"]
+    assert (hold["id"], 0, []) == (own["id"], others["open"], others["data"])
+    assert ([hold["id"]], []) == ([each["id"] for each in mine], theirs)
     assert 0 == (await ask(gateway, "/holds"))["open"]
+
+
+async def _own_holds(gateway: TestGateway, key: str) -> list[dict[str, Any]]:
+    """As the holder of a key sees them."""
+    url, headers = f"{gateway.origin}/metering/v1/holds", {"Authorization": f"Bearer {key}"}
+    async with gateway.http.get(url, headers=headers) as answer:
+        found: list[dict[str, Any]] = (await answer.json())["data"]
+    return found
 
 
 async def _whole(gateway: TestGateway, **more: Any) -> None:

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)
 EVIL = "<img src=x onerror='window.hacked=1'><script>window.hacked=1</script>"
 OF_ONE = (
     *("/accounts/evil", "/sinks/file", f"/accounts/{ACCOUNT}/requests"),
-    f"/accounts/{ACCOUNT}/statement",
+    *(f"/accounts/{ACCOUNT}/statement", f"/accounts/{ACCOUNT}/running"),
 )
 DIALOGS = {
     "/accounts": (("New account",),),

@@ -14,7 +14,10 @@ AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 # A machine busy with other tests draws slowly.
 PATIENCE_MS = 30_000
 SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
-VIEWS = ("", "/usage", "/models", "/keys", "/requests", "/statement", "/prices", "/limits")
+VIEWS = (
+    *("", "/running", "/usage", "/models", "/keys", "/requests", "/statement", "/prices"),
+    "/limits",
+)
 OPERATOR_VIEWS = (
     *(
         "",

@@ -12,6 +12,7 @@ import orjson
 
 from gateway.errors import BadCall, Conflict, NotFound
 from gateway.metering.balance import Balance, Forgotten, GrantState
+from gateway.metering.events import integer_in, text_in
 from gateway.metering.jobs import Kept
 from gateway.metering.journal import Entry, slices_of
 from gateway.metering.ledger import (
@@ -227,14 +228,33 @@ def stored_hold(hold_id: str, reply: Reply) -> StoredHold | None:
     )
 
 
-def open_hold(hold_id: str, reply: Reply) -> OpenHold | None:
-    """None if it ended."""
+# As held.lua writes a hold: what stands before the account's name, and how long that is.
+_HOLD_HEAD = Struct("<cddI")
+
+
+def is_hold_of(account_id: str, text: bytes | None) -> bool:
+    """Whether a stored hold goes on and is that account's."""
+    if text is None or len(text) < _HOLD_HEAD.size:
+        return False
+    state, _, _, length = _HOLD_HEAD.unpack_from(text)
+    name = text[_HOLD_HEAD.size : _HOLD_HEAD.size + length]
+    return bool(state == b"h" and name == account_id.encode())
+
+
+def open_hold(hold_id: str, reply: Reply, *, lease_ms: int) -> OpenHold | None:
+    """None if it ended. A call of which nothing was heard yet began a lease before its end."""
     if not reply or reply[0] != b"held":
         return None
-    _, account, amount, _, _, deadline_ms, booked, _, job, reservation, *_ = reply
+    _, account, amount, _, _, deadline_ms, booked, event_text, job, reservation, *_ = reply
+    event = orjson.loads(event_text or b"{}")
+    if not event and reservation:
+        event = orjson.loads(reservation)["owed"]["event"]
     return OpenHold(
         hold_id=hold_id,
         account_id=account.decode(),
+        key_id=text_in(event, "key_id"),
+        model=text_in(event, "model"),
+        started_ms=integer_in(event, "started_ms") or deadline_ms - lease_ms,
         held_ucr=amount,
         deadline_ms=deadline_ms,
         booked_ucr=booked if booked >= 0 else None,

@@ -54,7 +54,7 @@ async function show({ parameters, query, router, signal }) {
     }),
     h("section", { class: "card", "aria-label": "Balance" }, h("dl", { class: "figures" },
       figure("Available", h("span", { id: "available" }, credits(ucr(balance.available))), h("small", null, dollars(ucr(balance.available), usd))),
-      figure("Held now", h("a", { href: to("/holds") }, credits(ucr(balance.held))), h("small", null, `${whole(balance.running_calls)} running`, ucr(balance.in_advance) > 0 ? `, ${credits(ucr(balance.in_advance))} set aside for outages` : "")),
+      figure("Held now", h("a", { href: here("/running") }, credits(ucr(balance.held))), h("small", null, `${whole(balance.running_calls)} running`, ucr(balance.in_advance) > 0 ? `, ${credits(ucr(balance.in_advance))} set aside for outages` : "")),
       figure("Charged", h("a", { href: here("/requests") }, credits(ucr(balance.charged))), h("small", null, dollars(ucr(balance.charged), usd))),
       figure("Debt", h("a", { href: here("/statement") }, credits(ucr(balance.debt))), h("small", null, "the next credit pays it")),
       figure("Next expiry", balance.next_expiry ? day(balance.next_expiry) : DASH, h("small", null, asOf(balance.as_of))))),

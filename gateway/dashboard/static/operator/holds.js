@@ -2,8 +2,9 @@
 
 import { get } from "../api.js";
 import { h } from "../dom.js";
-import { DASH, span, whole } from "../format.js";
-import { asOf, chip, figure, head } from "../parts.js";
+import { DASH, whole } from "../format.js";
+import { asOf, chip, figure, head, when } from "../parts.js";
+import { leaseEnd } from "../running.js";
 import { table } from "../table.js";
 import { accountLink, amountColumn } from "./common.js";
 
@@ -23,18 +24,13 @@ async function show({ router, signal }) {
       table({ name: "holds", caption: "Open holds, those whose lease ends first", rows: found.data, empty: "Nothing is held now.", columns: [
         { head: "Request", wrap: true, cell: (row) => h("span", { class: "code" }, row.id) },
         { head: "Kind", hide: true, cell: (row) => row.kind },
+        { head: "Model", hide: true, cell: (row) => row.model ?? DASH, value: (row) => row.model },
         { head: "Account", cell: (row) => accountLink(row.account_id), value: (row) => row.account_id },
         amountColumn("Held", (row) => row.held),
         amountColumn("Booked so far", (row) => row.booked, { hide: true }),
-        { head: "Lease ends", cell: (row) => lease(row, found.as_of), value: (row) => row.lease_ends_at },
+        { head: "Since, UTC", hide: true, cell: (row) => when(row.started_at), value: (row) => row.started_at },
+        { head: "Lease ends", cell: (row) => leaseEnd(row.lease_ends_at, found.as_of), value: (row) => row.lease_ends_at },
       ] }),
       found.open > found.data.length && h("p", { class: "note" }, `The first ${whole(found.data.length)} of ${whole(found.open)}.`)),
   ];
-}
-
-function lease(row, now) {
-  const left = new Date(row.lease_ends_at) - new Date(now);
-  if (Number.isNaN(left)) return DASH;
-  const said = left < 60_000 && left > 0 ? `in ${whole(Math.ceil(left / 1000))} s` : left > 0 ? `in ${span(left)}` : chip("overdue", "bad");
-  return h("time", { datetime: row.lease_ends_at, title: `${row.lease_ends_at}` }, said);
 }

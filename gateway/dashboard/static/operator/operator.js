@@ -12,13 +12,14 @@ import { integrity } from "./integrity.js";
 import { money } from "./money.js";
 import { receipt } from "../receipt.js";
 import { requests } from "../requests.js";
+import { running } from "../running.js";
 import { statement } from "../statement.js";
 import { sink, sinks } from "./sinks.js";
 import { keys, trail } from "./trail.js";
 
 const ofAccount = ({ path, show }) => ({ path: `/accounts/:account${path}`, within: accounts, show });
 
-start([health, money, accuracy, calls, holds, sinks, sink, accounts, account, ...[requests, receipt, statement].map(ofAccount), integrity, keys, trail], {
+start([health, money, accuracy, calls, holds, sinks, sink, accounts, account, ...[requests, receipt, running, statement].map(ofAccount), integrity, keys, trail], {
   lead: "For operators: with a service key that has the scope “admin”.",
   hint: "ts_…",
   who: ({ service_id }) => [h("b", null, service_id), h("span", null, " operator")],

@@ -11,12 +11,13 @@ import { overview } from "./overview.js";
 import { prices } from "./prices.js";
 import { receipt } from "../receipt.js";
 import { requests } from "../requests.js";
+import { running } from "../running.js";
 import { statement } from "../statement.js";
 import { usage } from "./usage.js";
 
 // What most people come for is asked for while it is still looked up who they are.
 if (location.pathname.replace(/\/$/, "") === BASE) ahead("/balance");
-start([overview, usage, models, keys, requests, receipt, statement, prices, limits], {
+start([overview, { ...running, within: overview }, usage, models, keys, requests, receipt, statement, prices, limits], {
   lead: "With a virtual key of your account. A key that manages the account sees its other keys as well.",
   hint: "tk_…",
   who: ({ key }) => [h("b", null, key.account_name || key.account_id), h("span", null, ` plan ${key.plan}`)],

@@ -92,7 +92,7 @@ function setAside(balance) {
   return ahead > 0 ? `, ${credits(ahead)} set aside for outages` : "";
 }
 
-const running = (calls) => h("a", { href: to("/requests") }, calls === 1 ? "1 running call" : `${whole(calls)} running calls`);
+const running = (calls) => h("a", { href: to("/running") }, calls === 1 ? "1 running call" : `${whole(calls)} running calls`);
 
 function state(balance) {
   if (balance.debt.microcredits > 0) return chip("in debt", "bad");
