@@ -1,11 +1,14 @@
 """The operator's dashboard in a real browser, on the admin listener: what can be done with it."""
 
+import csv
+import io
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import orjson
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 from support.browser import OPERATOR_VIEWS, SIZES, Visitor, chromium, visitor
 from support.gateways import ACCOUNT, SERVICE_KEY, TestGateway, account_with_key, running_gateway
 from support.metering_api import caught_up
@@ -210,6 +213,35 @@ async def test_an_audit_tells_that_the_ledger_agrees_with_its_journal(operator) 
     await expect(dialog).to_contain_text("whole")
     await dialog.get_by_role("button", name="Close").click()
     await expect(page.locator("tbody tr").first).to_contain_text("Account audited")
+
+
+async def test_a_list_is_exported_whole_and_told_when_it_was_cut(gateway, operator) -> None:
+    page = operator.page
+    for number in range(55):
+        account = Account(account_id=f"many-{number:02}", plan="test")
+        await gateway.session.stores.keys.put_account(account)
+
+    async def without_end(route: Route) -> None:
+        answer = await (await route.fetch()).json()
+        rows = (answer["data"] * 1000)[:1000]
+        await route.fulfill(json=answer | {"data": rows, "next_cursor": "1"})
+
+    async def exported() -> list[dict[str, str]]:
+        async with page.expect_download() as started:
+            await page.get_by_role("button", name="Export as CSV: accounts").click()
+        text = Path(await (await started.value).path()).read_text()
+        return list(csv.DictReader(io.StringIO(text)))
+
+    await operator.look("/accounts?search=many&sort=debt")
+    assert 50 == await page.locator("tbody tr").count()
+    whole = await exported()
+    await expect(page.locator(".under")).to_contain_text("the whole list, 10,000 rows at most")
+    await page.route("**/metering/v1/standings?*limit=1000*", without_end)
+    cut = await exported()
+
+    assert {f"many-{number:02}" for number in range(55)} == {row["Account"] for row in whole}
+    assert (55, 10_000) == (len(whole), len(cut))
+    await expect(page.locator(".under")).to_contain_text("has the first 10,000 rows")
 
 
 @pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("phone", "dark")])

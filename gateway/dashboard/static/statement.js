@@ -1,17 +1,16 @@
 // The account's statement: each movement of its credit, with the balance before and after.
 
-import { address, all, get } from "./api.js";
+import { address, get } from "./api.js";
 import { h } from "./dom.js";
-import { column, day, exact } from "./format.js";
+import { column, exact } from "./format.js";
 import { asOf, choice, head, when } from "./parts.js";
 import { to, whose } from "./router.js";
-import { csv, download, table } from "./table.js";
+import { exporting, listed, table } from "./table.js";
 import { DAY_S, today } from "./usage.js";
 
 export const statement = { path: "/statement", title: "Statement", show };
 
 const PAGE = 50;
-const EXPORT = 20_000;
 const KINDS = [["", "All"], ["credit", "Credit"], ["calls", "Calls"]];
 const TYPES = { credit: "funded,grant_expired,rolled_over,debt_paid,voided,corrected", calls: "settled,expired,late" };
 const NAMES = {
@@ -44,7 +43,7 @@ async function show({ parameters, query, router, signal }) {
         rows: page.data,
         columns: columns(base),
         exported: [
-          h("button", { type: "button", class: "quiet", onclick: (event) => save(event.target, { ...of, type: TYPES[kind] }) }, "Export CSV"),
+          exporting("statement", columns(base), listed("/ledger", { ...of, type: TYPES[kind], limit: 1000 })),
           h("a", { class: "button", download: "focus.csv", href: address("/costs/focus", { ...of, ...month }) }, "Export FOCUS, 30 days"),
           h("span", null, "FOCUS: the FinOps columns, a line for each hour, key, model and class"),
         ],
@@ -74,14 +73,3 @@ const columns = (base) => [
 ];
 
 const signed = (ucr) => h("span", { class: ucr > 0 ? "plus" : null, title: exact(ucr) }, `${ucr > 0 ? "+" : ucr < 0 ? "−" : ""}${column(Math.abs(ucr))}`);
-
-async function save(button, asked) {
-  const filed = columns("");
-  button.disabled = true;
-  try {
-    const rows = await all("/ledger", { ...asked, limit: 1000 }, { most: EXPORT });
-    download(`statement-${day(Date.now())}.csv`, csv(filed.map((each) => each.head), rows.map((row) => filed.map((each) => each.value(row)))));
-  } finally {
-    button.disabled = false;
-  }
-}

@@ -1,14 +1,20 @@
 // Tables: figures to the right and aligned, a caption for those who hear them, each to be exported.
 
-import { h } from "./dom.js";
-import { DASH } from "./format.js";
+import { get } from "./api.js";
+import { fill, h } from "./dom.js";
+import { DASH, whole } from "./format.js";
+
+// Of one file, and how many times is asked for it.
+const FILED = 10_000;
+const PAGES = 200;
 
 /**
  * `columns`: {head, cell(row), value(row)?, num?, hide?}; `value` is what a file gets in place of
  * the cell's text, and one without a cell stands in the file only. `name`: of the file. `empty`: what is said when there are no rows.
- * `shown`: rows beyond so many stand in the file only.
+ * `shown`: rows beyond so many stand in the file only. `every`: where `rows` are a part, what gives
+ * them all, as `listed` does.
  */
-export function table({ columns: filed, rows, caption, name, empty = "Nothing yet.", exported = null, shown = Infinity }) {
+export function table({ columns: filed, rows, caption, name, empty = "Nothing yet.", exported = null, shown = Infinity, every = null }) {
   if (!rows.length) return h("p", { class: "empty" }, empty);
   const columns = filed.filter((column) => column.cell);
   const classes = (column) => [column.num && "num", column.hide && "wide-only", column.wrap && "wrap"].filter(Boolean).join(" ") || null;
@@ -22,13 +28,38 @@ export function table({ columns: filed, rows, caption, name, empty = "Nothing ye
             const content = column.cell(row) ?? DASH;
             return h(index ? "td" : "th", { scope: index ? null : "row", class: classes(column) }, content);
           })))))),
-    h("p", { class: "under" }, exported ?? exporting(name, filed, rows), rows.length > shown && h("span", null, `The first ${shown} of ${rows.length}; the file has all.`)));
+    h("p", { class: "under" }, exported ?? exporting(name, filed, every ?? (() => ({ rows })), every && `the whole list, ${whole(FILED)} rows at most`), rows.length > shown && h("span", null, `The first ${shown} of ${rows.length}; the file has all.`)));
 }
 
-function exporting(name, columns, rows) {
-  const save = () => download(`${name}.csv`, csv(columns.map((column) => column.head), rows.map((row) => columns.map((column) => plain(column, row)))));
-  return h("button", { class: "quiet", type: "button", onclick: save, "aria-label": `Export as CSV: ${name}` }, "Export CSV");
+/** A button that makes a file of what `every` gives; `what` is said of it. */
+export function exporting(name, columns, every, what = null) {
+  const said = h("span", { role: "status" }, what);
+  const button = h("button", { class: "quiet", type: "button", onclick: () => save(), "aria-label": `Export as CSV: ${name}` }, "Export CSV");
+  const save = async () => {
+    button.disabled = true;
+    try {
+      const { rows, more } = await every();
+      download(`${name}.csv`, csv(columns.map((column) => column.head), rows.map((row) => columns.map((column) => plain(column, row)))));
+      fill(said, more ? `The file was cut: it has the first ${whole(rows.length)} rows, and there are more.` : what);
+    } catch (problem) {
+      fill(said, problem.message);
+    }
+    button.disabled = false;
+  };
+  return [button, said];
 }
+
+/** All rows of a list that comes in pieces, as far as a file goes, and whether there are more. */
+export const listed = (path, asked) => async () => {
+  const rows = [];
+  let cursor = "";
+  for (let asking = 0; asking < PAGES && cursor !== null && rows.length < FILED; asking++) {
+    const page = await get(path, { ...asked, cursor });
+    rows.push(...page.data);
+    cursor = page.next_cursor;
+  }
+  return { rows: rows.slice(0, FILED), more: cursor !== null || rows.length > FILED };
+};
 
 function plain(column, row) {
   if (column.value) return column.value(row);
@@ -48,10 +79,10 @@ export function cell(value) {
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-export const csv = (heads, rows) => [heads, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
+const csv = (heads, rows) => [heads, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
 
 /** Hand a file to whoever looks at the page. */
-export function download(name, text) {
+function download(name, text) {
   const url = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
   const link = document.createElement("a");
   link.href = url;

@@ -1,13 +1,13 @@
 // One account: its money, its keys, and what an operator may do about both.
 
-import { get, now, send } from "../api.js";
+import { all, get, now, send } from "../api.js";
 import { h } from "../dom.js";
 import { column, credits, DASH, day, dollars, exact, moment, whole } from "../format.js";
 import { keyActions, makeKey, may, usedBy, works } from "../keyring.js";
 import { ask, asOf, attempt, chip, field, figure, head, options, say, status } from "../parts.js";
 import { refusedCard } from "../refused.js";
 import { to } from "../router.js";
-import { table } from "../table.js";
+import { listed, table } from "../table.js";
 import { buckets, period } from "../usage.js";
 import { accounts } from "./accounts.js";
 import { audited } from "./integrity.js";
@@ -21,12 +21,12 @@ const DAY_MS = 86_400_000;
 
 async function show({ parameters, query, router, signal }) {
   const { id } = parameters;
-  const listed = get("/keys", { account_id: id }, { signal });
-  const named = listed.then((keys) => new Map(keys.data.map((key) => [key.id, key.name])));
+  const ofAccount = all("/keys", { account_id: id }, { signal, most: 10_000 });
+  const named = ofAccount.then((keys) => new Map(keys.map((key) => [key.id, key.name])));
   const [row, balance, keys, projects, found, plans, changes, turned] = await Promise.all([
     get(`/accounts/${id}`, {}, { signal }),
     get(`/accounts/${id}/balance`, {}, { signal }),
-    listed,
+    ofAccount,
     get(`/accounts/${id}/projects`, {}, { signal }),
     buckets("/usage", { ...period(30), width: "1d", group_by: "api_key_id", account_id: id }, { signal }),
     get("/plans", {}, { signal }),
@@ -37,7 +37,7 @@ async function show({ parameters, query, router, signal }) {
   const usd = Number(balance.usd_per_credit);
   const gone = query.get("gone") === "1";
   const project = query.get("project") ?? "";
-  const mine = keys.data.filter((key) => !project || key.project === project);
+  const mine = keys.filter((key) => !project || key.project === project);
   const shown = mine.filter((key) => gone || works(key));
   const used = usedBy(found, 30);
   const here = (path, more) => to(`/accounts/${encodeURIComponent(id)}${path}`, more);
@@ -67,7 +67,7 @@ async function show({ parameters, query, router, signal }) {
         { head: "Ends, UTC", cell: (each) => (each.expires_at ? day(each.expires_at) : "never"), value: (each) => each.expires_at },
         { head: "Change", cell: (each) => h("button", { type: "button", class: "quiet small", "aria-label": `Take back ${each.id}`, onclick: () => voided(row, each, changed) }, "Take back"), value: () => "" },
       ] })),
-    projectsCard(row, projects.data, keys.data, used, changed),
+    projectsCard(row, projects.data, keys, used, changed),
     h("section", { class: "card" },
       h("div", { class: "title" }, h("h2", null, project ? `Keys of ${project}` : "Keys"), h("button", { type: "button", class: "small", onclick: () => newKey(row, projects.data, project, changed) }, "New key")),
       table({ name: `keys-${row.id}`, caption: "Keys", rows: shown, empty: "No key works.", columns: keyColumns(row, used, changed) }),
@@ -77,7 +77,7 @@ async function show({ parameters, query, router, signal }) {
     turned,
     h("section", { class: "card" },
       h("div", { class: "title" }, h("h2", null, "Who changed it"), h("a", { href: to("/audit", { account: id }) }, "All changes")),
-      changesTable({ name: `changes-${row.id}`, caption: "Changes of this account, newest first", rows: changes.data, without: ["Account"] })),
+      changesTable({ name: `changes-${row.id}`, caption: "Changes of this account, newest first", rows: changes.data, without: ["Account"], every: changes.next_cursor && listed("/audit", { account_id: id, limit: 1000 }) })),
   ];
 }
 

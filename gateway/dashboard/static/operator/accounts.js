@@ -5,6 +5,7 @@ import { h } from "../dom.js";
 import { whole } from "../format.js";
 import { ask, asOf, attempt, field, head, options, say, selection } from "../parts.js";
 import { to } from "../router.js";
+import { listed } from "../table.js";
 import { standingsTable } from "./common.js";
 
 export const accounts = { path: "/accounts", title: "Accounts", show };
@@ -30,7 +31,7 @@ async function show({ query, router, signal }) {
       ],
     }),
     h("section", { class: "card" },
-      standingsTable({ name: "accounts", caption: "Accounts", rows: page.data, empty: "No account is like that." }),
+      standingsTable({ name: "accounts", caption: "Accounts", rows: page.data, empty: "No account is like that.", every: (asked.cursor || page.next_cursor) && listed("/standings", { ...asked, limit: 1000 }) }),
       h("p", { class: "pages" }, asOf(page.as_of),
         asked.cursor && h("a", { href: to("/accounts", { ...asked, cursor: null }) }, "First"),
         page.next_cursor && h("a", { rel: "next", href: to("/accounts", { ...asked, cursor: page.next_cursor }) }, "More"))),

@@ -6,7 +6,7 @@ import { DASH, moment, whole } from "../format.js";
 import { asOf, choice, head, selection, when } from "../parts.js";
 import { counted, end } from "../requests.js";
 import { to } from "../router.js";
-import { table } from "../table.js";
+import { listed, table } from "../table.js";
 import { accountLink, amountColumn } from "./common.js";
 
 export const calls = { path: "/calls", title: "Calls", show };
@@ -23,8 +23,9 @@ async function show({ query, router, signal }) {
   const asked = Object.fromEntries(FILTERS.map((name) => [name, query.get(name) ?? ""]));
   const cursor = query.get("cursor") ?? "";
   const since = query.get("since");
+  const wanted = { hours, start_time: since ? Math.floor(Date.parse(since) / 1000) : "", providers: asked.provider, models: asked.model, provenances: asked.counted, account_ids: asked.account };
   const [page, sums] = await Promise.all([
-    get("/calls", { hours, start_time: since ? Math.floor(Date.parse(since) / 1000) : "", cursor, providers: asked.provider, models: asked.model, provenances: asked.counted, account_ids: asked.account }, { signal }),
+    get("/calls", { ...wanted, cursor }, { signal }),
     get("/accuracy", { hours: 720 }, { signal }),
   ]);
   const known = (name) => [["", "All"], ...[...new Set([asked[name], ...sums.data.map((row) => row[name])])].filter(Boolean).sort().map((value) => [value, value])];
@@ -40,7 +41,7 @@ async function show({ query, router, signal }) {
       ],
     }),
     h("section", { class: "card" },
-      table({ name: "calls", caption: "Charged calls of all accounts, newest first", rows: page.data, empty: page.next_cursor ? "None among the newest that were looked through." : "No call was charged like that.", columns: [
+      table({ name: "calls", caption: "Charged calls of all accounts, newest first", rows: page.data, every: (cursor || page.next_cursor) && listed("/calls", { ...wanted, limit: 500 }), empty: page.next_cursor ? "None among the newest that were looked through." : "No call was charged like that.", columns: [
         { head: "Time, UTC", cell: (row) => h("a", { href: to(`/accounts/${encodeURIComponent(row.account_id)}/requests/${encodeURIComponent(row.request_id)}`) }, when(row.time)), value: (row) => row.time },
         { head: "Account", hide: true, cell: (row) => accountLink(row.account_id), value: (row) => row.account_id },
         { head: "Model", wrap: true, cell: (row) => [row.model || DASH, h("small", { class: "block" }, row.provider), h("small", { class: "block narrow-only" }, accountLink(row.account_id))], value: (row) => row.model },

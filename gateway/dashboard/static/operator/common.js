@@ -5,7 +5,7 @@ import { h } from "../dom.js";
 import { column, DASH } from "../format.js";
 import { ask, attempt, chip, say, status, when } from "../parts.js";
 import { to } from "../router.js";
-import { table } from "../table.js";
+import { listed, table } from "../table.js";
 
 export const ucr = (amount) => amount.microcredits;
 
@@ -16,9 +16,9 @@ export const amountColumn = (head, of, { places = 2, ...more } = {}) =>
 export const accountLink = (id) => (id ? h("a", { href: to(`/accounts/${encodeURIComponent(id)}`) }, id) : DASH);
 
 /** Accounts with their money. */
-export function standingsTable({ name, caption, rows, empty }) {
+export function standingsTable({ name, caption, rows, empty, every }) {
   return table({
-    name, caption, rows, empty,
+    name, caption, rows, empty, every,
     columns: [
       { head: "Account", cell: (row) => h("span", null, accountLink(row.account_id), row.name && h("small", { class: "block clip" }, row.name)), value: (row) => row.account_id },
       { head: "Name", value: (row) => row.name },
@@ -33,6 +33,12 @@ export function standingsTable({ name, caption, rows, empty }) {
     ],
   });
 }
+
+/** All changes of these kinds, newest first, for a file. */
+export const everyChange = (kinds) => async () => {
+  const found = await Promise.all(kinds.map((action) => listed("/audit", { action, limit: 1000 })()));
+  return { rows: found.flatMap((each) => each.rows).sort((a, b) => b.number - a.number), more: found.some((each) => each.more) };
+};
 
 const ACTIONS = {
   signIn: "Sign-in",
@@ -64,9 +70,9 @@ const ACTIONS = {
 export const actions = Object.entries(ACTIONS);
 
 /** Changes, and attempts at them. */
-export function changesTable({ name, caption, rows, empty = "Nothing was changed yet.", without = [] }) {
+export function changesTable({ name, caption, rows, empty = "Nothing was changed yet.", without = [], shown, every }) {
   return table({
-    name, caption, rows, empty,
+    name, caption, rows, empty, shown, every,
     columns: [
       { head: "Time, UTC", cell: (row) => when(row.time), value: (row) => row.time },
       { head: "What", wrap: true, cell: (row) => [ACTIONS[row.action] ?? row.action, row.subject && h("small", { class: "block code break" }, row.subject), h("small", { class: "block narrow-only" }, row.actor || "nobody known"), row.account_id && !without.length && h("small", { class: "block narrow-only" }, accountLink(row.account_id))], value: (row) => `${row.action} ${row.subject}`.trim() },

@@ -11,7 +11,7 @@ import { accountLink, amountColumn } from "./common.js";
 export const holds = { path: "/holds", title: "Holds", show };
 
 async function show({ router, signal }) {
-  const found = await get("/holds", { limit: 200 }, { signal });
+  const found = await get("/holds", { limit: 500 }, { signal });
   return [
     head("Holds", {
       lead: "Credit that is set aside for running calls, jobs and reservations, and in advance, to serve calls by while the store does not answer. Without a sign of life until its lease ends, a hold is resolved by itself.",
@@ -21,7 +21,7 @@ async function show({ router, signal }) {
       figure("Open", whole(found.open), h("small", null, asOf(found.as_of))),
       figure("Overdue", found.overdue ? chip(whole(found.overdue), "bad") : "0", h("small", null, "the lease has ended, nobody resolved them yet")))),
     h("section", { class: "card" },
-      table({ name: "holds", caption: "Open holds, those whose lease ends first", rows: found.data, empty: "Nothing is held now.", columns: [
+      table({ name: "holds", caption: "Open holds, those whose lease ends first", rows: found.data, shown: 200, empty: "Nothing is held now.", columns: [
         { head: "Request", wrap: true, cell: (row) => h("span", { class: "code" }, row.id) },
         { head: "Kind", hide: true, cell: (row) => row.kind },
         { head: "Model", hide: true, cell: (row) => row.model ?? DASH, value: (row) => row.model },

@@ -5,16 +5,17 @@ import { h } from "../dom.js";
 import { DASH, exact, moment, whole } from "../format.js";
 import { ask, asOf, chip, field, figure, head, say } from "../parts.js";
 import { table } from "../table.js";
-import { changesTable } from "./common.js";
+import { changesTable, everyChange } from "./common.js";
+
+const AUDITS = ["auditAccount", "audit --repair"];
 
 export const integrity = { path: "/integrity", title: "Integrity", show };
 
 async function show({ router, signal }) {
-  const [journal, audits, repairs, health] = await Promise.all([
+  const [journal, health, audits, repairs] = await Promise.all([
     get("/journal", {}, { signal }),
-    get("/audit", { action: "auditAccount", limit: 20 }, { signal }),
-    get("/audit", { action: "audit --repair", limit: 20 }, { signal }),
     get("/health", {}, { signal }),
+    ...AUDITS.map((action) => get("/audit", { action, limit: 20 }, { signal })),
   ]);
   const noted = [...audits.data, ...repairs.data].sort((a, b) => b.number - a.number);
   const form = h("form", { class: "inline" }, field("account", "Account", { required: true, maxlength: "64" }), h("button", { type: "submit", class: "primary" }, "Audit"));
@@ -32,7 +33,7 @@ async function show({ router, signal }) {
     h("section", { class: "card" }, h("div", { class: "title" }, h("h2", null, "Audit an account")), form,
       h("p", { class: "note" }, "It looks for 20 seconds at most and changes nothing. ", h("code", null, "tollkeeper audit"), " looks at all accounts and chains, and can repair; it notes only repairs.")),
     h("section", { class: "card" }, h("div", { class: "title" }, h("h2", null, "Audits and repairs")),
-      changesTable({ name: "audits", caption: "Audits and repairs, newest first", rows: noted, empty: "None is noted." })),
+      changesTable({ name: "audits", caption: "Audits and repairs, newest first", rows: noted, empty: "None is noted.", every: (audits.next_cursor || repairs.next_cursor) && everyChange(AUDITS) })),
     h("section", { class: "card" }, h("details", null, h("summary", null, "Heads of the chains"),
       table({ name: "chains", caption: "Heads of the chains", rows: journal.chains, empty: "The journal is empty.", columns: [
         { head: "Chain", cell: (row) => String(row.shard) },

@@ -5,7 +5,7 @@ import { h } from "../dom.js";
 import { DASH, moment, span, whole } from "../format.js";
 import { ask, asOf, attempt, chip, field, figure, head, say, when } from "../parts.js";
 import { to } from "../router.js";
-import { table } from "../table.js";
+import { listed, table } from "../table.js";
 import { endpoints } from "../webhooks.js";
 import { accountLink, amountColumn } from "./common.js";
 
@@ -76,7 +76,7 @@ async function one({ parameters, query, router, signal }) {
       h("div", { class: "title" }, h("h2", null, "Dead letters"), letters.data.length > 0 && h("span", { class: "actions" },
         h("button", { type: "button", class: "small", onclick: () => mend(row, about("redrive"), changed) }, "Send these again"),
         h("button", { type: "button", class: "quiet small", onclick: () => mend(row, about("discard"), changed) }, "Discard these"))),
-      table({ name: `dead-letters-${row.name}`, caption: "What it did not take, and why", rows: letters.data, empty: "It took everything.", columns: [
+      table({ name: `dead-letters-${row.name}`, caption: "What it did not take, and why", rows: letters.data, empty: "It took everything.", every: (query.get("cursor") || letters.next_cursor) && listed(`/sinks/${name}/dead-letters`, { limit: 1000 }), columns: [
         { head: "Died, UTC", cell: (letter) => when(letter.died_at), value: (letter) => letter.died_at },
         { head: "Why", wrap: true, cell: (letter) => letter.reason },
         { head: "Account", cell: (letter) => accountLink(letter.account_id), value: (letter) => letter.account_id },

@@ -5,8 +5,8 @@ import { h } from "../dom.js";
 import { whole } from "../format.js";
 import { asOf, chip, figure, head, selection } from "../parts.js";
 import { to } from "../router.js";
-import { table } from "../table.js";
-import { actions, changesTable } from "./common.js";
+import { listed, table } from "../table.js";
+import { actions, changesTable, everyChange } from "./common.js";
 
 export const trail = { path: "/audit", title: "Audit trail", show };
 
@@ -24,7 +24,7 @@ async function show({ query, router, signal }) {
       ],
     }),
     h("section", { class: "card" },
-      changesTable({ name: "audit-trail", caption: "Changes, newest first", rows: page.data, empty: "Nothing like that was changed." }),
+      changesTable({ name: "audit-trail", caption: "Changes, newest first", rows: page.data, empty: "Nothing like that was changed.", every: (query.get("cursor") || page.next_cursor) && listed("/audit", { account_id: account, action, limit: 1000 }) }),
       h("p", { class: "pages" }, asOf(null),
         query.get("cursor") && h("a", { href: to("/audit", { account, action }) }, "Newest"),
         page.next_cursor && h("a", { rel: "next", href: to("/audit", { account, action, cursor: page.next_cursor }) }, "Older"))),
@@ -57,10 +57,10 @@ async function keyring({ signal }) {
       ] })),
     h("section", { class: "card" },
       h("div", { class: "title" }, h("h2", null, "Keys made, changed and revoked"), h("a", { href: to("/audit") }, "All changes")),
-      changesTable({ name: "key-changes", caption: "Changes of keys, newest first", rows, empty: "No key was changed yet." })),
+      changesTable({ name: "key-changes", caption: "Changes of keys, newest first", rows, empty: "No key was changed yet.", every: found.some((page) => page.next_cursor) && everyChange(OF_KEYS) })),
     h("section", { class: "card" },
       h("div", { class: "title" }, h("h2", null, "Sign-ins to this dashboard"), h("a", { href: to("/audit", { action: "signIn" }) }, "All sign-ins")),
-      changesTable({ name: "sign-ins", caption: "Sign-ins, newest first", rows: signed.data.slice(0, 20), without: ["Account", "Asked"] })),
+      changesTable({ name: "sign-ins", caption: "Sign-ins, newest first", rows: signed.data, shown: 20, without: ["Account", "Asked"], every: signed.next_cursor && everyChange(["signIn"]) })),
   ];
 }
 

@@ -7,7 +7,7 @@ import { amount, unit } from "../keyring.js";
 import { notice, NOTICES } from "../notices.js";
 import { ask, asOf, attempt, chip, field, head, options, when } from "../parts.js";
 import { to } from "../router.js";
-import { table } from "../table.js";
+import { listed, table } from "../table.js";
 import { add, endpoints } from "../webhooks.js";
 
 const LISTED = 50;
@@ -56,6 +56,7 @@ async function show({ session, router, signal }) {
         caption: "Notices, newest first",
         empty: "Nothing to tell: no credit ran low, no grant is about to end.",
         rows: noticed.data,
+        every: noticed.next_cursor && listed("/ledger", { type: NOTICES, limit: 1000 }),
         columns: [
           { head: "Time, UTC", cell: (row) => when(row.time), value: (row) => row.time },
           { head: "What", wrap: true, cell: (row) => notice(row.type, row.operation_id), value: (row) => row.type },
