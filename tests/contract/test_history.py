@@ -349,6 +349,25 @@ async def test_a_late_settlement_costs_what_is_left_of_the_whole_call(ledger, hi
     assert 30 == sum(each.costed_ucr for each in found)
 
 
+async def test_the_newest_records_of_accounts_in_several_shards_are_each_told_once(ledger, history):
+    accounts = ("acme", "other", "third")
+    assert 3 == len({shard_of(account) for account in accounts})
+    for account in accounts:
+        await fund(ledger, 10**6, account)
+    for number in range(6):
+        await call(ledger, f"h{number}", Usage(input_uncached=1), accounts[number % 3])
+        await drain(ledger, history)
+
+    wanted = Wanted(start_ms=0, before=None, looked_at=100, limit=1)
+    found, more = [], True
+    while more:
+        page = await history.newest(wanted)
+        found += [each.request_id for each in page.records]
+        wanted, more = replace(wanted, before=page.looked_to), page.looked_to is not None
+
+    assert [f"h{number}" for number in reversed(range(6))] == found
+
+
 async def test_the_newest_records_of_all_accounts_page_by_page(ledger, history):
     await fund(ledger, 10**6)
     for name in ("h1", "h2", "h3"):

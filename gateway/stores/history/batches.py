@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 
 from gateway.errors import Conflict
 from gateway.metering.history import DAY_MS, HOUR_MS
-from gateway.metering.journal import Drained, Entry, Position, chained, slices_text
+from gateway.metering.journal import SHARDS, Drained, Entry, Position, chained, slices_text
 from gateway.metering.pricing import ModelPrice
 from gateway.stores.history import schema
 from gateway.stores.history.rows import Charged, Recorded, Row, Sums, charged, counted, summed_over
 
+SEQUENCES_MAX = 4096
 SPAN_MS = {"hours": HOUR_MS, "days": DAY_MS}
 
 Call = tuple[str, str]
@@ -89,9 +90,9 @@ def needs_of(batch: Sequence[Drained]) -> Needs:
     )
 
 
-def written(batch: Sequence[Drained], known: Known, *, ids_by_shard: bool = False) -> Writing:
-    """Raises Conflict unless each part begins where its shard stands. `ids_by_shard`: rows are
-    numbered within their shard, where a table cannot tell a number of its own."""
+def written(batch: Sequence[Drained], known: Known, *, ids_by_time: bool = False) -> Writing:
+    """Raises Conflict unless each part begins where its shard stands. `ids_by_time`: rows are
+    numbered by their place in the outbox, where a table cannot tell a number of its own."""
     writing = Writing()
     last_id = known.last_id
     for drained in batch:
@@ -105,7 +106,7 @@ def written(batch: Sequence[Drained], known: Known, *, ids_by_shard: bool = Fals
                 entries=position.entries + 1,
                 hash=chained(position.hash, entry),
             )
-            row_id = position.entries if ids_by_shard else last_id
+            row_id = _id_by_time(entry, drained.shard) if ids_by_time else last_id
             _write(writing, known, entry, shard=drained.shard, at=position, row_id=row_id)
         writing.positions[drained.shard] = position
     return writing
@@ -131,6 +132,13 @@ def _write(
         each = charged(row_id, at.entries, entry, price=price, before=before)
         writing.charged.append(each)
         told.append(each.told)
+
+
+def _id_by_time(entry: Entry, shard: int) -> int:
+    """Ascending in each shard as its entries do, and over all shards with time. A store writes far
+    less than SEQUENCES_MAX entries of a shard in a millisecond."""
+    sequence = int(entry.entry_id.partition("-")[2]) % SEQUENCES_MAX
+    return (entry.time_ms * SEQUENCES_MAX + sequence) * SHARDS + shard
 
 
 def _rate_id(entry: Entry) -> str:

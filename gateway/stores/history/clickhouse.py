@@ -153,7 +153,7 @@ class ClickHouseEngine:
         await self._pace(batch)
         try:
             known = await self._known(needs_of(batch), prices)
-            await self._write(written(batch, known, ids_by_shard=True), prices)
+            await self._write(written(batch, known, ids_by_time=True), prices)
         except BaseException:
             # What came of it, nobody knows; the tables do.
             self._balances.clear()
