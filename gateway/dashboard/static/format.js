@@ -3,14 +3,13 @@
 
 export const DASH = "–";
 const UCR = 1_000_000;
-const numbers = new Map();
 
+// A browser takes some twenty milliseconds before it writes the first number by itself (Intl).
 function number(value, least, most) {
-  const kind = `${least} ${most}`;
-  if (!numbers.has(kind)) {
-    numbers.set(kind, new Intl.NumberFormat("en", { minimumFractionDigits: least, maximumFractionDigits: most }));
-  }
-  return numbers.get(kind).format(value);
+  const [integer, decimals = ""] = Math.abs(value).toFixed(most).split(".");
+  const kept = decimals.slice(0, least) + decimals.slice(least).replace(/0+$/, "");
+  const shown = integer.replace(/\B(?=(\d{3})+$)/g, ",") + (kept ? `.${kept}` : "");
+  return value < 0 && /[1-9]/.test(shown) ? `-${shown}` : shown;
 }
 
 const known = (value) => value !== null && value !== undefined && !Number.isNaN(value);
@@ -34,6 +33,9 @@ export function dollars(ucr, usdPerCredit) {
   const value = (ucr / UCR) * usdPerCredit;
   return `${value < 0 ? "−" : ""}$${number(Math.abs(value), 2, Math.abs(value) < 1 ? 4 : 2)}`;
 }
+
+/** A decimal as it is given, up to six places: "2.5". */
+export const decimal = (value) => number(Number(value), 0, 6);
 
 export const whole = (value) => (known(value) ? number(value, 0, 0) : DASH);
 

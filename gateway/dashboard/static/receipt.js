@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { h } from "./dom.js";
-import { className, credits, DASH, dollars, duration, exact, moment, whole } from "./format.js";
+import { className, credits, DASH, decimal, dollars, duration, exact, moment, whole } from "./format.js";
 import { figure, head } from "./parts.js";
 import { to, whose } from "./router.js";
 import { table } from "./table.js";
@@ -56,7 +56,7 @@ function lines(paid) {
     columns: [
       { head: "What", cell: (row) => (row.total ? "Charge" : className(row.name)), value: (row) => (row.total ? "charge" : row.name) },
       { head: "Quantity", num: true, cell: (row) => (row.total || row.kind === "rounding" || row.kind === "unitemised" ? "" : whole(row.quantity)), value: (row) => row.quantity ?? "" },
-      { head: "Per million", num: true, cell: (row) => (row.credits_per_million ? Number(row.credits_per_million).toLocaleString("en", { maximumFractionDigits: 6 }) : ""), value: (row) => row.credits_per_million ?? "" },
+      { head: "Per million", num: true, cell: (row) => (row.credits_per_million ? decimal(row.credits_per_million) : ""), value: (row) => row.credits_per_million ?? "" },
       tiered && { head: "Tier", num: true, hide: true, cell: (row) => (row.percent && row.percent !== 100 ? `${row.percent} %` : ""), value: (row) => row.percent ?? "" },
       { head: "Credits", num: true, cell: (row) => exact(row.amount.microcredits), value: (row) => row.amount.credits },
     ].filter(Boolean),

@@ -89,6 +89,8 @@ export class Router {
     this.path = location.pathname;
     fill(this.mount, content);
     this.mount.removeAttribute("aria-busy");
+    // Where the links do not fit beside each other. Not before: it is laid out once for all of it.
+    document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
     const heading = this.mount.querySelector("h1");
     heading?.setAttribute("tabindex", "-1");
     document.title = `${heading?.textContent ?? "Tollkeeper"} · Tollkeeper`;

@@ -1,15 +1,18 @@
 // The frame around all views: signing in, who that is, the way around.
 
-import { session, signIn, signOut } from "./api.js";
+import { ahead, session, signIn, signOut } from "./api.js";
 import { fill, h } from "./dom.js";
 import { field } from "./parts.js";
 import { BASE, Router } from "./router.js";
 
 /**
  * Show these views to whoever is signed in, and the way in to everybody else. `lead`: with which
- * key; `hint`: how it begins; `who(opened)`: how whoever is signed in is named.
+ * key; `hint`: how it begins; `first`: what the first view shows first; `who(opened)`: how whoever
+ * is signed in is named.
  */
-export async function start(views, { lead, hint, who }) {
+export async function start(views, { lead, hint, first, who }) {
+  // What most people come for is asked for while it is still looked up who they are.
+  if (location.pathname.replace(/\/$/, "") === BASE) ahead(first);
   let router = null;
   const out = (text) => {
     router?.stop();
@@ -80,7 +83,6 @@ function frame(views, opened, who, leave) {
         if (view === shown || view === shown?.within) link.setAttribute("aria-current", "page");
         else link.removeAttribute("aria-current");
       }
-      document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
     },
   });
   router.show();

@@ -49,6 +49,21 @@ def test_any_view_is_the_same_page_asked_for_anew(path) -> None:
     assert 304 == ask(path, {"If-None-Match": told.headers["ETag"]}).status
 
 
+@pytest.mark.parametrize("page", SCRIPTS)
+def test_what_the_first_view_shows_first_is_fetched_while_the_script_is_read(page) -> None:
+    pages = Pages(page)
+    [first] = re.findall(r'first: "(.*)",', LOADED.files[SCRIPTS[page]].body.decode())
+
+    def ahead(path: str, **headers: str) -> list[str]:
+        told = pages.answer(make_mocked_request("GET", path, headers=headers))
+        return re.findall(r"<(\S+)>; rel=preload; as=fetch; crossorigin", told.headers["Link"])
+
+    root = ["/metering/v1/session", f"/metering/v1{first}"]
+    assert root == ahead("/dashboard") == ahead("/dashboard/?again")
+    assert root == ahead("/dashboard", **{"If-None-Match": f'"{LOADED.digest}"'})
+    assert root[:1] == ahead("/dashboard/keys")
+
+
 def test_a_file_is_kept_for_ever_and_packed_for_whom_it_may_concern() -> None:
     path = f"{LOADED.place}/{SCRIPTS['account']}"
     plain, packed = ask(path), ask(path, {"Accept-Encoding": "gzip, br"})

@@ -22,5 +22,6 @@ const ofAccount = ({ path, show }) => ({ path: `/accounts/:account${path}`, with
 start([health, money, accuracy, calls, holds, sinks, sink, accounts, account, ...[requests, receipt, running, statement].map(ofAccount), integrity, keys, trail], {
   lead: "For operators: with a service key that has the scope “admin”.",
   hint: "ts_…",
+  first: "/health",
   who: ({ service_id }) => [h("b", null, service_id), h("span", null, " operator")],
 });

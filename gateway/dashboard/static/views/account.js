@@ -1,8 +1,6 @@
 // The views of the person who pays, in the order in which they are needed.
 
-import { ahead } from "../api.js";
 import { h } from "../dom.js";
-import { BASE } from "../router.js";
 import { start } from "../shell.js";
 import { keys } from "./keys.js";
 import { limits } from "./limits.js";
@@ -15,10 +13,9 @@ import { running } from "../running.js";
 import { statement } from "../statement.js";
 import { usage } from "./usage.js";
 
-// What most people come for is asked for while it is still looked up who they are.
-if (location.pathname.replace(/\/$/, "") === BASE) ahead("/balance");
 start([overview, { ...running, within: overview }, usage, models, keys, requests, receipt, statement, prices, limits], {
   lead: "With a virtual key of your account. A key that manages the account sees its other keys as well.",
   hint: "tk_…",
+  first: "/balance",
   who: ({ key }) => [h("b", null, key.account_name || key.account_id), h("span", null, ` plan ${key.plan}`)],
 });

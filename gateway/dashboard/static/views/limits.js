@@ -2,7 +2,7 @@
 
 import { get, send } from "../api.js";
 import { h } from "../dom.js";
-import { DASH, percent, until, whole } from "../format.js";
+import { DASH, decimal, percent, until, whole } from "../format.js";
 import { amount, unit } from "../keyring.js";
 import { notice, NOTICES } from "../notices.js";
 import { ask, asOf, attempt, chip, field, head, options, when } from "../parts.js";
@@ -79,7 +79,7 @@ const SET_BY = {
 };
 
 /** "80 % used", "20 credits left" */
-const words = (mark) => (mark.endsWith("%") ? `${mark.slice(0, -1)} % used` : `${Number(mark).toLocaleString("en", { maximumFractionDigits: 6 })} credits left`);
+const words = (mark) => (mark.endsWith("%") ? `${mark.slice(0, -1)} % used` : `${decimal(mark)} credits left`);
 
 async function setMarks(marks, changed) {
   const given = await ask("Alerts", {
