@@ -39,7 +39,7 @@ BOTH_SERVERS = {"contract", "property"}
 
 # Several processes, a browser or an outage on a machine that runs other tests beside them: such a
 # test may try twice, and the report names those that did. What only computes has no such excuse.
-SECOND_TRY = {"abuse", "bank", "contract", "deployment", "faults", "flow"}
+SECOND_TRY = {"abuse", "contract", "deployment", "faults", "flow"}
 
 
 # What waits for processes and outages begins first, or the last minutes are one worker's alone.

@@ -23,8 +23,9 @@ from gateway.metering.balance import Balance
 from gateway.stores.redis.ledger import RedisLedger
 
 ACCOUNTS, CLIENTS = 8, 8
-# A lease, a sweep, the longest pause before a spool is replayed, and what a busy machine adds.
-SETTLED_S = LEASE_S + 1.5 + 5.0 + 20.0
+# A lease, a sweep, the longest pause before a spool is replayed, three more tries to repair what
+# went back in time, and what a busy machine adds. What is lost for good is so after any time.
+SETTLED_S = LEASE_S + 1.5 + 5.0 + 30.0 + 50.0
 AUDITS = 5
 # What waits on a disk, and the parts of a store that are closed until they are repaired.
 OPEN = "tollkeeper_(?:spool_waiting_settles|shards_closed)"
