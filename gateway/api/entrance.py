@@ -16,7 +16,7 @@ from gateway.access.sessions import Session, Sessions
 from gateway.api import browser
 from gateway.api.operation import Audience, Operation
 from gateway.dialects.keys import presented_key
-from gateway.errors import ScopeMissing
+from gateway.errors import ScopeMissing, Unauthenticated
 from gateway.metering.accounts import Caller
 
 
@@ -81,6 +81,8 @@ class Entrance:
         if service is None and self._admin and not presented:
             session = await self._session(request, browser.OPERATOR_COOKIE)
             service = session.who if session and isinstance(session.who, Service) else None
+        if service is None and not presented:
+            raise Unauthenticated("Send a service key (ts_...) as `Authorization: Bearer`.")
         if service is None:
             raise ScopeMissing(
                 "This is for services. Send a service key (ts_...) as `Authorization: Bearer`; a "

@@ -56,7 +56,7 @@ async function ask(method, url, body, { signal, headers = {}, quiet = false } = 
   const sent = { ...headers };
   if (method !== "GET" && guard) sent["X-Tollkeeper-Guard"] = guard;
   if (body !== undefined) sent["Content-Type"] = "application/json";
-  const answer = await fetch(url, {
+  const answer = await reached(url, {
     method,
     signal,
     headers: sent,
@@ -70,6 +70,16 @@ async function ask(method, url, body, { signal, headers = {}, quiet = false } = 
   const problem = new Problem(answer.status, document ?? {});
   if (answer.status === 401 && !quiet) dispatchEvent(new CustomEvent("signedout"));
   throw problem;
+}
+
+/** Raises a Problem of status 0 if nobody answers; what the view itself gave up stays that. */
+async function reached(url, options) {
+  try {
+    return await fetch(url, options);
+  } catch (problem) {
+    if (options.signal?.aborted) throw problem;
+    throw new Problem(0, { detail: "The gateway does not answer. It may be starting again, or the network is away." });
+  }
 }
 
 /** Who is signed in; null for nobody. */

@@ -3,7 +3,9 @@
 import { fill, h } from "./dom.js";
 
 const HEIGHT = 240;
-const LEFT = 52;
+const LEFT_LEAST = 44;
+// Of a figure at the axis.
+const FIGURE_WIDTH = 7.2;
 const BOTTOM = 24;
 const TOP = 10;
 export const COLOURS = 8;
@@ -32,14 +34,16 @@ const sum = (bucket, series) => series.reduce((all, each) => all + (bucket.value
 function drawing({ buckets, series, write, title, width, told }) {
   const most = nice(Math.max(...buckets.map((bucket) => sum(bucket, series)), 0));
   const high = HEIGHT - TOP - BOTTOM;
-  const step = (width - LEFT) / buckets.length;
+  const marks = [0, 0.5, 1].map((part) => ({ at: most * part, text: most || !part ? mark(write(most * part)) : "" }));
+  const left = Math.max(LEFT_LEAST, 14 + FIGURE_WIDTH * Math.max(...marks.map(({ text }) => text.length)));
+  const step = (width - left) / buckets.length;
   const bar = Math.max(1, Math.min(step - Math.max(1, step * 0.22), 44));
   const y = (value) => TOP + high - (most ? (value / most) * high : 0);
   const columns = buckets.map((bucket, index) => {
     let below = 0;
-    const x = LEFT + index * step + (step - bar) / 2;
+    const x = left + index * step + (step - bar) / 2;
     return h("g", { class: "column", "data-index": index },
-      h("rect", { class: "hit", x: LEFT + index * step, y: 0, width: step, height: HEIGHT }),
+      h("rect", { class: "hit", x: left + index * step, y: 0, width: step, height: HEIGHT }),
       series.map((each, place) => {
         const value = bucket.values[each.id] ?? 0;
         if (!value) return null;
@@ -50,18 +54,21 @@ function drawing({ buckets, series, write, title, width, told }) {
       }));
   });
   const node = h("svg", { class: "stacked", width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", tabindex: "0", "aria-label": `${title}. Arrow keys read each bar; the table below has all figures.` },
-    [0, 0.5, 1].map((part) => h("g", { class: "grid" },
-      h("line", { x1: LEFT, x2: width, y1: y(most * part), y2: y(most * part) }),
-      h("text", { x: LEFT - 8, y: y(most * part) + 4, "text-anchor": "end" }, most || !part ? write(most * part) : ""))),
+    marks.map(({ at, text }) => h("g", { class: "grid" },
+      h("line", { x1: left, x2: width, y1: y(at), y2: y(at) }),
+      h("text", { x: left - 8, y: y(at) + 4, "text-anchor": "end" }, text))),
     columns,
-    labels(buckets, step, width));
+    labels(buckets, { left, step, width }));
   return interactive(node, columns, { buckets, series, write, told });
 }
 
-function labels(buckets, step, width) {
+/** A round figure needs no noughts behind its point. */
+const mark = (text) => text.replace(/(\.\d*?)0+(?=\D|$)/, "$1").replace(/\.(?=\D|$)/, "");
+
+function labels(buckets, { left, step, width }) {
   const each = Math.max(1, Math.ceil(62 / step));
   return buckets.map((bucket, index) => {
-    const x = LEFT + (index + 0.5) * step;
+    const x = left + (index + 0.5) * step;
     return index % each || x > width - 18 ? null : h("text", { class: "tick", x, y: HEIGHT - 6, "text-anchor": "middle" }, bucket.label);
   });
 }
@@ -95,7 +102,7 @@ function tell(told, { buckets, series, write }, index) {
   const value = (id) => (at ? (at.values[id] ?? 0) : buckets.reduce((all, bucket) => all + (bucket.values[id] ?? 0), 0));
   fill(told,
     h("p", { class: "when" }, at ? at.long : "All of it", h("b", null, write(series.reduce((all, each) => all + value(each.id), 0)))),
-    h("ul", { class: "legend" }, series.map((each, place) => h("li", null, h("i", { class: `s${place}` }), h("span", null, each.name), h("b", null, write(value(each.id)))))));
+    h("ul", { class: "legend" }, series.map((each, place) => h("li", null, h("i", { class: `s${place}` }), h("span", { title: each.name }, each.name), h("b", null, write(value(each.id)))))));
 }
 
 /** The next round number above. */

@@ -30,4 +30,13 @@ export function fill(node, ...children) {
   return node;
 }
 
+/** The same, and what has the focus in there keeps it. */
+export function refill(node, ...children) {
+  const was = node.contains(document.activeElement) ? document.activeElement : null;
+  const place = was ? [...node.querySelectorAll(was.tagName)].indexOf(was) : 0;
+  fill(node, ...children);
+  if (was) node.querySelectorAll(was.tagName)[place]?.focus({ preventScroll: true });
+  return node;
+}
+
 export const $ = (selector, within = document) => within.querySelector(selector);

@@ -22,8 +22,15 @@ export function credits(ucr) {
   return number(ucr / UCR, places, places);
 }
 
+/** With as many decimals; what is less than the last of them says so: it is no zero. */
+function fixed(value, places) {
+  const least = 10 ** -places;
+  const tiny = value !== 0 && Math.abs(value) < least / 2;
+  return tiny ? `${value < 0 ? "−" : ""}<${number(least, places, places)}` : number(value, places, places);
+}
+
 /** Credits in a column: all with as many decimals. */
-export const column = (ucr, places = 4) => (known(ucr) ? number(ucr / UCR, places, places) : DASH);
+export const column = (ucr, places = 4) => (known(ucr) ? fixed(ucr / UCR, places) : DASH);
 
 /** Credits to the last microcredit. */
 export const exact = (ucr) => column(ucr, 6);
@@ -31,7 +38,10 @@ export const exact = (ucr) => column(ucr, 6);
 export function dollars(ucr, usdPerCredit) {
   if (!known(ucr) || !known(usdPerCredit)) return DASH;
   const value = (ucr / UCR) * usdPerCredit;
-  return `${value < 0 ? "−" : ""}$${number(Math.abs(value), 2, Math.abs(value) < 1 ? 4 : 2)}`;
+  const size = Math.abs(value);
+  const least = 0.0001;
+  if (size > 0 && size < least / 2) return `${value < 0 ? "−" : ""}<$${number(least, 4, 4)}`;
+  return `${value < 0 ? "−" : ""}$${number(size, 2, size < 1 ? 4 : 2)}`;
 }
 
 /** A decimal as it is given, up to six places: "2.5". */
@@ -50,7 +60,7 @@ export function short(value) {
   return number(value, 0, 2);
 }
 
-export const percent = (part, all) => (known(part) && all > 0 ? `${number((100 * part) / all, 1, 1)} %` : DASH);
+export const percent = (part, all) => (known(part) && all > 0 ? `${fixed((100 * part) / all, 1)} %` : DASH);
 
 /** By how much it changed: "+12 %"; a dash without anything to compare with. */
 export function change(now, before) {

@@ -66,12 +66,12 @@ export function ask(title, { fields = [], doit, danger = false, text = null, bac
   return new Promise((resolve) => {
     const form = h("form", { method: "dialog" },
       h("h2", { id: "ask-title" }, title),
-      text && h("p", null, text),
+      text && h("p", { id: "ask-text" }, text),
       fields,
       h("div", { class: "buttons" },
         back && h("button", { type: "button", class: "quiet", onclick: () => done(null) }, "Cancel"),
         h("button", { type: "submit", class: danger ? "danger" : "primary" }, doit)));
-    const dialog = h("dialog", { "aria-labelledby": "ask-title" }, form);
+    const dialog = h("dialog", { "aria-labelledby": "ask-title", "aria-describedby": text && "ask-text" }, form);
     const done = (given) => {
       // Closed first: so the focus goes back to where it came from.
       dialog.close();
@@ -103,12 +103,16 @@ export function options(name, label, choices, chosen) {
     h("select", { id, name }, choices.map(([value, text]) => h("option", { value, selected: value === chosen }, text))));
 }
 
+const SAID_MS = 6000;
+// Long enough to be read to the end, and acted on.
+const SAID_BAD_MS = 20_000;
+
 /** Say something at the foot of the page for a while; read out as well. */
 export function say(text, kind = "") {
   const place = document.getElementById("said");
   const note = h("p", { class: kind }, text);
   place.append(note);
-  setTimeout(() => note.remove(), 6000);
+  setTimeout(() => note.remove(), kind === "bad" ? SAID_BAD_MS : SAID_MS);
 }
 
 /** Do it, say if it was refused, show the view anew. */

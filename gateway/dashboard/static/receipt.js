@@ -23,7 +23,7 @@ async function show({ parameters, signal }) {
     head("Receipt", { lead: h("span", { class: "code" }, paid.request_id) }),
     h("section", { class: "card" }, h("dl", { class: "figures" },
       figure("Charged", exact(charge), h("small", null, "credits, ", dollars(charge, Number(balance.usd_per_credit)))),
-      figure("Held at most", credits(paid.hold.microcredits), h("small", null, "set aside while it ran")),
+      figure("Held at most", credits(paid.hold.microcredits), h("small", null, "credits, set aside while it ran")),
       figure("Model", paid.model || DASH, h("small", null, paid.model_requested !== paid.model ? `asked for as ${paid.model_requested}` : paid.provider)),
       figure("Key", key?.name || `tk_${paid.api_key_id}`, h("small", null, paid.dialect.replaceAll("_", " "))),
       figure("Ended", end(paid.end), h("small", null, `${moment(paid.charged_at)} UTC`)),

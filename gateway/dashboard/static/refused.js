@@ -42,10 +42,10 @@ export async function refusedCard(path, parameters, signal, named = null) {
   return h("section", { class: "card" },
     h("div", { class: "title" }, h("h2", null, "Refused and failed"), asOf(null)),
     table({ name: "refused", caption: `Calls that were refused or failed, by reason, model${names ? " and key" : ""}`, rows, shown: SHOWN, empty: known ? "Nothing was refused, and nothing failed, as far as it was counted." : DASH, columns: [
-      { head: "Why", wrap: true, cell: (row) => [reason(row.reason), h("small", { class: "block code" }, row.reason)], value: (row) => row.reason },
+      { head: "Why", wrap: true, cell: (row) => [reason(row.reason), h("small", { class: "block code" }, row.reason), h("small", { class: "block narrow-only" }, row.model || DASH)], value: (row) => row.reason },
       { head: "Kind", hide: true, cell: (row) => row.kind },
-      { head: "Model", wrap: true, cell: (row) => row.model || DASH, value: (row) => row.model },
-      names && { head: "Key", hide: true, cell: (row) => names.get(row.api_key_id) || (row.api_key_id ? `tk_${row.api_key_id}` : DASH), value: (row) => row.api_key_id },
+      { head: "Model", hide: true, wrap: true, cell: (row) => row.model || DASH, value: (row) => row.model },
+      names && { head: "Key", hide: true, wrap: true, cell: (row) => names.get(row.api_key_id) || (row.api_key_id ? `tk_${row.api_key_id}` : DASH), value: (row) => row.api_key_id },
       ...SPANS.map(([, head], index) => ({ head, num: true, cell: (row) => whole(row.counts[index]), value: (row) => row.counts[index] ?? "" })),
     ].filter(Boolean) }),
     h("p", { class: "note" }, "None was charged. Calls without a valid key are nobody's and not among them. ", refused(found) === null && `${DASH}: not counted for all of that time.`));

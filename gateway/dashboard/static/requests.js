@@ -73,8 +73,8 @@ export const counted = (name) => COUNTED[name] ?? name;
 function columns(base, names) {
   return [
     { head: "Time, UTC", cell: (row) => h("a", { href: to(`${base}/requests/${encodeURIComponent(row.request_id)}`) }, when(row.time)), value: (row) => row.time },
-    { head: "Model", cell: (row) => row.model || DASH },
-    { head: "Key", hide: true, cell: (row) => names.get(row.api_key_id) || (row.api_key_id ? `tk_${row.api_key_id}` : DASH) },
+    { head: "Model", wrap: true, cell: (row) => row.model || DASH },
+    { head: "Key", hide: true, wrap: true, cell: (row) => names.get(row.api_key_id) || (row.api_key_id ? `tk_${row.api_key_id}` : DASH) },
     { head: "In", num: true, hide: true, cell: (row) => whole(row.input_tokens) },
     { head: "Out", num: true, hide: true, cell: (row) => whole(row.output_tokens) },
     { head: "Credits", num: true, cell: (row) => column(row.charge_microcredits) },

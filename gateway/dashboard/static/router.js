@@ -43,9 +43,9 @@ export class Router {
     this.go(url.pathname + url.search);
   }
 
-  go(address, { replace = false } = {}) {
-    history[replace ? "replaceState" : "pushState"](null, "", address);
-    return this.show();
+  go(address) {
+    history.pushState(null, "", address);
+    return this.show({ fresh: true });
   }
 
   /** Change filters: what is empty leaves the address. */
@@ -55,7 +55,8 @@ export class Router {
       if (value === null || value === "") query.delete(name);
       else query.set(name, value);
     }
-    return this.go(location.pathname + (query.size ? `?${query}` : ""), { replace: true });
+    history.replaceState(null, "", location.pathname + (query.size ? `?${query}` : ""));
+    return this.show();
   }
 
   found() {
@@ -67,12 +68,13 @@ export class Router {
     return null;
   }
 
-  async show() {
+  /** `fresh`: somebody came here, and begins at the head; else it is what they look at, anew. */
+  async show({ fresh = false } = {}) {
     this.leaving.abort();
     this.leaving = new AbortController();
     const { signal } = this.leaving;
     const found = this.found();
-    const same = this.path === location.pathname;
+    const same = !fresh && (this.path === null || this.path === location.pathname);
     const focused = this.mount.contains(document.activeElement) ? document.activeElement : null;
     this.shown(found?.view ?? null);
     this.mount.setAttribute("aria-busy", "true");
@@ -83,7 +85,7 @@ export class Router {
         : nothing();
     } catch (problem) {
       if (signal.aborted) return;
-      content = failed(problem, () => this.show());
+      content = failed(problem, () => this.show({ fresh: true }));
     }
     if (signal.aborted) return;
     this.path = location.pathname;
@@ -119,11 +121,12 @@ function matched(pattern, asked) {
   return parameters;
 }
 
-const nothing = () => h("section", { class: "card" }, h("h1", null, "Nothing here"), h("p", null, "There is no such page. ", h("a", { href: to("/") }, "To the overview"), "."));
+const nothing = () => h("section", { class: "card" }, h("h1", null, "Nothing here"), h("p", null, "There is no such page. ", h("a", { href: to("/") }, "To the first view"), "."));
 
 function failed(problem, again) {
-  return h("section", { class: "card", role: "alert" },
-    h("h1", null, problem.status === 404 ? "Not found" : "This cannot be shown now"),
+  const missing = problem.status === 404;
+  return h("section", { class: "card stack", role: "alert" },
+    h("h1", null, missing ? "Not found" : "This cannot be shown now"),
     h("p", null, problem.message),
-    h("button", { type: "button", onclick: again }, "Try again"));
+    h("p", null, missing ? h("a", { href: to("/") }, "To the first view") : h("button", { type: "button", onclick: again }, "Try again")));
 }

@@ -2,7 +2,7 @@
 
 import { ahead, session, signIn, signOut } from "./api.js";
 import { fill, h } from "./dom.js";
-import { field } from "./parts.js";
+import { field, say } from "./parts.js";
 import { BASE, Router } from "./router.js";
 
 /**
@@ -14,48 +14,52 @@ export async function start(views, { lead, hint, first, who }) {
   // What most people come for is asked for while it is still looked up who they are.
   if (location.pathname.replace(/\/$/, "") === BASE) ahead(first);
   let router = null;
-  const out = (text) => {
+  const out = (text, problem = false) => {
     router?.stop();
     router = null;
-    fill(document.body, entrance({ lead, hint }, (opened) => inside(opened), text));
-    document.querySelector("input")?.focus();
+    fill(document.body, entrance({ lead, hint }, (opened) => inside(opened).show({ fresh: true }), { text, problem }));
+    document.querySelector("input").focus();
   };
-  const inside = (opened) => {
-    router = frame(views, opened, who(opened), () => signOut().finally(() => out("You are signed out.")));
-  };
-  addEventListener("signedout", () => out("Your session is over: sign in again."));
+  // Whose session is over already is out as well; whoever is not told so may still be in.
+  const leave = () => signOut().then(() => out("You are signed out."), (problem) => problem.status === 401 || say(`You are still signed in. ${problem.message}`, "bad"));
+  const inside = (opened) => (router = frame(views, opened, who(opened), leave));
+  addEventListener("signedout", () => out("Your session is over: sign in again.", true));
   try {
     const opened = await session();
-    if (opened) inside(opened);
+    if (opened) inside(opened).show();
     else out(null);
   } catch (problem) {
-    out(problem.message);
+    out(problem.message, true);
   }
 }
 
-function entrance({ lead, hint }, entered, text) {
+function entrance({ lead, hint }, entered, { text, problem }) {
   document.title = "Sign in · Tollkeeper";
-  const said = h("p", { class: "problem", role: "alert" }, text);
-  const button = h("button", { type: "submit", class: "primary" }, "Sign in");
+  const said = h("p", { class: problem ? "problem" : "note", role: "alert" }, text);
   const form = h("form", { class: "card entrance" }, brand(),
     h("h1", null, "Sign in"),
     h("p", { class: "lead" }, lead),
     field("key", "Key", { type: "password", required: true, placeholder: hint, spellcheck: "false", maxlength: "256" }),
-    said, button);
+    said, h("button", { type: "submit", class: "primary" }, "Sign in"));
+  let asked = false;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    button.disabled = true;
+    if (asked) return;
+    asked = true;
     try {
       entered(await signIn(new FormData(form).get("key").trim()));
     } catch (problem) {
+      said.className = "problem";
       fill(said, problem.message);
-      button.disabled = false;
+      form.elements.key.focus();
+      form.elements.key.select();
     }
+    asked = false;
   });
   return h("main", { class: "outside" }, form);
 }
 
-const brand = () => h("span", { class: "brand" }, mark(), "Tollkeeper");
+const brand = () => h("span", { class: "brand" }, mark(), h("span", null, "Tollkeeper"));
 
 const mark = () =>
   h("svg", { class: "mark", viewBox: "0 0 32 32", "aria-hidden": "true" },
@@ -64,12 +68,16 @@ const mark = () =>
 
 function frame(views, opened, who, leave) {
   const mount = h("main", { id: "view", tabindex: "-1" });
+  const skip = (event) => {
+    event.preventDefault();
+    (mount.querySelector("h1") ?? mount).focus();
+  };
   const named = views.filter((view) => view.title);
   const links = new Map(named.map((view) => [view, h("a", { href: BASE + (view.path === "/" ? "" : view.path) }, view.title)]));
   fill(document.body,
-    h("a", { class: "skip", href: "#view" }, "To the content"),
+    h("a", { class: "skip", href: "#view", onclick: skip }, "To the content"),
     h("header", { class: "top" }, brand(),
-      h("p", { class: "who" }, who),
+      h("p", { class: "who", title: who.map((part) => part.textContent).join("") }, who),
       h("button", { type: "button", class: "quiet", onclick: leave }, "Sign out")),
     h("nav", { "aria-label": "Views" }, [...links.values()]),
     mount,
@@ -85,6 +93,5 @@ function frame(views, opened, who, leave) {
       }
     },
   });
-  router.show();
   return router;
 }

@@ -17,7 +17,9 @@ const PAGES = 200;
 export function table({ columns: filed, rows, caption, name, empty = "Nothing yet.", exported = null, shown = Infinity, every = null }) {
   if (!rows.length) return h("p", { class: "empty" }, empty);
   const columns = filed.filter((column) => column.cell);
-  const classes = (column) => [column.num && "num", column.hide && "wide-only", column.wrap && "wrap"].filter(Boolean).join(" ") || null;
+  // What is last on a narrow screen ends at its edge there as well.
+  const last = columns.findLast((column) => !column.hide);
+  const classes = (column) => [column.num && "num", column.hide && "wide-only", column.wrap && "wrap", column === last && "last"].filter(Boolean).join(" ") || null;
   return h("div", { class: "table" },
     h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
       h("table", null,

@@ -15,7 +15,7 @@ export function endpoints({ rows, manages, changed, own = null }) {
   const actions = (row) => h("span", { class: "actions" },
     button("Undelivered", row, () => undelivered(row, manages, changed)),
     manages && [
-      button(row.status === "active" ? "Off" : "On", row, () => attempt(() => send("PATCH", `/webhooks/${row.id}`, { status: row.status === "active" ? "disabled" : "active" }), changed)),
+      button(row.status === "active" ? "Off" : "On", row, () => turn(row, changed)),
       button("New secret", row, () => rotate(row, changed)),
       button("Remove", row, () => remove(row, changed)),
     ]);
@@ -50,6 +50,13 @@ export async function add(changed) {
     const made = await send("POST", "/webhooks", { url, types: Object.keys(chosen) }, { once: crypto.randomUUID() });
     await reveal("The secret of the endpoint", made.secret);
   }, changed);
+}
+
+async function turn(row, changed) {
+  const active = row.status === "active";
+  const text = active ? `Notices are not sent to ${row.url} until it is on again.` : `Notices are sent to ${row.url} from now on.`;
+  const given = await ask(active ? "Switch it off?" : "Switch it on?", { doit: active ? "Switch off" : "Switch on", text });
+  if (given) await attempt(() => send("PATCH", `/webhooks/${row.id}`, { status: active ? "disabled" : "active" }), changed);
 }
 
 async function rotate(row, changed) {

@@ -56,7 +56,7 @@ async function show({ parameters, query, router, signal }) {
       figure("Available", h("span", { id: "available" }, credits(ucr(balance.available))), h("small", null, dollars(ucr(balance.available), usd))),
       figure("Held now", h("a", { href: here("/running") }, credits(ucr(balance.held))), h("small", null, `${whole(balance.running_calls)} running`, ucr(balance.in_advance) > 0 ? `, ${credits(ucr(balance.in_advance))} set aside for outages` : "")),
       figure("Charged", h("a", { href: here("/requests") }, credits(ucr(balance.charged))), h("small", null, dollars(ucr(balance.charged), usd))),
-      figure("Debt", h("a", { href: here("/statement") }, credits(ucr(balance.debt))), h("small", null, "the next credit pays it")),
+      figure("Debt", h("a", { href: here("/statement") }, credits(ucr(balance.debt))), h("small", null, ucr(balance.debt) > 0 ? "the next credit pays it" : "nothing is owed")),
       figure("Next expiry", balance.next_expiry ? day(balance.next_expiry) : DASH, h("small", null, asOf(balance.as_of))))),
     h("section", { class: "card" }, h("div", { class: "title" }, h("h2", null, "Credit, in burn order"), h("a", { href: here("/statement") }, "Statement")),
       table({ name: `grants-${row.id}`, caption: "Grants in burn order", rows: balance.grants, empty: "There is no credit.", columns: [

@@ -20,7 +20,7 @@ async function show({ query, router, signal }) {
   const names = plans.data.map((plan) => [plan.name, plan.name]);
   return [
     head("Accounts", {
-      lead: `${whole(page.matched)} of ${whole(page.accounts)}.`,
+      lead: page.matched === page.accounts ? `${whole(page.accounts)} in all.` : `${whole(page.matched)} of ${whole(page.accounts)} are like that.`,
       tools: [
         h("label", { class: "select" }, h("span", null, "Search"),
           h("input", { type: "search", id: "search", value: asked.search, placeholder: "id or name", maxlength: "200", onchange: (event) => router.filter({ search: event.target.value.trim(), cursor: null }) })),

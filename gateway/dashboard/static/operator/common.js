@@ -20,7 +20,7 @@ export function standingsTable({ name, caption, rows, empty, every }) {
   return table({
     name, caption, rows, empty, every,
     columns: [
-      { head: "Account", cell: (row) => h("span", null, accountLink(row.account_id), row.name && h("small", { class: "block clip" }, row.name)), value: (row) => row.account_id },
+      { head: "Account", wrap: true, cell: (row) => h("span", null, accountLink(row.account_id), row.name && h("small", { class: "block clip" }, row.name)), value: (row) => row.account_id },
       { head: "Name", value: (row) => row.name },
       { head: "Plan", hide: true, cell: (row) => row.plan },
       { head: "State", hide: true, cell: (row) => status(row.status), value: (row) => row.status },

@@ -20,8 +20,8 @@ export function projectsCard(account, projects, keys, used, changed) {
   return h("section", { class: "card" },
     h("div", { class: "title" }, h("h2", null, "Projects"), h("button", { type: "button", class: "small", onclick: () => make(account, changed) }, "New project")),
     table({ name: `projects-${account.id}`, caption: "Projects", rows, empty: "It has none: its keys belong to the account as a whole.", columns: [
-      { head: "Project", wrap: true, cell: (row) => [h("b", null, row.id), row.name && h("small", { class: "block" }, row.name)], value: (row) => row.id },
-      { head: "State", cell: (row) => status(row.status), value: (row) => row.status },
+      { head: "Project", wrap: true, cell: (row) => [h("b", null, row.id), row.name && h("small", { class: "block" }, row.name), h("span", { class: "narrow-only" }, status(row.status))], value: (row) => row.id },
+      { head: "State", hide: true, cell: (row) => status(row.status), value: (row) => row.status },
       { head: "Limits of all its keys", hide: true, wrap: true, cell: (row) => (row.limits.length ? row.limits.map((limit) => h("span", { class: "block" }, rule(limit))) : "the plan's"), value: (row) => row.limits.map(rule).join("; ") },
       { head: "Keys", num: true, cell: (row) => h("a", { href: keysOf(row) }, whole(row.keys)), value: (row) => row.keys },
       { head: "30 days", num: true, cell: (row) => h("a", { href: keysOf(row) }, column(row.used, 2)), value: (row) => row.used / 1e6 },

@@ -39,9 +39,9 @@ async function list({ router, signal }) {
   ];
 }
 
-function pausing(row, changed) {
+function pausing(row, changed, look = "quiet small") {
   const resumes = ["paused", "disabled", "failing"].includes(row.state);
-  const button = (text, onclick) => h("button", { type: "button", class: "quiet small", "aria-label": `${text} ${row.name}`, onclick }, text);
+  const button = (text, onclick) => h("button", { type: "button", class: look, "aria-label": `${text} ${row.name}`, onclick }, text);
   return h("span", { class: "actions" },
     resumes && button("Resume", () => act(row, "resume", changed)),
     row.state !== "paused" && row.kind && button("Pause", () => act(row, "pause", changed)));
@@ -62,7 +62,7 @@ async function one({ parameters, query, router, signal }) {
   const changed = () => router.show();
   const about = (what) => ({ ids: letters.data.map((letter) => letter.id), what });
   return [
-    head(`Sink ${row.name}`, { lead: row.kind ? `It is a ${row.kind} sink.` : "It is no longer configured; what waits for it stays until it is forgotten.", tools: [pausing(row, changed), row.kind && h("button", { type: "button", onclick: () => replay(row, changed) }, "Replay")] }),
+    head(`Sink ${row.name}`, { lead: row.kind ? `It is a ${row.kind} sink.` : "It is no longer configured; what waits for it stays until it is forgotten.", tools: [pausing(row, changed, null), row.kind && h("button", { type: "button", onclick: () => replay(row, changed) }, "Replay")] }),
     h("section", { class: "card", "aria-label": "Deliveries" },
       h("dl", { class: "figures" },
         figure("State", state(row), h("small", null, row.failing_since ? `since ${moment(row.failing_since)} UTC` : asOf(null))),

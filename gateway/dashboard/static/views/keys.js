@@ -55,6 +55,7 @@ function columns(session, changed) {
   return [
     {
       head: "Name",
+      wrap: true,
       cell: (row) => h("span", null, h("b", null, row.name || "unnamed"), h("small", { class: "code block" }, `tk_${row.id}…`), row.project && h("small", { class: "block" }, `project ${row.project}`), row.expires_at ? h("small", { class: "block" }, `ends ${day(row.expires_at)}`) : null, h("span", { class: "narrow-only" }, chips(row, session))),
       value: (row) => row.name,
     },

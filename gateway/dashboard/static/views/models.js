@@ -67,7 +67,7 @@ function saved(tokens, rates) {
 function columns(usd, all, days) {
   const tokens = (head, count, hide = true) => ({ head, num: true, hide, cell: (row) => short(count(row)), value: count });
   return [
-    { head: "Model", cell: (row) => h("a", { href: to("/usage", { model: row.model, days }) }, row.model || DASH), value: (row) => row.model },
+    { head: "Model", wrap: true, cell: (row) => h("a", { href: to("/usage", { model: row.model, days }) }, row.model || DASH), value: (row) => row.model },
     { head: "Requests", num: true, cell: (row) => h("a", { href: to("/requests", { model: row.model, ...since(days) }) }, whole(row.requests)), value: (row) => row.requests },
     { head: "Refused", num: true, hide: true, cell: (row) => h("a", { href: to("/usage", { measure: "refused", model: row.model, days }) }, whole(row.refused)), value: (row) => row.refused ?? "" },
     tokens("Input", (row) => row.tokens.input_uncached ?? 0),

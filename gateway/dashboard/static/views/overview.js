@@ -2,7 +2,7 @@
 
 import { get, now } from "../api.js";
 import { largest, spark, stacked } from "../chart.js";
-import { fill, h } from "../dom.js";
+import { h, refill } from "../dom.js";
 import { change, column, credits, DASH, day, dayShort, dollars, moment, percent, short, until, whole } from "../format.js";
 import { watchBalance } from "../live.js";
 import { sentence } from "../notices.js";
@@ -13,6 +13,8 @@ import { table } from "../table.js";
 import { buckets, DAY_S, HOUR_S, period, results, today, total } from "../usage.js";
 
 const RUNWAY_DAYS = 7;
+// From a hundred millions on a figure is set smaller.
+const LARGE_UCR = 1e14;
 const SPANS = [1, 7, 30];
 const spanName = (length) => (length === 1 ? "Today" : `${length} days`);
 
@@ -40,7 +42,7 @@ async function show({ signal, session }) {
   ];
   const place = h("section", { class: "card balance", "aria-label": "Balance" });
   let perDay = null;
-  const tell = () => fill(place, balanceOf(balance, perDay));
+  const tell = () => refill(place, balanceOf(balance, perDay));
   tell();
   days.then((found) => {
     perDay = total(results(found.slice(-RUNWAY_DAYS))).charged / RUNWAY_DAYS;
@@ -68,7 +70,7 @@ function balanceOf(balance, perDay) {
   return [
     h("div", { class: "amount" },
       h("p", { class: "name" }, "Available", state(balance)),
-      h("p", { class: "large" }, h("a", { href: to("/statement") }, h("b", { id: "available" }, credits(available))), " credits"),
+      h("p", { class: "large" }, h("a", { href: to("/statement") }, h("b", { id: "available", class: available >= LARGE_UCR && "long" }, credits(available))), " credits"),
       h("p", { class: "aside" }, `${dollars(available, usd)} · `, asOf(balance.as_of))),
     h("dl", { class: "figures" },
       figure("Held now", h("span", { id: "held" }, credits(balance.held.microcredits)), h("small", null, running(balance.running_calls), setAside(balance))),
@@ -96,7 +98,7 @@ const running = (calls) => h("a", { href: to("/running") }, calls === 1 ? "1 run
 
 function state(balance) {
   if (balance.debt.microcredits > 0) return chip("in debt", "bad");
-  if (balance.available.microcredits <= 0) return chip(balance.held.microcredits > 0 ? "all held" : "used up", "bad");
+  if (balance.available.microcredits <= 0) return chip(balance.held.microcredits > 0 ? "all held" : balance.charged.microcredits > 0 ? "used up" : "no credit", "bad");
   return chip("active", "good");
 }
 
@@ -126,7 +128,7 @@ function burning(balance) {
         grant.remaining.microcredits ? h("i", { class: `s${place % 8}`, "width%": part(grant.remaining.microcredits) }) : null,
       ])),
     h("ol", null, grants.map((grant, place) => h("li", null, h("i", { class: `s${place % 8}` }),
-      h("span", null, h("b", null, grant.kind), ` ${grant.id}`),
+      h("span", { title: grant.id }, h("b", null, grant.kind), ` ${grant.id}`),
       h("span", { class: "num" }, credits(grant.remaining.microcredits), grant.held.microcredits ? h("small", null, ` + ${credits(grant.held.microcredits)} held`) : null),
       h("span", { class: "ends" }, grant.expires_at ? `ends ${day(grant.expires_at)}` : "never ends")))));
 }
@@ -146,7 +148,7 @@ function spent(length, days, partBefore, turned) {
     spark(values, `Credits a day, the last ${values.length} days`),
     h("dl", { class: "lines" },
       h("div", null, h("dt", null, "Requests"), h("dd", null, h("a", { href: to("/requests", { from: day(shown[0].start_time * 1000) }) }, whole(now.requests)), h("small", null, known ? change(now.requests, before.requests) : DASH))),
-      h("div", null, h("dt", null, "Tokens in"), h("dd", null, h("a", { href: byClass }, short(now.input)), h("small", null, `${percent(now.cached, now.input)} cached`))),
+      h("div", null, h("dt", null, "Tokens in"), h("dd", null, h("a", { href: byClass }, short(now.input)), h("small", null, now.input > 0 && `${percent(now.cached, now.input)} cached`))),
       h("div", null, h("dt", null, "Tokens out"), h("dd", null, h("a", { href: byClass }, short(now.output)), h("small", null, ""))),
       h("div", null, h("dt", null, "Refused, failed"), h("dd", null, h("a", { href: to("/usage", { measure: "refused", days: length }) }, whole(refused(turned.slice(-length)))), h("small", null, "not charged")))),
     h("p", { class: "against" }, length === 1 ? "against yesterday until this hour" : `against the ${length} days before`));
