@@ -5,11 +5,9 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
-from aiohttp import web
-from standardwebhooks import Webhook, WebhookVerificationError
-from support.contract_servers.base import BROKEN_BEFORE, HANG_AFTER, SLOW_DOWN, ContractServer
+from support.contract_servers.base import BROKEN_BEFORE, HANG_AFTER, SLOW_DOWN
+from support.contract_servers.receiver import Receiver
 from support.gateways import ACCOUNT, TestGateway, account_with_key, running_gateway
 from support.service import ask
 
@@ -21,31 +19,6 @@ from gateway.stores.delivering import News
 from gateway.stores.redis.standings import RedisStandings
 
 LOOPBACK = "webhooks: {allow: [127.0.0.0/8], timeout_s: 1}"
-
-
-class Receiver(ContractServer):
-    """An endpoint that verifies with the reference library. Knows one secret at a time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.secret = ""
-        self.gone = False
-        self.forged = 0
-        self.heard: list[tuple[str, dict[str, Any]]] = []
-
-    async def answer(self, request: web.Request, body: bytes) -> web.StreamResponse:
-        if self.gone:
-            return web.Response(status=410)
-        try:
-            Webhook(self.secret).verify(body, dict(request.headers))
-        except WebhookVerificationError:
-            self.forged += 1
-            return web.Response(status=401)
-        self.heard.append((request.headers["webhook-id"], orjson.loads(body)))
-        return web.Response(status=204)
-
-    def types(self) -> list[str]:
-        return [document["type"] for _, document in self.heard]
 
 
 @pytest.fixture

@@ -85,6 +85,10 @@ export function ask(title, { fields = [], doit, danger = false, text = null, bac
     dialog.addEventListener("cancel", () => done(null));
     document.body.append(dialog);
     dialog.showModal();
+    // Beyond the last comes the first: the focus does not go to what lies behind.
+    const edge = (which) => h("span", { tabindex: "0", onfocus: () => [...form.querySelectorAll("input, select, button")].at(which).focus() });
+    dialog.prepend(edge(-1));
+    dialog.append(edge(0));
   });
 }
 
