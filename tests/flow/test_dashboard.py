@@ -133,7 +133,7 @@ async def test_a_streamed_call_moves_the_balance_and_its_receipt_tells_why(gatew
 async def test_the_figure_of_running_calls_leads_to_them_while_they_run(gateway, person) -> None:
     page = person.page
     calling = asyncio.ensure_future(
-        call(gateway, gateway.key, simulate="tokens=600,delay_ms=25", stream=True)
+        call(gateway, gateway.key, simulate="tokens=280,delay_ms=25", stream=True)
     )
     await page.get_by_role("link", name="1 running call", exact=True).click()
     await expect(page.get_by_role("heading", name="Running calls")).to_be_visible()

@@ -163,7 +163,7 @@ async def test_a_replay_sends_once_more_what_was_charged(gateway, operator, tmp_
     yesterday = datetime.now(UTC) - timedelta(days=1)
     await page.get_by_label("From, UTC").fill(yesterday.strftime("%Y-%m-%dT%H:%M"))
     await page.get_by_role("button", name="Send them once more").click()
-    await expect(page.get_by_role("status")).to_contain_text("1 are sent once more.")
+    await expect(page.locator("#said")).to_contain_text("1 are sent once more.")
     await until(lambda: has(2))
 
     [record, again] = lines()
@@ -195,7 +195,7 @@ async def test_notices_that_did_not_arrive_are_sent_again_and_the_secret_is_chan
         await expect(dialog).to_contain_text("after 2 attempts")
         faults = await operator.faults("dialog")
         await dialog.get_by_role("button", name="Send once more").click()
-        await expect(page.get_by_role("status")).to_contain_text("1 are sent once more.")
+        await expect(page.locator("#said")).to_contain_text("1 are sent once more.")
 
         async def heard() -> bool:
             return len(receiver.heard) == 1

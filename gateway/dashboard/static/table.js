@@ -37,8 +37,11 @@ export function table({ columns: filed, rows, caption, name, empty = "Nothing ye
 export function exporting(name, columns, every, what = null) {
   const said = h("span", { role: "status" }, what);
   const button = h("button", { class: "quiet", type: "button", onclick: () => save(), "aria-label": `Export as CSV: ${name}` }, "Export CSV");
+  // A button that is switched off would lose the focus.
+  let busy = false;
   const save = async () => {
-    button.disabled = true;
+    if (busy) return;
+    busy = true;
     try {
       const { rows, more } = await every();
       download(`${name}.csv`, csv(columns.map((column) => column.head), rows.map((row) => columns.map((column) => plain(column, row)))));
@@ -46,7 +49,7 @@ export function exporting(name, columns, every, what = null) {
     } catch (problem) {
       fill(said, problem.message);
     }
-    button.disabled = false;
+    busy = false;
   };
   return [button, said];
 }
