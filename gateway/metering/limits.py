@@ -161,17 +161,15 @@ def charges_for(
     limits: tuple[Limit, ...], need: Need, *, whose: Whose, now_ms: int
 ) -> tuple[Charge, ...]:
     """The charges of one call; `now_ms` is the ledger's clock, which decides the windows."""
+    least = _by_unit(need.least_ucr, need.least_tokens, calls=1)
+    full = _by_unit(need.full_ucr, need.full_tokens, calls=1)
     return tuple(
         [
             Charge(
                 limit=slot.limit,
                 bucket=slot.bucket,
-                least=in_unit(
-                    slot.limit.unit, ucr=need.least_ucr, tokens=need.least_tokens, otherwise=1
-                ),
-                full=in_unit(
-                    slot.limit.unit, ucr=need.full_ucr, tokens=need.full_tokens, otherwise=1
-                ),
+                least=least[slot.limit.unit._value_],
+                full=full[slot.limit.unit._value_],
                 resets_ms=slot.resets_ms,
                 expires_ms=slot.expires_ms,
             )
@@ -225,18 +223,20 @@ def in_unit(unit: Unit, *, ucr: int, tokens: int, otherwise: int) -> int:
     return ucr if unit is _MICROCREDITS else otherwise
 
 
-def used(unit: Unit, *, charge_ucr: int, tokens: int) -> int:
-    """What settlement books in a bucket of that unit, in place of what was held."""
-    return in_unit(unit, ucr=charge_ucr, tokens=tokens, otherwise=0 if unit is _CALLS else 1)
-
-
 # Members of an enum are looked up slowly, and these for each limit of each call.
-_MICROCREDITS, _TOKENS, _CALLS = Unit.MICROCREDITS, Unit.TOKENS, Unit.CALLS
+_MICROCREDITS, _TOKENS = Unit.MICROCREDITS, Unit.TOKENS
 
 
 def amounts_of(charges: tuple[Charge, ...], *, charge_ucr: int, tokens: int) -> tuple[int, ...]:
-    """What settlement books in each of the charges' buckets."""
-    return tuple([used(held.limit.unit, charge_ucr=charge_ucr, tokens=tokens) for held in charges])
+    """What settlement books in each of the charges' buckets, in place of what was held."""
+    booked = _by_unit(charge_ucr, tokens, calls=0)
+    return tuple([booked[held.limit.unit._value_] for held in charges])
+
+
+def _by_unit(ucr: int, tokens: int, *, calls: int) -> dict[str, int]:
+    """What counts of one call, by the units' plain texts: as a key, an enum member is hashed by
+    slow code, and this is asked for each limit of each call."""
+    return {"microcredits": ucr, "tokens": tokens, "requests": 1, "calls": calls}
 
 
 def window_bounds(window: Window, now_ms: int) -> tuple[int, int]:

@@ -48,15 +48,22 @@ def ceiling(call: Call, price: ModelPrice) -> Ceiling:
 
 
 def plausible(
-    usage: Usage, *, call: Call, price: ModelPrice, counted: Usage | None, answer_bytes: int
+    usage: Usage,
+    *,
+    call: Call,
+    price: ModelPrice,
+    most_tokens: int,
+    counted: Usage | None,
+    answer_bytes: int,
 ) -> bool:
-    """Believe the report? `counted` is our own count of the output, None where none was made yet.
+    """Believe the report? `most_tokens`: the call's `ceiling`. `counted` is our own count of the
+    output, None where none was made yet.
 
     Refused: no input at all (unless it is told in pieces), more than the model can take or make,
     nothing produced where we saw output, or far less than we counted (as some servers do for
     n > 1). Without a count, False only means: count first.
     """
-    if not _possible(usage, call, price):
+    if not _possible(usage, call, price) or usage.output_tokens > most_tokens:
         return False
     if call.max_output_tokens == 0:
         # Embeddings, or what is told in pieces: no bytes of theirs are tokens.
@@ -76,7 +83,6 @@ def _possible(usage: Usage, call: Call, price: ModelPrice) -> bool:
         (usage.input_tokens > 0 or usage.pieces != ())
         and usage.input_tokens <= SLACK * call.prompts * call.turns * price.context_tokens
         and usage.output_tokens <= SLACK * call.choices * call.prompts * price.max_output_tokens
-        and usage.output_tokens <= ceiling(call, price).tokens
     )
 
 

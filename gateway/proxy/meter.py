@@ -209,6 +209,7 @@ class Meter:
             usage,
             call=self.ticket.call,
             price=self.ticket.price,
+            most_tokens=self._most_tokens,
             counted=counted,
             answer_bytes=self._answer_bytes,
         )

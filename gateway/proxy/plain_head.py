@@ -48,6 +48,19 @@ class _Lowered(dict[bytes, bytes]):
 _LOWERED = _Lowered()
 
 
+class _Keys(dict[str, bytes]):
+    """The key of a name as it is asked for; we ask for a few, always the same."""
+
+    def __missing__(self, name: str) -> bytes:
+        key = _LOWERED[name.encode("latin-1", "replace")]
+        if len(self) < _NAMES_MAX:
+            self[name] = key
+        return key
+
+
+_KEYS = _Keys()
+
+
 class PlainHeaders(Mapping[str, str]):
     """Fields by name, case-insensitive. Every value is ASCII, and every name is there once."""
 
@@ -58,25 +71,21 @@ class PlainHeaders(Mapping[str, str]):
         self._values = values
 
     def __getitem__(self, name: str) -> str:
-        return self._values[_key(name)].decode("ascii")
+        return self._values[_KEYS[name]].decode("ascii")
 
     # As the mapping's own, which pays for an exception where nothing is found.
     def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]
-        value = self._values.get(_key(name))
+        value = self._values.get(_KEYS[name])
         return default if value is None else value.decode("ascii")
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and _key(name) in self._values
+        return isinstance(name, str) and _KEYS[name] in self._values
 
     def __iter__(self) -> Iterator[str]:
         return (name.decode("ascii") for name in self._values)
 
     def __len__(self) -> int:
         return len(self._values)
-
-
-def _key(name: str) -> bytes:
-    return _LOWERED[name.encode("latin-1", "replace")]
 
 
 class PlainHead(NamedTuple):

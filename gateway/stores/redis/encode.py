@@ -49,7 +49,7 @@ from gateway.stores.redis.layout import (
     shard_tag,
 )
 from gateway.stores.redis.operations import Operation
-from gateway.stores.redis.wire import Part, Request, bulk
+from gateway.stores.redis.wire import Part, Request, bulk, framed
 
 # The index sorts priorities and times as text of these widths.
 PRIORITY_MAX = 999
@@ -320,16 +320,16 @@ def _on_hold(
     """What scripts that touch a hold take. Keys: the account's, the hold, and more. Arguments:
     account, hold, numbers, where the charges are, texts."""
     tag, common, account = _account(account_id)
-    arguments = [account, bulk(hold_id)]
+    arguments = [account, framed(hold_id.encode())]
     if numbers:
         arguments.append(_packed(numbers))
     if charges is not None:
         arguments.append(_where(tuple([(each.bucket, each.expires_ms) for each in charges])))
-    arguments += map(bulk, texts)
+    arguments += map(framed, texts)
     return Operation(
         letter=letter,
         key_count=ACCOUNT_KEYS + 1 + len(keys),
-        keys=b"".join((common, bulk(hold_key(tag, hold_id)), *keys)),
+        keys=b"".join((common, framed(hold_key(tag, hold_id).encode()), *keys)),
         argument_count=len(arguments),
         arguments=b"".join(arguments),
     )

@@ -41,12 +41,15 @@ class Operation:
 
 def together(operations: Sequence[Operation]) -> Request:
     """As `calls.lua` takes them."""
-    key_count = sum([each.key_count for each in operations])
-    argument_count = sum([each.argument_count for each in operations])
-    plan = [b"%b%c%c" % (each.letter, each.key_count, each.argument_count) for each in operations]
-    parts = [bulk(key_count), *[each.keys for each in operations], bulk(b"".join(plan))]
-    parts += [each.arguments for each in operations]
-    return 2 + key_count + argument_count, b"".join(parts)
+    key_count = argument_count = 0
+    plan = keys = arguments = b""
+    for each in operations:
+        key_count += each.key_count
+        argument_count += each.argument_count
+        plan += b"%b%c%c" % (each.letter, each.key_count, each.argument_count)
+        keys += each.keys
+        arguments += each.arguments
+    return 2 + key_count + argument_count, b"".join((bulk(key_count), keys, bulk(plan), arguments))
 
 
 Asked = tuple[Operation, Decode[Any], asyncio.Future[Any]]

@@ -49,7 +49,10 @@ def _answered() -> asyncio.Future[Any]:
 
 def bulk(part: Part) -> bytes:
     """One part of a command."""
-    text = part if isinstance(part, bytes) else str(part).encode()
+    return framed(part if isinstance(part, bytes) else str(part).encode())
+
+
+def framed(text: bytes) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(text), text)
 
 

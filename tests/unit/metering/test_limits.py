@@ -14,9 +14,9 @@ from gateway.metering.limits import (
     Unit,
     Whose,
     Window,
+    amounts_of,
     charges_for,
     effective_limits,
-    used,
     window_bounds,
 )
 
@@ -141,7 +141,8 @@ def test_keys_of_one_account_share_its_bucket_and_keep_their_own():
     ],
 )
 def test_settlement_books_what_was_used(unit, amount):
-    assert amount == used(unit, charge_ucr=700, tokens=50)
+    held = charges(Limit(unit=unit, ceiling=1))
+    assert (amount,) == amounts_of(held, charge_ucr=700, tokens=50)
 
 
 def test_a_keys_own_limit_replaces_the_plans_of_the_same_kind():

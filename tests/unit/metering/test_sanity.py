@@ -15,7 +15,14 @@ EMBEDDINGS = Call(model="m", max_output_tokens=0, prompts=100)
 
 
 def believed(usage: Usage, *, call: Call = CHAT, counted: Usage | None = None, answer_bytes=500):
-    return plausible(usage, call=call, price=PRICE, counted=counted, answer_bytes=answer_bytes)
+    return plausible(
+        usage,
+        call=call,
+        price=PRICE,
+        most_tokens=ceiling(call, PRICE).tokens,
+        counted=counted,
+        answer_bytes=answer_bytes,
+    )
 
 
 def text(tokens: int) -> Usage:
