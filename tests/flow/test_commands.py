@@ -1,7 +1,10 @@
 """The commands as an operator uses them: real processes, a real store, and a gateway beside it."""
 
 import asyncio
+import re
 import socket
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +14,7 @@ from click.testing import CliRunner
 from support.commands import Ran, tollkeeper
 from support.gateways import SECRETS, TestGateway, running_gateway, write_config
 
-from gateway.cli import main
+from gateway.cli import COMMANDS, main
 
 Command = Callable[..., Awaitable[Ran]]
 
@@ -310,6 +313,23 @@ def test_wrong_options_are_explained_with_exit_code_2(words, said) -> None:
 
     assert 2 == result.exit_code
     assert said in result.stderr
+
+
+def test_the_list_of_commands_is_there_at_once() -> None:
+    """Nothing is imported for it that most commands need."""
+    asked = "import sys; from gateway.cli import main; main(['-h'], standalone_mode=False)"
+    told = subprocess.run(
+        [sys.executable, "-c", f"{asked}; print(sorted(sys.modules))"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=50,
+    ).stdout
+
+    assert all(re.search(rf"^  {name}  +[A-Z].*\.$", told, re.MULTILINE) for name in COMMANDS)
+    assert "'gateway.cli'" in told
+    assert "'gateway.cli.money'" not in told
+    assert "'aiohttp'" not in told
 
 
 def every_command(group: click.Group = main, path: str = "") -> Iterator[tuple[str, click.Command]]:
