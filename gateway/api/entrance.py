@@ -81,7 +81,7 @@ class Entrance:
         if service is None and self._admin and not presented:
             session = await self._session(request, browser.OPERATOR_COOKIE)
             service = session.who if session and isinstance(session.who, Service) else None
-        if service is None and not presented:
+        if service is None and self._admin and not presented:
             raise Unauthenticated("Send a service key (ts_...) as `Authorization: Bearer`.")
         if service is None:
             raise ScopeMissing(

@@ -280,7 +280,8 @@ async def test_an_account_sees_nothing_of_another(browser, gateway) -> None:
 
 
 async def test_what_users_wrote_is_text_and_never_markup(browser, gateway) -> None:
-    """And it fits in, however long it is, as do figures, however large they are."""
+    """And it fits in, however long it is, as do figures, however large they are; small ones are no
+    zeros."""
     large = Grant(grant_id="g" * 60, account_id=gateway.account, amount_ucr=LARGE_UCR)
     await gateway.ledger.grant(large)
     await gateway.session.stores.keys.put_account(
@@ -288,7 +289,7 @@ async def test_what_users_wrote_is_text_and_never_markup(browser, gateway) -> No
     )
     key = await managing_key(gateway, name=EVIL + LONG)
     await managing_key(gateway, name=FORMULA)
-    await call(gateway, key)
+    await call(gateway, key, simulate="tokens=5")
     await caught_up(gateway)
     async with visitor(browser, gateway.origin) as person:
         await person.sign_in(key)
@@ -302,6 +303,8 @@ async def test_what_users_wrote_is_text_and_never_markup(browser, gateway) -> No
             found = await person.page.evaluate("[window.hacked, document.images.length].join()")
             assert ",0" == found, view
 
+        await person.go("/models")
+        await expect(person.page.locator("tbody tr").first).to_contain_text("<0.01")
         async with person.page.expect_download() as started:
             await person.go("/keys")
             await person.page.get_by_role("button", name="Export").click()
@@ -310,6 +313,18 @@ async def test_what_users_wrote_is_text_and_never_markup(browser, gateway) -> No
     assert EVIL in exported
     assert f"'{FORMULA}" in exported
     assert [] == person.complaints
+
+
+async def test_a_gateway_that_is_away_is_told_and_signs_nobody_out(person) -> None:
+    page = person.page
+    await page.context.set_offline(offline=True)
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.locator("#said")).to_contain_text("You are still signed in.")
+    await page.get_by_role("link", name="Keys", exact=True).click()
+    await expect(page.get_by_role("alert")).to_contain_text("The gateway does not answer.")
+    await page.context.set_offline(offline=False)
+    await page.get_by_role("button", name="Try again").click()
+    await expect(page.get_by_role("heading", name="Keys")).to_be_focused()
 
 
 async def test_another_sites_page_changes_nothing_of_a_session(gateway, person) -> None:

@@ -275,4 +275,4 @@ async def test_an_operator_signs_in_on_the_admin_listener_with_a_service_key(gat
         elsewhere = answer.status
 
     assert (200, [gateway.account]) == listed
-    assert ("cross_site", 401, 401) == (unguarded, refused, elsewhere)
+    assert ("cross_site", 401, 403) == (unguarded, refused, elsewhere)

@@ -50,7 +50,7 @@ function entrance({ lead, hint }, entered, { text, problem }) {
       entered(await signIn(new FormData(form).get("key").trim()));
     } catch (problem) {
       said.className = "problem";
-      fill(said, problem.message);
+      fill(said, problem.status === 401 ? "No such key works here. It may be mistyped, revoked or expired." : problem.message);
       form.elements.key.focus();
       form.elements.key.select();
     }
