@@ -10,7 +10,7 @@ from aiohttp.test_utils import make_mocked_request
 from gateway.dashboard import assets
 from gateway.dashboard.pages import POLICY, Pages
 
-SCRIPT_BYTES_MAX = 63_000
+SCRIPT_BYTES_MAX = 40_000
 SCRIPTS = {"account": "views/account.js", "operator": "operator/operator.js"}
 PAGES = Pages("account")
 LOADED = assets.load("/dashboard")
@@ -20,11 +20,12 @@ def ask(path: str, headers: Mapping[str, str] | None = None):
     return PAGES.answer(make_mocked_request("GET", path, headers=headers or {}))
 
 
-def test_the_scripts_of_both_pages_together_are_light() -> None:
+def test_the_script_of_each_page_is_light() -> None:
+    """Two thirds of what was promised for all that a browser loads."""
     scripts = {name: asset for name, asset in LOADED.files.items() if name.endswith(".js")}
 
     assert set(SCRIPTS.values()) == set(scripts)
-    assert sum(len(asset.packed) for asset in scripts.values()) < SCRIPT_BYTES_MAX
+    assert max(len(asset.packed) for asset in scripts.values()) < SCRIPT_BYTES_MAX
 
 
 def test_another_content_has_another_address(tmp_path, monkeypatch) -> None:
