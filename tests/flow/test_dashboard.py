@@ -235,6 +235,28 @@ async def test_credit_that_comes_in_shows_while_one_looks(gateway, person) -> No
     await expect(person.page.locator(".burn")).to_contain_text("top-up")
 
 
+async def test_the_balance_is_asked_for_once_until_it_changes(gateway, person) -> None:
+    page, asked = person.page, []
+    page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+    await page.evaluate("""void (window.listened = new Promise(heard => {
+        const Plain = EventSource;
+        window.EventSource = function (url) {
+            const source = new Plain(url);
+            source.addEventListener("balance", () => setTimeout(heard, 300));
+            return source;
+        };
+        window.EventSource.CLOSED = Plain.CLOSED;
+    }))""")
+    await page.get_by_role("link", name="Limits and alerts").click()
+    await person.seen()
+    await page.get_by_role("link", name="Overview").click()
+    await person.seen()
+    await page.evaluate("window.listened")
+
+    assert 1 == asked.count("balance")
+    assert 1 == asked.count("events")
+
+
 async def test_what_is_exported_adds_up(gateway, person) -> None:
     page = person.page
     for _ in range(3):

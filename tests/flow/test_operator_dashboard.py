@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -33,6 +34,7 @@ DIALOGS = {
     "/sinks": (("Pause file",),),
     "/sinks/file": (("Replay",),),
 }
+TOKENS = re.compile(r"^[1-9]\d*$")
 SINKS = "sinks:\n  file: {{json_lines: {{folder: {folder}}}}}\n"
 
 
@@ -172,6 +174,16 @@ async def test_a_figure_of_an_account_leads_to_its_calls_and_their_receipts(oper
     await expect(page.get_by_role("heading", name="Receipt")).to_be_visible()
     await expect(page.locator("tr.total")).to_contain_text("Charge")
     assert f"/accounts/{ACCOUNT}/requests/req_" in page.url
+
+
+async def test_what_an_account_used_is_told_by_model_and_leads_to_its_calls(operator) -> None:
+    page = operator.page
+    await operator.look(f"/accounts/{ACCOUNT}")
+    row = page.get_by_role("region", name="Use by model").locator("tbody tr")
+    await expect(row.locator("td")).to_have_text(["1", TOKENS, TOKENS, "0.01", "0.01", "0.01"])
+    await row.get_by_role("link").click()
+    await expect(page.get_by_role("heading", name="Requests")).to_be_visible()
+    assert 1 == await page.locator("tbody tr").count()
 
 
 async def test_a_models_sum_leads_to_its_calls_and_a_call_to_its_receipt(operator) -> None:

@@ -6,11 +6,18 @@ import { NOTICES } from "./notices.js";
 
 const AGAIN_MS = 5000;
 
-/** Tell `told` the balance whenever it has changed, and `noticed` each notice, until `signal`. */
-export function watchBalance(told, noticed, signal) {
+const FIGURES = ["available", "held", "debt", "charged"];
+const same = (one, other) => one.running_calls === other.running_calls && FIGURES.every((name) => one[name].microcredits === other[name].microcredits);
+
+/** Tell `told` the balance whenever it is another than `known`, and `noticed` each notice, until `signal`. */
+export function watchBalance(known, told, noticed, signal) {
   let source = null;
   let timer = 0;
-  const changed = async () => {
+  const changed = async (event) => {
+    const shown = known;
+    known = null;
+    // A stream begins with the balance as it is, which is what was just asked for.
+    if (shown && event?.type === "balance" && same(shown, JSON.parse(event.data))) return;
     try {
       const balance = await get("/balance", {}, { signal });
       if (!signal.aborted) told(balance);

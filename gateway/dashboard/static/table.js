@@ -8,12 +8,10 @@ import { DASH, whole } from "./format.js";
 const FILED = 10_000;
 const PAGES = 200;
 
-/**
- * `columns`: {head, cell(row), value(row)?, num?, hide?}; `value` is what a file gets in place of
- * the cell's text, and one without a cell stands in the file only. `name`: of the file. `empty`: what is said when there are no rows.
- * `shown`: rows beyond so many stand in the file only. `every`: where `rows` are a part, what gives
- * them all, as `listed` does.
- */
+// `columns`: {head, cell(row), value(row)?, num?, hide?}; `value` is what a file gets in place of
+// the cell's text, and one without a cell stands in the file only. `name`: of the file. `empty`: what is said when there are no rows.
+// `shown`: rows beyond so many stand in the file only. `every`: where `rows` are a part, what gives
+// them all, as `listed` does.
 export function table({ columns: filed, rows, caption, name, empty = "Nothing yet.", exported = null, shown = Infinity, every = null }) {
   if (!rows.length) return h("p", { class: "empty" }, empty);
   const columns = filed.filter((column) => column.cell);

@@ -2,13 +2,13 @@
 
 import { all, get, now, send } from "../api.js";
 import { h } from "../dom.js";
-import { column, credits, DASH, day, dollars, exact, moment, whole } from "../format.js";
+import { column, credits, DASH, day, dollars, exact, moment, short, whole } from "../format.js";
 import { keyActions, makeKey, may, usedBy, works } from "../keyring.js";
 import { ask, asOf, attempt, chip, field, figure, head, options, say, status } from "../parts.js";
 import { refusedCard } from "../refused.js";
 import { to } from "../router.js";
 import { listed, table } from "../table.js";
-import { buckets, period } from "../usage.js";
+import { buckets, period, results, total } from "../usage.js";
 import { accounts } from "./accounts.js";
 import { audited } from "./integrity.js";
 import { amountColumn, changesTable, suspend, ucr } from "./common.js";
@@ -16,6 +16,7 @@ import { projectsCard } from "./projects.js";
 
 export const account = { path: "/accounts/:id", within: accounts, show };
 
+const SPANS = [[1, "Today"], [7, "7 days"], [30, "30 days"]];
 const KINDS = [["prepaid", "Prepaid: it was paid for"], ["promo", "Promotion"], ["allowance", "Allowance"], ["correction", "Correction"]];
 const DAY_MS = 86_400_000;
 
@@ -23,12 +24,13 @@ async function show({ parameters, query, router, signal }) {
   const { id } = parameters;
   const ofAccount = all("/keys", { account_id: id }, { signal, most: 10_000 });
   const named = ofAccount.then((keys) => new Map(keys.map((key) => [key.id, key.name])));
-  const [row, balance, keys, projects, found, plans, changes, turned] = await Promise.all([
+  const [row, balance, keys, projects, found, models, plans, changes, turned] = await Promise.all([
     get(`/accounts/${id}`, {}, { signal }),
     get(`/accounts/${id}/balance`, {}, { signal }),
     ofAccount,
     get(`/accounts/${id}/projects`, {}, { signal }),
     buckets("/usage", { ...period(30), width: "1d", group_by: "api_key_id", account_id: id }, { signal }),
+    buckets("/usage", { ...period(30), width: "1d", group_by: "model", account_id: id }, { signal }),
     get("/plans", {}, { signal }),
     get("/audit", { account_id: id, limit: 20 }, { signal }),
     refusedCard("/refusals", { account_id: id }, signal, named),
@@ -67,6 +69,7 @@ async function show({ parameters, query, router, signal }) {
         { head: "Ends, UTC", cell: (each) => (each.expires_at ? day(each.expires_at) : "never"), value: (each) => each.expires_at },
         { head: "Change", cell: (each) => h("button", { type: "button", class: "quiet small", "aria-label": `Take back ${each.id}`, onclick: () => voided(row, each, changed) }, "Take back"), value: () => "" },
       ] })),
+    useCard(row, models, here, usd),
     projectsCard(row, projects.data, keys, used, changed),
     h("section", { class: "card" },
       h("div", { class: "title" }, h("h2", null, project ? `Keys of ${project}` : "Keys"), h("button", { type: "button", class: "small", onclick: () => newKey(row, projects.data, project, changed) }, "New key")),
@@ -79,6 +82,29 @@ async function show({ parameters, query, router, signal }) {
       h("div", { class: "title" }, h("h2", null, "Who changed it"), h("a", { href: to("/audit", { account: id }) }, "All changes")),
       changesTable({ name: `changes-${row.id}`, caption: "Changes of this account, newest first", rows: changes.data, without: ["Account"], every: changes.next_cursor && listed("/audit", { account_id: id, limit: 1000 }) })),
   ];
+}
+
+/** What it used today, in 7 and in 30 days, by model. */
+function useCard(row, found, here, usd) {
+  const inAll = SPANS.map(([days]) => total(results(found.slice(-days))));
+  const rows = [...new Set(results(found).map((each) => each.model))].map((model) => ({
+    model,
+    sums: SPANS.map(([days]) => total(results(found.slice(-days)).filter((each) => each.model === model))),
+  })).sort((a, b) => b.sums[2].charged - a.sums[2].charged);
+  const from = (days) => ({ from: day(period(days).start * 1000) });
+  const counts = (head, of) => ({ head, num: true, hide: true, cell: (each) => short(of(each.sums[2])), value: (each) => of(each.sums[2]) });
+  return h("section", { class: "card" }, h("div", { class: "title" }, h("h2", null, "Use"), asOf(null)),
+    h("div", { class: "stack" },
+      h("dl", { class: "figures" }, SPANS.map(([days, name], index) =>
+        figure(name, h("a", { href: here("/requests", from(days)) }, credits(inAll[index].charged)), h("small", null, `${dollars(inAll[index].charged, usd)} · ${inAll[index].requests === 1 ? "1 request" : `${whole(inAll[index].requests)} requests`}`)))),
+      table({ name: `use-${row.id}`, caption: "Use by model", rows, empty: "It used nothing in 30 days.", columns: [
+        { head: "Model", wrap: true, cell: (each) => h("a", { href: here("/requests", { model: each.model, ...from(30) }) }, each.model || DASH), value: (each) => each.model },
+        counts("Requests", (sum) => sum.requests),
+        counts("Tokens in", (sum) => sum.input),
+        counts("Tokens out", (sum) => sum.output),
+        ...SPANS.map(([, head], index) => ({ head, num: true, cell: (each) => column(each.sums[index].charged, 2), value: (each) => each.sums[index].charged / 1e6 })),
+      ] })),
+    h("p", { class: "note" }, "Requests and tokens are those of 30 days; the last three columns are credits."));
 }
 
 function keyColumns(row, used, changed) {

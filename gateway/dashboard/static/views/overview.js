@@ -48,7 +48,7 @@ async function show({ signal, session }) {
     perDay = total(results(found.slice(-RUNWAY_DAYS))).charged / RUNWAY_DAYS;
     tell();
   }, () => {});
-  drawn.then(() => signal.aborted || watchBalance((told) => tell((balance = told)), (noticed) => say(sentence(noticed)), signal));
+  drawn.then(() => signal.aborted || watchBalance(balance, (told) => tell((balance = told)), (noticed) => say(sentence(noticed)), signal));
   return [
     head("Overview", { lead: session.key.name ? `Signed in with the key “${session.key.name}”.` : null }),
     place,
