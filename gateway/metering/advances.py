@@ -109,9 +109,11 @@ def kept(advance: Advance, ucr: int) -> Advance:
 def unusable(
     advance: Advance, away: Away, limits: tuple[Limit, ...], *, heard_ms: int, now_ms: int
 ) -> Drawn | None:
-    """Why nothing of it may be promised now. `limits`: the call's. `heard_ms`: the store was."""
+    """Why nothing of it may be promised now. `limits`: the call's. `heard_ms`: the store was,
+    by other questions than the one that the advance was the answer to."""
     if any(map(needs_store, limits)):
         return Drawn.BUDGET
+    heard_ms = max(heard_ms, advance.taken_ms)
     if now_ms >= min(heard_ms + away.usable_ms, advance.until_ms):
         return Drawn.TOO_LATE
     return None

@@ -100,6 +100,13 @@ def test_it_is_used_for_a_bounded_time_after_the_store_was_heard(heard_ms, now_m
     assert why == unusable(ADVANCE, AWAY, (), heard_ms=heard_ms, now_ms=now_ms)
 
 
+def test_the_store_was_heard_when_it_was_taken_whatever_else_it_did_not_answer():
+    """As in the first second of a process on a busy machine."""
+    fresh = replace(ADVANCE, taken_ms=100_000)
+    assert None is unusable(fresh, AWAY, (), heard_ms=0, now_ms=159_999)
+    assert Drawn.TOO_LATE is unusable(fresh, AWAY, (), heard_ms=0, now_ms=160_000)
+
+
 @pytest.mark.parametrize(
     ("limit", "why"),
     [
