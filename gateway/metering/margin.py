@@ -15,6 +15,8 @@ from gateway.metering.pricing import PERCENT, TOKENS_PER_RATE, ModelPrice
 from gateway.metering.usage import Provenance, Usage
 
 SCALE = TOKENS_PER_RATE * PERCENT
+# An enum's members are named slowly, and this one for each call.
+HELD = Provenance.HELD.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +39,16 @@ class Margin:
 def scaled_cost(price: ModelPrice | None, usage: Usage, *, provenance: str) -> int | None:
     """What a provider bills for one call, in 1/10⁸ µcr; None where it is not known."""
     bought = None if price is None else price.purchase
-    if bought is None or provenance == Provenance.HELD or bought.unpriced(usage):
+    if bought is None or provenance == HELD:
         return None
-    rates = bought.rates_for(usage.input_tokens)
+    rates = bought.tiers[0].rates
+    if len(bought.tiers) > 1:
+        rates = bought.rates_for(usage.input_tokens)
     tokens: int = sum(map(mul, usage.in_order(), rates.in_order))
+    if not usage.pieces and not usage.service_tier:
+        return tokens * PERCENT + bought.fee_ucr * SCALE
+    if bought.unpriced(usage):
+        return None
     pieces = sum(count * (bought.piece_rate(name) or 0) for name, count in usage.pieces)
     return tokens * bought.percent(usage.service_tier) + pieces * PERCENT + bought.fee_ucr * SCALE
 

@@ -1,7 +1,8 @@
 """From entries of the journal to rows: records, and what they add to the hours' sums. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -13,9 +14,12 @@ from gateway.metering.margin import SCALE, scaled_cost
 from gateway.metering.pricing import ModelPrice
 from gateway.metering.receipt import Line, receipt_lines
 from gateway.metering.usage import Pieces, TokenClass, Usage, added
+from gateway.stores.history import schema
 
 Row = tuple[Any, ...]
 """Of a database's values."""
+_HELD_AT = schema.RECORD_COLUMNS.index("held")
+_ended: Callable[[Row], Row] = itemgetter(*map(schema.RECORD_COLUMNS.index, schema.END_KEY[1:]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,24 +96,20 @@ def charged(
         cost = _less(cost, scaled_cost(price, then, provenance=provenance))
     told = Recorded(kind=entry.kind, tokens=tokens, pieces=pieces, charge_ucr=charge_ucr)
     requests = int(before is None)
-    costed = (0, 0, 0) if cost is None else (1, *divmod(cost, SCALE))
-    held_ucr = integer_in(entry.event, "held_ucr")
-    beyond_ucr = max(0, charge_ucr - held_ucr) if entry.kind == "settled" else 0
+    known, (cost_ucr, rest) = int(cost is not None), divmod(cost or 0, SCALE)
     record = _record(row_id, entry, told, requests=requests, tier=usage.service_tier)
+    beyond_ucr = max(0, charge_ucr - record[_HELD_AT]) if entry.kind == "settled" else 0
     hour = _hour(entry)
     return Charged(
         number=number,
-        record=(*record, *costed),
+        record=(*record, known, cost_ucr, rest),
         hour=hour,
         sums=(requests, *tokens, charge_ucr),
         lines=lines,
-        end=(
-            *(hour[1], text_in(entry.event, "provider"), text_in(entry.event, "model")),
-            *(provenance, text_in(entry.event, "end"), entry.kind),
-        ),
+        end=(hour[1], *_ended(record)),
         end_sums=(
             *(1, requests, charge_ucr, beyond_ucr),
-            *(costed[0], costed[0] * charge_ucr, *costed[1:]),
+            *(known, known * charge_ucr, cost_ucr, rest),
         ),
         told=told,
     )
