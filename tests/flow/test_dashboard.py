@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from playwright.async_api import Browser, expect
-from support.browser import SIZES, VIEWS, Visitor, chromium, visitor
+from playwright.async_api import Page, expect
+from support.browser import SIZES, VIEWS, Visitor, window
 from support.commands import Demo
 from support.gateways import TestGateway, account_with_key, running_gateway
 from support.metering_api import caught_up
@@ -45,9 +45,9 @@ DIALOGS = {
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
+async def page() -> AsyncIterator[Page]:
+    async with window() as page:
+        yield page
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -69,9 +69,9 @@ async def gateway(one_gateway: TestGateway) -> TestGateway:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def person(browser: Browser, gateway: TestGateway) -> AsyncIterator[Visitor]:
+async def person(page: Page, gateway: TestGateway) -> AsyncIterator[Visitor]:
     """Signed in with a key that manages the account."""
-    async with visitor(browser, gateway.origin) as person:
+    async with Visitor(page, gateway.origin) as person:
         await person.sign_in(await managing_key(gateway))
         await person.seen()
         yield person
@@ -90,9 +90,8 @@ async def call(gateway: TestGateway, key: str, **more: Any) -> tuple[int, str]:
         return answer.status, answer.headers["x-tollkeeper-request-id"]
 
 
-async def test_signing_in_takes_a_right_key_and_signing_out_ends_it(browser, gateway) -> None:
-    async with visitor(browser, gateway.origin) as person:
-        page = person.page
+async def test_signing_in_takes_a_right_key_and_signing_out_ends_it(page, gateway) -> None:
+    async with Visitor(page, gateway.origin) as person:
         await person.sign_in("tk_wrong")
         await expect(page.get_by_role("alert")).to_contain_text("key", ignore_case=True)
         await page.get_by_label("Key").fill(gateway.key)
@@ -286,11 +285,11 @@ async def test_what_is_exported_adds_up(gateway, person) -> None:
     assert 3 == sum(int(row["Requests"]) for row in models)
 
 
-async def test_an_account_sees_nothing_of_another(browser, gateway) -> None:
+async def test_an_account_sees_nothing_of_another(page, gateway) -> None:
     _, request_id = await call(gateway, gateway.key)
     await caught_up(gateway)
     other = await account_with_key(gateway.session, granted_ucr=7 * UCR_PER_CREDIT, account="other")
-    async with visitor(browser, gateway.origin) as person:
+    async with Visitor(page, gateway.origin) as person:
         await person.sign_in(other)
         await person.seen()
         assert 7.0 == await person.number("#available")
@@ -301,7 +300,7 @@ async def test_an_account_sees_nothing_of_another(browser, gateway) -> None:
             assert gateway.account not in await person.page.inner_text("body"), view
 
 
-async def test_what_users_wrote_is_text_and_never_markup(browser, gateway) -> None:
+async def test_what_users_wrote_is_text_and_never_markup(page, gateway) -> None:
     """And it fits in, however long it is, as do figures, however large they are; small ones are no
     zeros."""
     large = Grant(grant_id="g" * 60, account_id=gateway.account, amount_ucr=LARGE_UCR)
@@ -313,7 +312,7 @@ async def test_what_users_wrote_is_text_and_never_markup(browser, gateway) -> No
     await managing_key(gateway, name=FORMULA)
     await call(gateway, key, simulate="tokens=5")
     await caught_up(gateway)
-    async with visitor(browser, gateway.origin) as person:
+    async with Visitor(page, gateway.origin) as person:
         await person.sign_in(key)
         await person.seen()
         for view in (*VIEWS, "/usage?by=key"):
@@ -373,6 +372,7 @@ async def test_another_sites_page_changes_nothing_of_a_session(gateway, person) 
         inside = [await frame.locator("form.entrance, nav").count() for frame in framed]
         await page.evaluate("document.forms[0].submit()")
         await page.wait_for_url("**/metering/v1/keys")
+        await page.close()
     finally:
         await runner.cleanup()
 
@@ -421,11 +421,10 @@ async def demo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Demo]:
     await demo.stop()
 
 
-async def test_every_view_is_for_everybody(browser, demo, screenshots) -> None:
+async def test_every_view_is_for_everybody(page, demo, screenshots) -> None:
     """axe finds nothing, nothing is cut off sideways; and pictures of each."""
     origin = demo.told("Dashboard").removesuffix("/dashboard")
-    async with visitor(browser, origin) as person:
-        page = person.page
+    async with Visitor(page, origin) as person:
         await page.goto(f"{origin}/dashboard")
         await page.wait_for_selector("form.entrance")
         faults = await person.looked_at(screenshots / "entrance.png")

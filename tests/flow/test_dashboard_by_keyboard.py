@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, expect
-from support.browser import Visitor, chromium, visitor
+from playwright.async_api import Page, expect
+from support.browser import Visitor, window
 from support.gateways import ACCOUNT, SERVICE_KEY, TestGateway, account_with_key, running_gateway
 from support.metering_api import caught_up
 from support.redis_forms import Servers
@@ -25,9 +25,9 @@ AROUND = 14
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
+async def page() -> AsyncIterator[Page]:
+    async with window() as page:
+        yield page
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -69,11 +69,10 @@ async def follows(person: Visitor, link: str, heading: str, *, back: bool = Fals
     await person.rests_at(heading, "h1")
 
 
-async def test_a_payer_needs_no_pointer(browser, gateway) -> None:
+async def test_a_payer_needs_no_pointer(page, gateway) -> None:
     template = VirtualKey(key_id="", account_id=ACCOUNT, digest="", name="boss", manages=True)
     key = (await gateway.session.issuing.issue(template))[1]
-    async with visitor(browser, gateway.origin) as person:
-        page = person.page
+    async with Visitor(page, gateway.origin) as person:
         await enters(person, key, "Overview")
         await page.reload()
         await person.seen()
@@ -124,9 +123,8 @@ async def test_a_payer_needs_no_pointer(browser, gateway) -> None:
     assert [] == person.complaints
 
 
-async def test_an_operator_needs_no_pointer(browser, gateway) -> None:
-    async with visitor(browser, f"http://127.0.0.1:{gateway.gateway.admin_port}") as operator:
-        page = operator.page
+async def test_an_operator_needs_no_pointer(page, gateway) -> None:
+    async with Visitor(page, f"http://127.0.0.1:{gateway.gateway.admin_port}") as operator:
         await enters(operator, SERVICE_KEY, "Health")
         await follows(operator, "Accounts", "Accounts", back=True)
         await operator.tab_to("Search")

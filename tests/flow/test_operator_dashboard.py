@@ -9,8 +9,8 @@ from pathlib import Path
 import orjson
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Route, expect
-from support.browser import OPERATOR_VIEWS, Visitor, chromium, visitor
+from playwright.async_api import Page, Route, expect
+from support.browser import OPERATOR_VIEWS, Visitor, window
 from support.gateways import ACCOUNT, SERVICE_KEY, TestGateway, account_with_key, running_gateway
 from support.metering_api import caught_up
 from support.redis_forms import Servers
@@ -39,9 +39,9 @@ SINKS = "sinks:\n  file: {{json_lines: {{folder: {folder}}}}}\n"
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
+async def page() -> AsyncIterator[Page]:
+    async with window() as page:
+        yield page
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -67,16 +67,16 @@ def admin(gateway: TestGateway) -> str:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def operator(browser: Browser, gateway: TestGateway) -> AsyncIterator[Visitor]:
-    async with visitor(browser, admin(gateway)) as operator:
+async def operator(page: Page, gateway: TestGateway) -> AsyncIterator[Visitor]:
+    async with Visitor(page, admin(gateway)) as operator:
         await operator.sign_in(SERVICE_KEY)
         await operator.seen()
         yield operator
         assert [] == operator.complaints
 
 
-async def test_a_payers_key_does_not_enter_and_the_attempt_is_noted(browser, gateway) -> None:
-    async with visitor(browser, admin(gateway)) as person:
+async def test_a_payers_key_does_not_enter_and_the_attempt_is_noted(page, gateway) -> None:
+    async with Visitor(page, admin(gateway)) as person:
         await person.sign_in(gateway.key)
         await expect(person.page.get_by_role("alert")).to_contain_text("key", ignore_case=True)
         await person.page.goto(f"{admin(gateway)}/dashboard/accounts")
@@ -256,11 +256,10 @@ async def test_a_list_is_exported_whole_and_told_when_it_was_cut(gateway, operat
     await expect(page.locator(".under")).to_contain_text("has the first 10,000 rows")
 
 
-async def test_every_view_is_for_everybody(browser, gateway, screenshots) -> None:
+async def test_every_view_is_for_everybody(page, gateway, screenshots) -> None:
     """axe finds nothing, nothing is cut off sideways, no name is markup; and pictures of each."""
     faults = []
-    async with visitor(browser, admin(gateway)) as operator:
-        page = operator.page
+    async with Visitor(page, admin(gateway)) as operator:
         await operator.sign_in(SERVICE_KEY)
         await operator.seen()
         for view in (*OPERATOR_VIEWS, *OF_ONE):

@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, expect
-from support.browser import Visitor, chromium, visitor
+from playwright.async_api import Page, expect
+from support.browser import Visitor, window
 from support.contract_servers.base import BROKEN_BEFORE
 from support.contract_servers.lago import KEY, LagoServer
 from support.contract_servers.receiver import Receiver
@@ -38,9 +38,9 @@ sinks:
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
+async def page() -> AsyncIterator[Page]:
+    async with window() as page:
+        yield page
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -64,8 +64,8 @@ async def gateway(
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def operator(browser: Browser, gateway: TestGateway) -> AsyncIterator[Visitor]:
-    async with visitor(browser, f"http://127.0.0.1:{gateway.gateway.admin_port}") as operator:
+async def operator(page: Page, gateway: TestGateway) -> AsyncIterator[Visitor]:
+    async with Visitor(page, f"http://127.0.0.1:{gateway.gateway.admin_port}") as operator:
         await operator.sign_in(SERVICE_KEY)
         await operator.seen()
         yield operator
