@@ -57,6 +57,33 @@ async def test_a_batch_that_came_half_is_written_again_over_itself(tables, histo
     assert () == (await audit.account(asks.ACCOUNT)).differences
 
 
+async def test_a_late_settlement_that_came_half_adds_what_it_adds_once(tables, history, ledger):
+    await fund(ledger, 1000)
+    await ledger.reserve(asks.reserve(ledger, "h1", 100, lease_ms=0))
+    await ledger.extend(asks.extend("h1", 1, 0, charge_ucr=10, lease_ms=0))
+    await asyncio.sleep(0.01)
+    await ledger.expire_holds()
+    await drain(ledger, history)
+    await ledger.settle(asks.settle("h1", 30))
+    await tables.change("RENAME TABLE positions TO away")
+    await tables.change("CREATE TABLE positions AS away")
+    await tables.change("INSERT INTO positions SELECT * FROM away")
+    batch = await RedisOutbox(ledger._client, ledger).read(await history.positions(), limit=9)
+    await history.append(batch, {})
+    await tables.change("DROP TABLE positions")
+    await tables.change("RENAME TABLE away TO positions")
+    await drain(ledger, history)
+
+    start_ms = ledger.now_ms() // DAY_MS * DAY_MS
+    asked = Question(
+        account_id=asks.ACCOUNT, start_ms=start_ms, end_ms=start_ms + 2 * DAY_MS, width_ms=DAY_MS
+    )
+    [row] = await history.usage(asked)
+
+    assert (1, 30) == (row.requests, row.charge_ucr)
+    assert asks.usage_event("h1", 30).usage.in_order() == row.tokens
+
+
 async def test_two_that_write_the_same_batch_at_once_are_counted_once(tables, history, ledger):
     other = tables.history()
     await fund(ledger, 10**6)

@@ -24,7 +24,7 @@ from gateway.metering.pricing import ModelPrice
 from gateway.stores.history import answers, questions, schema
 from gateway.stores.history.batches import Known, Needs, Writing, needs_of, written
 from gateway.stores.history.questions import Statement
-from gateway.stores.history.rows import Row
+from gateway.stores.history.rows import Recorded, Row
 from gateway.stores.stored_price import price_text
 
 SCHEMES = ("clickhouse+http", "clickhouse+https")
@@ -179,7 +179,7 @@ class ClickHouseEngine:
                 asked = _balances(shard, positions[shard].entries, missing)
                 self._balances |= dict.fromkeys(missing, 0) | dict(await self.rows(asked))
         recorded = {
-            call: [answers.recorded(row) for row in await self.rows(questions.recorded(*call))]
+            call: await self._recorded(*call, number=positions[shard_of(call[0])].entries)
             for call in needs.told_before
         }
         known = answers.prices(await self.rows(questions.prices(needs.rate_ids)))
@@ -190,6 +190,10 @@ class ClickHouseEngine:
             prices={**known, **prices},
             recorded=recorded,
         )
+
+    async def _recorded(self, account_id: str, request_id: str, *, number: int) -> list[Recorded]:
+        asked = questions.recorded(account_id, request_id, number=number)
+        return [answers.recorded(row) for row in await self.rows(asked)]
 
     async def _write(self, writing: Writing, prices: Mapping[str, ModelPrice]) -> None:
         usage = [(*each.hour, each.number, *each.sums) for each in writing.charged]

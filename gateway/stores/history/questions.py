@@ -137,12 +137,13 @@ def request(account_id: str, request_id: str) -> Statement:
     return f"{_ENTRIES} WHERE account = ? AND operation = ? ORDER BY id", (account_id, request_id)
 
 
-def recorded(account_id: str, request_id: str) -> Statement:
-    """What the records say of a call, oldest first."""
+def recorded(account_id: str, request_id: str, *, number: int = ID_MAX) -> Statement:
+    """What the records say of a call, oldest first, up to that number of its shard: where a
+    database has no transactions, what a failed batch left may stand behind it."""
     told = ", ".join((*schema.CLASSES, "pieces", "charge", "kind"))
-    ids = "SELECT id FROM entries WHERE account = ? AND operation = ?"
+    ids = "SELECT id FROM entries WHERE account = ? AND operation = ? AND number <= ?"
     text = f"SELECT {told} FROM records WHERE account = ? AND id IN ({ids}) ORDER BY id"
-    return text, (account_id, account_id, request_id)
+    return text, (account_id, account_id, request_id, number)
 
 
 def movements(
