@@ -14,6 +14,7 @@ from support.gateways import ACCOUNT, SERVICE_KEY, TestGateway, account_with_key
 from support.metering_api import caught_up
 from support.redis_forms import Servers
 from support.redis_server import KINDS
+from support.service import ROOT
 
 from gateway.metering.accounts import Status, VirtualKey
 from gateway.metering.pricing import UCR_PER_CREDIT
@@ -58,6 +59,14 @@ async def enters(person: Visitor, key: str, view: str) -> None:
     await person.rests_at(view, "h1")
 
 
+async def noted(gateway: TestGateway) -> list[tuple[str, str, str]]:
+    """What the audit trail has of the account, the newest first."""
+    url = f"http://127.0.0.1:{gateway.gateway.admin_port}{ROOT}/audit?account_id={ACCOUNT}"
+    async with gateway.http.get(url, headers={"Authorization": f"Bearer {SERVICE_KEY}"}) as answer:
+        rows = (await answer.json())["data"]
+    return [(row["action"], row["actor"], row["outcome"]) for row in rows]
+
+
 async def walks_around(person: Visitor) -> None:
     """A dialog keeps the focus, forwards and backwards."""
     await person.press(*["Tab"] * AROUND, *["Shift+Tab"] * AROUND)
@@ -67,6 +76,30 @@ async def follows(person: Visitor, link: str, heading: str, *, back: bool = Fals
     await person.tab_to(link, back=back)
     await person.page.keyboard.press("Enter")
     await person.rests_at(heading, "h1")
+
+
+async def makes_a_key(person: Visitor) -> None:
+    """Called ci, for five credits a day; its dialogs are given up once, and come back to."""
+    page = person.page
+    await person.tab_to("New key")
+    assert "Name" == await person.press("Enter")
+    await walks_around(person)
+    assert "New key" == await person.press("Escape")
+    assert "Name" == await person.press("Space")
+    await page.keyboard.type("ci")
+    await person.tab_to("Limit")
+    await page.keyboard.press("ArrowDown")
+    await person.tab_to("At most")
+    await page.keyboard.type("5")
+    await person.tab_to("Make it")
+    await page.keyboard.press("Enter")
+    await person.rests_at("Copy")
+    assert (await page.inner_text("#secret")).startswith("tk_")
+    await page.keyboard.press("Enter")
+    await person.rests_at("Copied")
+    assert "I have copied it" == await person.press("Tab")
+    await page.keyboard.press("Enter")
+    await person.rests_at("New key")
 
 
 async def test_a_payer_needs_no_pointer(page, gateway) -> None:
@@ -84,25 +117,7 @@ async def test_a_payer_needs_no_pointer(page, gateway) -> None:
         await expect(page.locator("tr.total")).to_contain_text("Charge")
 
         await follows(person, "Keys", "Keys", back=True)
-        await person.tab_to("New key")
-        assert "Name" == await person.press("Enter")
-        await walks_around(person)
-        assert "New key" == await person.press("Escape")
-        assert "Name" == await person.press("Space")
-        await page.keyboard.type("ci")
-        await person.tab_to("Limit")
-        await page.keyboard.press("ArrowDown")
-        await person.tab_to("At most")
-        await page.keyboard.type("5")
-        await person.tab_to("Make it")
-        await page.keyboard.press("Enter")
-        await person.rests_at("Copy")
-        assert (await page.inner_text("#secret")).startswith("tk_")
-        await page.keyboard.press("Enter")
-        await person.rests_at("Copied")
-        assert "I have copied it" == await person.press("Tab")
-        await page.keyboard.press("Enter")
-        await person.rests_at("New key")
+        await makes_a_key(person)
         await expect(page.locator("tbody tr", has_text="ci")).to_contain_text("5.00 credits a day")
 
         await person.tab_to("Revoke ci")
@@ -118,8 +133,11 @@ async def test_a_payer_needs_no_pointer(page, gateway) -> None:
         await person.rests_at("Key")
         await expect(page.get_by_role("alert")).to_have_text("You are signed out.")
 
-    [made] = [key for key in await gateway.session.stores.keys.keys(ACCOUNT) if key.name == "ci"]
+    found = await gateway.session.stores.keys.keys(ACCOUNT)
+    [made] = [each for each in found if each.name == "ci"]
     assert (Status.REVOKED, 5 * UCR_PER_CREDIT) == (made.status, made.limits[0].ceiling)
+    by = f"key:{key.split('_')[1]}"
+    assert [("revokeKey", by, "done"), ("createKey", by, "done")] == await noted(gateway)
     assert [] == person.complaints
 
 

@@ -104,7 +104,7 @@ function useCard(row, found, here, usd) {
         counts("Tokens out", (sum) => sum.output),
         ...SPANS.map(([, head], index) => ({ head, num: true, cell: (each) => column(each.sums[index].charged, 2), value: (each) => each.sums[index].charged / 1e6 })),
       ] })),
-    h("p", { class: "note" }, "Requests and tokens are those of 30 days; the last three columns are credits."));
+    rows.length > 0 && h("p", { class: "note" }, "Requests and tokens are those of 30 days; the last three columns are credits."));
 }
 
 function keyColumns(row, used, changed) {
