@@ -79,14 +79,14 @@ async def follows(person: Visitor, link: str, heading: str, *, back: bool = Fals
 
 
 async def makes_a_key(person: Visitor) -> None:
-    """Called ci, for five credits a day; its dialogs are given up once, and come back to."""
+    """Called builds, for five credits a day; its dialogs are given up once, and come back to."""
     page = person.page
     await person.tab_to("New key")
     assert "Name" == await person.press("Enter")
     await walks_around(person)
     assert "New key" == await person.press("Escape")
     assert "Name" == await person.press("Space")
-    await page.keyboard.type("ci")
+    await page.keyboard.type("builds")
     await person.tab_to("Limit")
     await page.keyboard.press("ArrowDown")
     await person.tab_to("At most")
@@ -118,15 +118,17 @@ async def test_a_payer_needs_no_pointer(page, gateway) -> None:
 
         await follows(person, "Keys", "Keys", back=True)
         await makes_a_key(person)
-        await expect(page.locator("tbody tr", has_text="ci")).to_contain_text("5.00 credits a day")
+        await expect(page.locator("tbody tr", has_text="builds")).to_contain_text(
+            "5.00 credits a day"
+        )
 
-        await person.tab_to("Revoke ci")
+        await person.tab_to("Revoke builds")
         assert "Cancel" == await person.press("Enter")
-        assert "Revoke ci" == await person.press("Enter")
+        assert "Revoke builds" == await person.press("Enter")
         await person.press("Space")
         assert "Revoke" == await person.press("Tab")
         await page.keyboard.press("Enter")
-        await expect(page.locator("#said")).to_contain_text("ci is revoked.")
+        await expect(page.locator("#said")).to_contain_text("builds is revoked.")
         await person.rests_at("Keys", "h1")
         await person.tab_to("Sign out", back=True)
         await page.keyboard.press("Enter")
@@ -134,7 +136,7 @@ async def test_a_payer_needs_no_pointer(page, gateway) -> None:
         await expect(page.get_by_role("alert")).to_have_text("You are signed out.")
 
     found = await gateway.session.stores.keys.keys(ACCOUNT)
-    [made] = [each for each in found if each.name == "ci"]
+    [made] = [each for each in found if each.name == "builds"]
     assert (Status.REVOKED, 5 * UCR_PER_CREDIT) == (made.status, made.limits[0].ceiling)
     by = f"key:{key.split('_')[1]}"
     assert [("revokeKey", by, "done"), ("createKey", by, "done")] == await noted(gateway)

@@ -14,6 +14,7 @@ from playwright.async_api import Page, async_playwright, expect
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 # A machine busy with other tests draws slowly.
 PATIENCE_MS = 30_000
+expect.set_options(timeout=PATIENCE_MS)
 SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
 LOOKS: Sequence[tuple[str, Any]] = (
     *(("desktop", "light"), ("desktop", "dark"), ("phone", "light"), ("phone", "dark")),
