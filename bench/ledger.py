@@ -24,6 +24,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from socket import IPPROTO_TCP, TCP_NODELAY, create_connection
+from statistics import median_high
 from tempfile import TemporaryDirectory
 
 import uvloop
@@ -171,7 +172,7 @@ async def audited(ledger: RedisLedger, calls: int) -> None:
 
 @dataclass(frozen=True)
 class Scripts:
-    """Of so many operations each, the quietest round of reserves and that of settles."""
+    """Of so many operations each, the middle round of reserves and that of settles."""
 
     together: int
     reserve: ScriptTimes
@@ -200,7 +201,7 @@ async def script_times(store: Store, scenario: Scenario, rounds: int, together: 
     connection.close()
     await audited(store.ledger, rounds * CHUNK)
     kept = (await _used_memory(store.client) - empty) / (rounds * CHUNK)
-    reserve, settle = min(reserved), min(settled)
+    reserve, settle = median_high(reserved), median_high(settled)
     return Scripts(together, reserve[1], settle[1], reserve[0] + settle[0], kept)
 
 
@@ -244,7 +245,8 @@ async def store_pace(store: Store, scenario: Scenario, rounds: int, at_once: int
         wall, busy = time.perf_counter() - began, cpu_ns(store.server.pid) - busy
         paces.append(Pace(busy / size / 1000, size / wall))
     await audited(store.ledger, rounds * size)
-    return min(paces)
+    # Not the quietest: when a server rewrites its file, another process comes and goes.
+    return median_high(paces)
 
 
 def _size(at_once: int) -> int:
@@ -289,7 +291,7 @@ async def gateway_pace(store: Store, scenario: Scenario, rounds: int, at_once: i
         busy = cpu_ns(store.server.pid) - busy
         paces.append(Pace(busy / size / 1000, size / wall, own / size * 1e6))
     await audited(store.ledger, rounds * size)
-    return min(paces)
+    return median_high(paces)
 
 
 async def _caller(ledger: RedisLedger, asks: Iterator[tuple[Reserve, Settle]]) -> None:
