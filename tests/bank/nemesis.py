@@ -9,13 +9,17 @@ import os
 import random
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from operator import attrgetter
 from time import monotonic
 
 from bank.history import KILLED, LOST, STOPPED, History, Trouble
 from bank.provider import PROFILES, USUAL
+from bank.relay import Line
 from bank.world import GATEWAYS, World, sweep_after
 
 Fault = Callable[["Nemesis", int, random.Random, float], Awaitable[None]]
+Lines = Callable[[World], Sequence[Line]]
+_store_lines, _provider_lines = attrgetter("store_lines"), attrgetter("provider_lines")
 STARTS_MAX = 20
 # How far behind a replica is at most that takes over unplanned; and how long before that nothing
 # happens to those who remember what was confirmed, nor after it until they have asked for it again.
@@ -196,27 +200,33 @@ async def _lose_primary(nemesis: Nemesis, _: int, draw: random.Random, lasts_s: 
     await asyncio.sleep(lasts_s / 2)
 
 
-async def _cut_store_line(nemesis: Nemesis, number: int, _: random.Random, lasts_s: float) -> None:
-    trouble = nemesis.history.begin("store line cut", number)
-    nemesis.world.store_lines[number].cut()
-    await asyncio.sleep(lasts_s)
-    nemesis.world.store_lines[number].heal()
-    _end(trouble)
+def _cut(what: str, lines: Lines) -> Fault:
+    async def cut(nemesis: Nemesis, number: int, _: random.Random, lasts_s: float) -> None:
+        trouble = nemesis.history.begin(f"{what} cut", number)
+        line = lines(nemesis.world)[number]
+        line.cut()
+        await asyncio.sleep(lasts_s)
+        line.heal()
+        _end(trouble)
+
+    return cut
+
+
+def _slow(what: str, lines: Lines, *, most_s: float) -> Fault:
+    async def slow(nemesis: Nemesis, number: int, draw: random.Random, lasts_s: float) -> None:
+        trouble = nemesis.history.begin(f"{what} slow", number)
+        line = lines(nemesis.world)[number]
+        line.delay_s = draw.uniform(0.05, most_s)
+        await asyncio.sleep(lasts_s)
+        line.heal()
+        _end(trouble)
+
+    return slow
 
 
 async def _hang_store_line(nemesis: Nemesis, number: int, _: random.Random, lasts_s: float) -> None:
     trouble = nemesis.history.begin("store line hangs", number)
     nemesis.world.store_lines[number].hang()
-    await asyncio.sleep(lasts_s)
-    nemesis.world.store_lines[number].heal()
-    _end(trouble)
-
-
-async def _slow_store_line(
-    nemesis: Nemesis, number: int, draw: random.Random, lasts_s: float
-) -> None:
-    trouble = nemesis.history.begin("store line slow", number)
-    nemesis.world.store_lines[number].delay_s = draw.uniform(0.05, 0.6)
     await asyncio.sleep(lasts_s)
     nemesis.world.store_lines[number].heal()
     _end(trouble)
@@ -236,24 +246,6 @@ async def _lag_replica(nemesis: Nemesis, _: int, draw: random.Random, lasts_s: f
     usual_s, line.delay_s = line.delay_s, draw.uniform(0.2, 1.0)
     await asyncio.sleep(lasts_s)
     line.delay_s = usual_s
-    _end(trouble)
-
-
-async def _cut_provider(nemesis: Nemesis, number: int, _: random.Random, lasts_s: float) -> None:
-    trouble = nemesis.history.begin("provider line cut", number)
-    nemesis.world.provider_lines[number].cut()
-    await asyncio.sleep(lasts_s)
-    nemesis.world.provider_lines[number].heal()
-    _end(trouble)
-
-
-async def _slow_provider(
-    nemesis: Nemesis, number: int, draw: random.Random, lasts_s: float
-) -> None:
-    trouble = nemesis.history.begin("provider line slow", number)
-    nemesis.world.provider_lines[number].delay_s = draw.uniform(0.05, 0.5)
-    await asyncio.sleep(lasts_s)
-    nemesis.world.provider_lines[number].heal()
     _end(trouble)
 
 
@@ -288,13 +280,13 @@ FAULTS: Mapping[str, tuple[Fault, str]] = {
     "stop store": (_stop_store, "store"),
     "fail over": (_fail_over, "store"),
     "lose primary": (_lose_primary, "store"),
-    "cut store line": (_cut_store_line, "store line {}"),
+    "cut store line": (_cut("store line", _store_lines), "store line {}"),
     "hang store line": (_hang_store_line, "store line {}"),
-    "slow store line": (_slow_store_line, "store line {}"),
+    "slow store line": (_slow("store line", _store_lines, most_s=0.6), "store line {}"),
     "lose answer": (_lose_answer, "store line {}"),
     "lag replica": (_lag_replica, "replication"),
-    "cut provider": (_cut_provider, "provider line {}"),
-    "slow provider": (_slow_provider, "provider line {}"),
+    "cut provider": (_cut("provider line", _provider_lines), "provider line {}"),
+    "slow provider": (_slow("provider line", _provider_lines, most_s=0.5), "provider line {}"),
     "change profile": (_change_profile, "provider"),
     "shift clock": (_shift_clock, "clock"),
 }

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import Page, expect
-from support.browser import SIZES, VIEWS, Visitor, window
+from support.browser import SIZES, VIEWS, Visitor
 from support.commands import Demo
 from support.gateways import TestGateway, account_with_key, running_gateway
 from support.metering_api import caught_up
@@ -42,12 +42,6 @@ DIALOGS = {
     "/limits": (("Change",), ("New endpoint",)),
 }
 """By view: one behind the other."""
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def page() -> AsyncIterator[Page]:
-    async with window() as page:
-        yield page
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, expect
-from support.browser import Visitor, window
+from playwright.async_api import expect
+from support.browser import Visitor
 from support.gateways import ACCOUNT, SERVICE_KEY, TestGateway, account_with_key, running_gateway
 from support.metering_api import caught_up
 from support.redis_forms import Servers
@@ -23,12 +23,6 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)
 PLANS = "{enforcement: rolling}, careful: {enforcement: strict}"
 # Once around the largest dialog, and on.
 AROUND = 14
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def page() -> AsyncIterator[Page]:
-    async with window() as page:
-        yield page
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")

@@ -4,34 +4,13 @@ Cyclic garbage is rarely looked for in a worker, so each call that left some wou
 grows for an hour before it is found.
 """
 
-import gc
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from support.garbage import left_by
 from support.gateways import MODEL, running_gateway
 from support.raw_server import Peer, RawServer
 
 OURS = ("gateway.proxy", "gateway.metering", "gateway.dialects", "httptools")
-
-
-async def left_by(work: Callable[[], Awaitable[None]]) -> list[type]:
-    """Kinds of ours that only a collection finds."""
-    await work()
-    # What there is already is not looked at.
-    gc.freeze()
-    gc.disable()
-    try:
-        for _ in range(5):
-            await work()
-        gc.set_debug(gc.DEBUG_SAVEALL)
-        gc.collect()
-        found = {type(each) for each in gc.garbage}
-    finally:
-        gc.set_debug(0)
-        gc.garbage.clear()
-        gc.enable()
-        gc.unfreeze()
-    return [kind for kind in found if kind.__module__.startswith(OURS)]
 
 
 async def test_a_call_leaves_nothing_for_the_garbage_collector(
@@ -49,7 +28,7 @@ async def test_a_call_leaves_nothing_for_the_garbage_collector(
             await call(simulate="status=500")
             await tk.settled()
 
-        assert [] == await left_by(one_of_each)
+        assert [] == await left_by(one_of_each, of=OURS)
 
 
 async def test_nor_does_one_that_was_sent_twice(tmp_path: Path, store_url: str) -> None:
@@ -71,5 +50,5 @@ async def test_nor_does_one_that_was_sent_twice(tmp_path: Path, store_url: str) 
                     await answer.read()
                 await tk.settled()
 
-            assert [] == await left_by(hedged)
+            assert [] == await left_by(hedged, of=OURS)
             assert 6 == await tk.metric(r'tollkeeper_hedges_total\{hedge="won",.*\}')

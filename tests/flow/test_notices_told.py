@@ -7,29 +7,13 @@ from typing import Any
 
 import orjson
 import pytest
-from aiohttp import web
-from standardwebhooks import Webhook
-from support.contract_servers.base import ContractServer
+from support.contract_servers.receiver import Receiver
 from support.gateways import ACCOUNT, TestGateway, running_gateway
 from support.service import ROOT, ask
 
 from gateway.metering.history import DAY_MS
 
 TOLD = ("balance.low", "balance.restored", "grant.expiring")
-
-
-class Receiver(ContractServer):
-    """An endpoint that verifies with the reference library, and refuses what is forged."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.secret = ""
-        self.heard: list[dict[str, Any]] = []
-
-    async def answer(self, request: web.Request, body: bytes) -> web.StreamResponse:
-        Webhook(self.secret).verify(body, dict(request.headers))
-        self.heard.append(orjson.loads(body))
-        return web.Response(status=204)
 
 
 @pytest.fixture
@@ -81,12 +65,12 @@ async def test_a_mark_that_a_call_crosses_is_told_both_ways_and_once(gateway, re
         await ask(gateway, "POST", grants, once="g", **grant)
         while len(receiver.heard) < len(TOLD):
             await asyncio.sleep(0.05)
-    by_webhook = {each["type"]: each["data"] for each in receiver.heard}
+    by_webhook = {each["type"]: each["data"] for _, each in receiver.heard}
     by_stream = {each["type"]: each["data"] for each in stream.result()}
 
     assert sorted(TOLD) == sorted(by_webhook)
     assert by_webhook == by_stream
-    assert len(receiver.heard) == len(TOLD)
+    assert (len(TOLD), 0) == (len(receiver.heard), receiver.forged)
     assert "99.999999" == by_webhook["balance.low"]["alert"]
     assert 99_999_999 >= by_webhook["balance.low"]["left"]["microcredits"] > 99_000_000
     assert "promo-1" == by_webhook["grant.expiring"]["subject"]

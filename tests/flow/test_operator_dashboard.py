@@ -10,7 +10,7 @@ import orjson
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, Route, expect
-from support.browser import OPERATOR_VIEWS, Visitor, window
+from support.browser import OPERATOR_VIEWS, Visitor
 from support.gateways import ACCOUNT, SERVICE_KEY, TestGateway, account_with_key, running_gateway
 from support.metering_api import caught_up
 from support.redis_forms import Servers
@@ -36,12 +36,6 @@ DIALOGS = {
 }
 TOKENS = re.compile(r"^[1-9]\d*$")
 SINKS = "sinks:\n  file: {{json_lines: {{folder: {folder}}}}}\n"
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def page() -> AsyncIterator[Page]:
-    async with window() as page:
-        yield page
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")

@@ -10,7 +10,7 @@ import orjson
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
-from support.browser import Visitor, window
+from support.browser import Visitor
 from support.contract_servers.base import BROKEN_BEFORE
 from support.contract_servers.lago import KEY, LagoServer
 from support.contract_servers.receiver import Receiver
@@ -35,12 +35,6 @@ sinks:
   file: {{json_lines: {{folder: {folder}}}, linger_s: 0.05}}
   lago: {{lago: {{url: "{url}", api_key: env:TEST_LAGO, charge_metric: charge}}, linger_s: 0.05}}
 """
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def page() -> AsyncIterator[Page]:
-    async with window() as page:
-        yield page
 
 
 @pytest_asyncio.fixture(loop_scope="module")
