@@ -14,7 +14,7 @@ from gateway.errors import GatewayError
 from gateway.metering.call import Call
 from gateway.metering.limits import Charge
 from gateway.metering.usage import Usage
-from gateway.values import call_value
+from gateway.values import call_value, small_value
 
 
 @call_value
@@ -37,7 +37,7 @@ class Request:
     """What is remembered of the stored objects that it names, by their ids."""
 
 
-@dataclass(frozen=True, slots=True)
+@small_value
 class Prepared:
     """What goes to the provider. `hide_usage`: we asked for a usage event the caller did not.
 
@@ -79,7 +79,7 @@ class Rendered:
     body: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@small_value
 class Reported:
     """The usage an answer reports. `unmapped`: the numbers in it that the dialect's mapping table
     does not name, by dotted path; none of them is part of `usage`."""

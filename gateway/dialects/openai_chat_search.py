@@ -43,7 +43,8 @@ def made_searches(call: Call, answer: Mapping[str, object]) -> Pieces:
 
 def may_name_a_searcher(answer: bytes) -> bool:
     """False where no such model can stand in these bytes."""
-    return b"-search-" in answer or b":online" in answer
+    # Not `in`: for bytes, Python raises and drops an exception before it looks.
+    return answer.find(b"-search-") >= 0 or answer.find(b":online") >= 0
 
 
 def _asked(document: Mapping[str, object]) -> bool:

@@ -43,7 +43,7 @@ from collections.abc import Mapping
 
 from gateway.dialects.base import Reported
 from gateway.dialects.unmapped import Known, unmapped
-from gateway.metering.usage import Pieces, Usage
+from gateway.metering.usage import Pieces, Usage, make_usage
 
 # Some hundred times the largest context sold: beyond it is a defect, not a usage.
 TOKENS_MAX = 1_000_000_000
@@ -102,6 +102,17 @@ KNOWN: Known = {
     },
 }
 
+# The fields of a usage of text: see `_in_words`.
+_WORDS = frozenset(
+    (
+        "prompt_tokens",
+        "completion_tokens",
+        "total_tokens",
+        "prompt_tokens_details",
+        "completion_tokens_details",
+    )
+)
+
 
 class UnbelievableError(Exception):
     """A number in a usage object that no honest answer can carry."""
@@ -139,6 +150,9 @@ def read_usage(reported: object, *, tier: str = "", pieces: Pieces = ()) -> Repo
     """
     if not isinstance(reported, dict):
         return None
+    usage = _in_words(reported, tier=tier, pieces=pieces)
+    if usage is not None:
+        return Reported(usage, {})
     try:
         usage = _read(reported, tier=tier, pieces=pieces)
     except UnbelievableError:
@@ -165,6 +179,47 @@ def write_usage(usage: Usage) -> dict[str, object]:
     }
 
 
+def _in_words(reported: Mapping[str, object], *, tier: str, pieces: Pieces) -> Usage | None:
+    """What `_read` makes of a usage of text, as nearly all are: so many tokens, and of them so many
+    cached and thought. None for one that tells, or is, anything else."""
+    prompt, completion = reported.get("prompt_tokens"), reported.get("completion_tokens")
+    # By type, not isinstance: true is no token.
+    if type(prompt) is not int or type(completion) is not int or not _WORDS.issuperset(reported):
+        return None
+    cached = _alone(reported.get("prompt_tokens_details"), "cached_tokens")
+    reasoning = _alone(reported.get("completion_tokens_details"), "reasoning_tokens")
+    total = reported.get("total_tokens")
+    if (
+        not 0 <= cached <= prompt <= TOKENS_MAX
+        or not 0 <= reasoning <= completion <= TOKENS_MAX
+        or (total is not None and total != prompt + completion)
+    ):
+        return None
+    return make_usage(
+        input_uncached=prompt - cached,
+        input_cache_read=cached,
+        output_text=completion - reasoning,
+        output_reasoning=reasoning,
+        pieces=pieces,
+        service_tier=tier,
+    )
+
+
+def _alone(inside: object, name: str) -> int:
+    """How many tokens of that name are told, where none of another are; -1 where anything else
+    is."""
+    if inside is None:
+        return 0
+    if type(inside) is not dict:
+        return -1
+    found = 0
+    for each, tokens in inside.items():
+        if type(tokens) is not int or (tokens and each != name):
+            return -1
+        found += tokens
+    return found
+
+
 def _read(reported: Mapping[str, object], *, tier: str, pieces: Pieces) -> Usage:
     if reported.get("prompt_tokens") is None or reported.get("completion_tokens") is None:
         raise UnbelievableError
@@ -185,7 +240,7 @@ def _read(reported: Mapping[str, object], *, tier: str, pieces: Pieces) -> Usage
     audio_out = part(said.get("audio_tokens"), completion)
     image_out = min(part(said.get("image_tokens"), completion), completion - audio_out)
     reasoning = min(part(reasoning, completion), completion - audio_out - image_out)
-    return Usage(
+    return make_usage(
         input_uncached=prompt - audio_in - written - cached,
         input_cache_read=cached,
         input_cache_write_5m=written,

@@ -6,11 +6,11 @@ by the token (a picture, a second of speech, a web search) is counted in pieces 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from operator import attrgetter
 
-from gateway.values import call_value
+from gateway.values import call_value, maker, small_value
 
 
 class TokenClass(StrEnum):
@@ -125,6 +125,8 @@ class Usage:
         )
 
 
+make_usage = maker(Usage)
+"""For what each call has."""
 NOTHING = Usage()
 
 _FIELDS = tuple(str(token_class) for token_class in TokenClass)
@@ -148,7 +150,7 @@ def added(some: Pieces, more: Pieces) -> Pieces:
     return tuple(sorted(counts.items()))
 
 
-@dataclass(frozen=True, slots=True)
+@small_value
 class UsageReport:
     """`unmapped`: numbers beside the usage that no mapping table names, by dotted path. They are
     kept with the event and never change a total."""
