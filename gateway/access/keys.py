@@ -62,6 +62,12 @@ class Authentication:
             return None
         return self._holder(await self._find(presented))
 
+    def remembered(self, looked_up: str) -> Caller | None:
+        """The holder of the key of that digest, if it is known without asking anybody that the key
+        is valid now."""
+        record = self._keys.cached(looked_up)
+        return None if record is None else self._holder(record)
+
     async def holder(self, looked_up: str) -> Caller | None:
         """The holder of the key of that digest, if the key is valid now."""
         return self._holder(self._keys.cached(looked_up) or await self._keys.find(looked_up))

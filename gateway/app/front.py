@@ -1,6 +1,7 @@
 """The listener of callers: paths of the Metering API and of the dashboard's pages, and all others,
 which are calls."""
 
+from collections.abc import Awaitable
 from collections.abc import Set as AbstractSet
 
 from aiohttp import web
@@ -38,9 +39,9 @@ class Front:
         """Whether a `POST` there is a call: whatever is not the Metering API's."""
         return not path.startswith(PREFIX)
 
-    async def call(self, request: PlainRequest, connection: PlainConnection) -> bool:
+    def call(self, request: PlainRequest, connection: PlainConnection) -> Awaitable[bool]:
         """Answer a call; whether another request may follow on its connection."""
-        return await self._proxy.handle_plain(request, connection)
+        return self._proxy.handle_plain(request, connection)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = request.protocol

@@ -7,7 +7,7 @@ log is told to us as a fault, if it is one, without its text.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from collections.abc import Set as AbstractSet
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -22,6 +22,8 @@ from gateway.tasks import TaskSet
 
 # Of a connection between two requests, on either side of the hand-over.
 KEEPALIVE_S = 75.0
+# A connection that was silent for so long keeps nothing of its last request, which held a key.
+SAID_S = 5.0
 
 OnFault = Callable[[str, BaseException], None]
 
@@ -43,7 +45,7 @@ class Answering(Protocol):
         """Whether a plain request for it is a call."""
         ...
 
-    async def call(self, request: PlainRequest, connection: PlainConnection) -> bool:
+    def call(self, request: PlainRequest, connection: PlainConnection) -> Awaitable[bool]:
         """Answer one; whether another request may follow on its connection."""
         ...
 
@@ -107,12 +109,18 @@ class CallsServer(web.Server):
         return {each for each in self._open if each.serving} | self.answering.busy()
 
     def sweep(self) -> None:
-        """Close what has been silent for too long; to be called regularly."""
+        """Close what has been silent for too long, and before that forget what it said; to be
+        called regularly."""
         now_s = asyncio.get_running_loop().time()
         if not self._slow_heads.sweep(self, now_s=now_s):
             return
         for connection in tuple(self._open):
-            if not connection.serving and now_s - connection.silent_since_s >= KEEPALIVE_S:
+            if connection.serving:
+                continue
+            silent_s = now_s - connection.silent_since_s
+            if silent_s >= SAID_S:
+                connection.said = None
+            if silent_s >= KEEPALIVE_S:
                 connection.force_close()
 
     async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  aiohttp's

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from gateway.errors import BadCall, BodyTooLarge, ClientLeft
+from gateway.proxy.notes import Notes
 from gateway.proxy.seams import RawHeaders, Socket
 
 # A client may stop reading this long before it is broken off.
@@ -64,6 +65,7 @@ class ClientRequest:
         self.method = request.method
         self.headers: Mapping[str, str] = request.headers
         self.raw_headers: RawHeaders = request.raw_headers
+        self.notes = Notes()
         self.address = request.remote or ""
         self.path, _, self.query_string = request.raw_path.partition("?")
 

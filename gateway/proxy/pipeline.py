@@ -91,14 +91,19 @@ class Pipeline:
         """Serve one call. Raises GatewayError for whatever was refused before an answer began."""
         request, trace = exchange.request, exchange.trace
         query = request.query if request.query_string else NO_QUERY
-        matched = self._match(request, trace, query=query)
+        matched = request.notes.matched
+        if matched is None or self.draining:
+            matched = self._match(request, trace, query=query)
         endpoint = matched.endpoint
         trace.api = endpoint.api
         self._refuse_unmetered(request, endpoint)
         trace.dialect = endpoint.dialect
-        caller = await self._authentication.caller(
-            request.headers, query, address=request.address, store_away=True
-        )
+        caller = self._authentication.remembered(request.notes.looked_up)
+        if caller is None:
+            caller = await self._authentication.caller(
+                request.headers, query, address=request.address, store_away=True
+            )
+            request.notes.looked_up = caller.key.digest
         trace.key_id, trace.account_id = caller.key.key_id, caller.account.account_id
         self._intake.begin(caller.account.account_id)
         with self._places.one(caller.account.account_id):
@@ -203,6 +208,7 @@ class Pipeline:
             raise Draining("The gateway is shutting down. Send the call again.", retry_after_s=1)
         matched = match(request.method, request.path, spoken=spoken)
         if matched is not None:
+            request.notes.matched = matched
             return matched
         kind = self._rules.unknown_endpoints
         if kind is not None:

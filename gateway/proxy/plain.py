@@ -9,14 +9,14 @@ nothing here waits for the rest of one.
 
 import asyncio
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from functools import cached_property
 from typing import Protocol, cast
 from urllib.parse import parse_qsl
 
 from gateway.errors import BadCall, ClientLeft
 from gateway.proxy.downstream import BROKE_OFF, body_late, body_too_large
-from gateway.proxy.plain_head import PlainHead, read_head
+from gateway.proxy.plain_head import PlainHead, Said, read_head
 
 # Of a body nobody asked for yet, and of requests sent ahead of their turn; a read may bring more.
 HELD_BYTES_MAX = 64 * 1024
@@ -50,21 +50,20 @@ class PlainRequest:
     method = "POST"
 
     def __init__(self, head: PlainHead, connection: "PlainConnection") -> None:
-        self._head = head
+        said, self.raw_headers, headers, _, self._body_bytes = head
         self._connection = connection
-        self.headers: Mapping[str, str] = head.headers
-        self.raw_headers = head.fields
+        self.headers: Mapping[str, str] = headers
         self.address = connection.address
-        self.path, _, self.query_string = head.target.partition("?")
+        self.path, self.query_string, self.notes = said.path, said.query_string, said.notes
 
     @cached_property
     def query(self) -> Mapping[str, str]:
         return dict(parse_qsl(self.query_string, keep_blank_values=True))
 
-    async def body(self, *, bytes_max: int) -> bytes:
-        if self._head.body_bytes > bytes_max:
+    def body(self, *, bytes_max: int) -> Awaitable[bytes]:
+        if self._body_bytes > bytes_max:
             raise body_too_large(bytes_max)
-        return await self._connection.body()
+        return self._connection.body()
 
 
 class PlainConnection(asyncio.Protocol):
@@ -80,6 +79,8 @@ class PlainConnection(asyncio.Protocol):
         self.serving = False
         """A request is being answered, or what is left of it has still to come."""
         self.silent_since_s = self._loop.time()
+        self.said: Said | None = None
+        """In the last head, and likely in the next."""
         self._parts: list[bytes] = []
         self._held_bytes = 0
         self._missing_bytes = 0
@@ -100,7 +101,8 @@ class PlainConnection(asyncio.Protocol):
         elif self.transport is None:
             raise ClientLeft("The client left before its call was read.")
         # Or nobody would see it leave.
-        self._read_on()
+        if self._paused:
+            self._read_on()
         parts, self._parts = self._parts, []
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
@@ -147,9 +149,10 @@ class PlainConnection(asyncio.Protocol):
             return
         self.serving = False
         self.silent_since_s = self._loop.time()
-        self._read_on()
-        ahead, self._ahead = self._ahead, b""
-        if ahead:
+        if self._paused:
+            self._read_on()
+        if self._ahead:
+            ahead, self._ahead = self._ahead, b""
             self._begin(ahead)
 
     # What the listener needs, as of aiohttp's connections.
@@ -208,8 +211,8 @@ class PlainConnection(asyncio.Protocol):
             self._keep(data)
 
     def _begin(self, data: bytes) -> None:
-        head = read_head(data)
-        if head is None or not self._lane.takes(head.target):
+        head = self._read(data)
+        if head is None:
             self._hand_over(data)
             return
         self.serving = True
@@ -218,6 +221,17 @@ class PlainConnection(asyncio.Protocol):
         if len(data) > head.size:
             self._take(data[head.size :])
         self._lane.start(self, PlainRequest(head, self))
+
+    def _read(self, data: bytes) -> PlainHead | None:
+        """The head of a call; None for anything else."""
+        said = self.said
+        head = None if said is None else said.again(data)
+        if head is None:
+            head = read_head(data)
+            if head is None or not self._lane.takes(head.said.path):
+                return None
+            self.said = head.said
+        return head
 
     def _take(self, data: bytes) -> None:
         missing_bytes = self._missing_bytes - len(data)
@@ -231,7 +245,8 @@ class PlainConnection(asyncio.Protocol):
         self._parts.append(data)
         self._held_bytes += len(data)
         if self._arrival is None:
-            self._pause_if_full(self._held_bytes)
+            if self._held_bytes > HELD_BYTES_MAX:
+                self._pause()
         elif not missing_bytes and not self._arrival.done():
             self._arrival.set_result(None)
 
@@ -245,11 +260,12 @@ class PlainConnection(asyncio.Protocol):
     def _keep(self, data: bytes) -> None:
         """Sent ahead of its turn."""
         self._ahead += data
-        self._pause_if_full(len(self._ahead))
+        if len(self._ahead) > HELD_BYTES_MAX:
+            self._pause()
 
-    def _pause_if_full(self, held_bytes: int) -> None:
+    def _pause(self) -> None:
         transport = self.transport
-        if held_bytes > HELD_BYTES_MAX and transport is not None and not transport.is_closing():
+        if transport is not None and not transport.is_closing():
             self._paused = True
             transport.pause_reading()
 

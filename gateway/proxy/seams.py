@@ -5,10 +5,11 @@ either side can be replaced, and tests drive it with two small fakes.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from gateway.proxy.notes import Notes
 from gateway.proxy.trace import Trace
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
@@ -40,11 +41,16 @@ class Incoming(Protocol):
     def raw_headers(self) -> RawHeaders: ...
 
     @property
+    def notes(self) -> Notes:
+        """What follows from all of the above."""
+        ...
+
+    @property
     def address(self) -> str:
         """Whom the connection is from: a proxy in front, if there is one."""
         ...
 
-    async def body(self, *, bytes_max: int) -> bytes:
+    def body(self, *, bytes_max: int) -> Awaitable[bytes]:
         """Raises BodyTooLarge, or BadCall when the client breaks off or sends it too slowly."""
         ...
 

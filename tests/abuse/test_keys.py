@@ -140,6 +140,21 @@ async def test_every_wrong_key_gets_the_same_answer_and_reaches_nobody(
         assert secret[20:] not in written
 
 
+async def test_each_request_on_a_connection_is_judged_by_its_own_key(
+    tmp_path: Path, store_url: str
+) -> None:
+    """Whatever was said before it there, be it the same but for a letter or for the length."""
+    longer = BODY.replace(b"hi", b"hi there")
+    async with besieged(tmp_path, store_url) as siege:
+        wrong = PLAIN.replace(b"KEY", wrong_checksum(siege.tk.key).encode())
+        said = (PLAIN, wrong, wrong, PLAIN, chat(longer), PLAIN.replace(LINE, b"X: y"), PLAIN)
+        answers = await siege.one(b"".join(said))
+        assert [200, 401, 401, 200, 200, 401, 200] == statuses(answers)
+        asked = [each.partition(b"\r\n\r\n") for each in siege.upstream.taken()]
+        assert [BODY, BODY, longer, BODY] == [body for _, _, body in asked]
+        assert all(head.endswith(b"content-length: %d" % len(body)) for head, _, body in asked)
+
+
 async def test_keys_work_where_they_belong_and_nowhere_else(tmp_path: Path, store_url: str) -> None:
     """Another account's key sees its own account; a service key calls no provider; a virtual key
     administers nothing; what is for operators is not at the callers' listener."""
