@@ -17,7 +17,7 @@ from gateway.metering.limits import (
     charges_for,
 )
 from gateway.metering.usage import Usage
-from gateway.stores.redis import encode
+from gateway.stores.redis import encode_holds
 from gateway.stores.redis.lua import CALLS
 from gateway.stores.redis.operations import TOGETHER_MAX, Operation, together
 
@@ -117,9 +117,13 @@ class Calls:
 
     def __init__(self, scenario: Scenario, numbers: range, now_ms: Callable[[], int]) -> None:
         self._count = len(numbers)
-        self.settles = [encode.settle(scenario.settle(number, now_ms())) for number in numbers]
+        self.settles = [
+            encode_holds.settle(scenario.settle(number, now_ms())) for number in numbers
+        ]
         at_ms = now_ms() + AHEAD_MS
-        self.reserves = [encode.reserve(scenario.reserve(number, at_ms)) for number in numbers]
+        self.reserves = [
+            encode_holds.reserve(scenario.reserve(number, at_ms)) for number in numbers
+        ]
 
     def waves(self, size: int, connections: int) -> Iterator[tuple[list[bytes], bytes]]:
         """For each connection a wave of reserves, then for each its settles, and so on; as a

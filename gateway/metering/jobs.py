@@ -70,6 +70,10 @@ class Keep:
     lease_ms: int
     poll_ms: int
 
+    @property
+    def hold_id(self) -> str:
+        return self.job.hold_id
+
 
 @call_value
 class Kept:

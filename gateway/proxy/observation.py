@@ -8,13 +8,13 @@ from gateway.metering.changes import Change
 from gateway.metering.events import UsageEvent
 from gateway.metering.failover import HTTP_ERRORS, AttemptEnd, ProbeEnd
 from gateway.metering.hedging import HedgeEnd
-from gateway.metering.jobs import Job, Kept
+from gateway.metering.jobs import Job
 from gateway.metering.ledger import AlreadyEnded, Release, Released, Settle, Settled
 from gateway.metering.refusals import PROVIDER_ERROR, Tally, Turned
 from gateway.metering.usage import Provenance
 from gateway.proxy.health import Turn
 from gateway.proxy.trace import Trace
-from gateway.stores.base import Ask, Outcome, hold_id_of
+from gateway.stores.base import Ask
 from gateway.stores.rewinding import Rewind
 from gateway.telemetry.closed_sets import UnknownHandling
 from gateway.telemetry.logs import CallLine, Level, Log
@@ -256,13 +256,12 @@ class Observation:
         """A provider reported what cannot be; the call is charged by our own count."""
         self._metrics.usage_disbelieved()
 
-    def settled(self, ask: Ask, outcome: Outcome) -> None:
-        """An ending that was sent, or replayed from the spool, was answered."""
-        if isinstance(outcome, Settled) and outcome.late:
+    def late(self, ask: Ask) -> None:
+        """An ending that was sent, or replayed from the spool, found its hold gone."""
+        if isinstance(ask, Settle):
             self._metrics.settled_late()
-            self._log.state("settled_late", level=Level.WARNING, request_id=hold_id_of(ask))
-        elif isinstance(outcome, Kept) and outcome.late:
-            self._log.state("kept_late", level=Level.WARNING, request_id=hold_id_of(ask))
+        what = "settled_late" if isinstance(ask, Settle) else "kept_late"
+        self._log.state(what, level=Level.WARNING, request_id=ask.hold_id)
 
     def restored(self, ask: Settle, outcome: Settled) -> None:
         """The store had confirmed this settlement and lost it; now it has it again."""
@@ -357,7 +356,7 @@ class Observation:
         self._log.state(
             "settlement_stranded",
             level=Level.ERROR,
-            request_id=hold_id_of(ask),
+            request_id=ask.hold_id,
             action="free disk space: no new call is admitted until it has a durable place",
         )
 

@@ -9,13 +9,14 @@ anyway.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 from gateway.errors import StoreUnavailable
 from gateway.metering.jobs import Keep
 from gateway.metering.ledger import AlreadyEnded, Release, Released, Settle, Settled
 from gateway.proxy.recent import Recent
-from gateway.stores.base import Ask, Ledger, Outcome, Spool, hold_id_of, send
+from gateway.stores.base import Ask, Ledger, Outcome, Spool, send
 from gateway.tasks import TaskSet
 
 # Releases kept for another try; beyond it the lease of the oldest does the work.
@@ -25,7 +26,9 @@ RELEASES_MAX = 10_000
 class Observer(Protocol):
     """Told how endings went; must not raise."""
 
-    def settled(self, ask: Ask, outcome: Outcome) -> None: ...
+    def late(self, ask: Ask) -> None:
+        """The hold had ended before, or was lost: by its lease, or with what the store forgot."""
+        ...
 
     def spooled(self) -> None: ...
 
@@ -57,6 +60,7 @@ class Settlements:
         self._recent = Recent(ledger, observer=observer)
         self._open = 0
         self._quiet = asyncio.Event()
+        self._awaited = False
 
     @property
     def healthy(self) -> bool:
@@ -73,15 +77,15 @@ class Settlements:
         return self._open
 
     def settle(self, ask: Settle) -> None:
-        self._send(ask)
+        self._follow(ask, self._ledger.settle(ask))
 
     def keep(self, ask: Keep) -> None:
         """The call began a job: its hold outlives it."""
-        self._send(ask)
+        self._follow(ask, self._ledger.keep(ask))
 
-    def _send(self, ask: Ask) -> None:
+    def _follow(self, ask: Ask, sent: "asyncio.Future[Any]") -> None:
         self._open += 1
-        send(self._ledger, ask).add_done_callback(lambda sent: self._sent(ask, sent))
+        sent.add_done_callback(partial(self._sent, ask))
 
     def settle_later(self, counting: Coroutine[None, None, None], *, name: str) -> None:
         """For a bill that must be counted first and then calls `settle`: a tracked task that
@@ -97,11 +101,12 @@ class Settlements:
 
     def release(self, ask: Release) -> None:
         self._open += 1
-        self._ledger.release(ask).add_done_callback(lambda sent: self._released(ask, sent))
+        self._ledger.release(ask).add_done_callback(partial(self._released, ask))
 
     async def answered(self, *, timeout_s: float) -> None:
         """Wait until every ending was answered or is on disk, up to the deadline."""
         self._quiet.clear()
+        self._awaited = True
         if self._open:
             try:
                 async with asyncio.timeout(timeout_s):
@@ -111,7 +116,7 @@ class Settlements:
 
     def _closed(self) -> None:
         self._open -= 1
-        if not self._open:
+        if self._awaited and not self._open:
             self._quiet.set()
 
     def retry(self) -> None:
@@ -119,7 +124,8 @@ class Settlements:
         for _ in range(len(self._releases)):
             self.release(self._releases.popleft())
         for _ in range(len(self._stranded)):
-            self._send(self._stranded.popleft())
+            ask = self._stranded.popleft()
+            self._follow(ask, send(self._ledger, ask))
         self._recent.ask_again()
 
     @property
@@ -131,14 +137,15 @@ class Settlements:
             self._closed()
             self.confirmed(ask, sent.result())
             return
-        self._tasks.start(self._spool_ask(ask), name=f"spool {hold_id_of(ask)}")
+        self._tasks.start(self._spool_ask(ask), name=f"spool {ask.hold_id}")
 
     def confirmed(self, ask: Ask, outcome: Outcome) -> None:
         """The ledger has it: sent just now, or replayed from the spool."""
-        if isinstance(ask, Settle) and isinstance(outcome, Settled):
+        if isinstance(outcome, Settled) and isinstance(ask, Settle):
             self._recent.confirmed(ask)
-        self._on_confirmed(hold_id_of(ask))
-        self._observer.settled(ask, outcome)
+        self._on_confirmed(ask.hold_id)
+        if not isinstance(outcome, AlreadyEnded) and outcome.late:
+            self._observer.late(ask)
 
     def doubt(self) -> None:
         """The store was connected to anew: it may have lost what it confirmed last."""

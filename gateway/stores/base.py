@@ -132,10 +132,6 @@ def send(ledger: Ledger, ask: Ask) -> asyncio.Future[Any]:  # Any: each ask's ow
     return ledger.keep(ask) if isinstance(ask, Keep) else ledger.settle(ask)
 
 
-def hold_id_of(ask: Ask) -> str:
-    return ask.job.hold_id if isinstance(ask, Keep) else ask.hold_id
-
-
 class JobStore(Protocol):
     """The open jobs. They are put there by `Ledger.keep`, and go with their holds' ends."""
 

@@ -39,7 +39,7 @@ MUTANTS: Mapping[str, Mutant] = {
         10,
         "stores/redis/ledger.py",
         """\
-        return self._client.operate(encode.reserve(ask), self._answer)
+        return self._client.operate(encode_holds.reserve(ask), self._answer)
 """,
         """\
         return asyncio.ensure_future(self._check_then_deduct(ask))
@@ -48,12 +48,12 @@ MUTANTS: Mapping[str, Mutant] = {
         from dataclasses import replace
 
         check = replace(ask, probe=True, only_if_ample=False)
-        checked = await self._client.operate(encode.reserve(check), self._answer)
+        checked = await self._client.operate(encode_holds.reserve(check), self._answer)
         if not isinstance(checked, Reserved):
             return checked
         await asyncio.sleep(0.02)
         deduct = replace(ask, observe=True, only_if_ample=False)
-        return await self._client.operate(encode.reserve(deduct), self._answer)
+        return await self._client.operate(encode_holds.reserve(deduct), self._answer)
 """,
     ),
     # A settlement that is asked for again is booked again.

@@ -24,7 +24,7 @@ from gateway.metering.ledger import (
     Settled,
 )
 from gateway.metering.limits import Charge, Limit, Need, Unit, Whose, Window, charges_for
-from gateway.stores.redis import encode
+from gateway.stores.redis import encode_holds
 from gateway.stores.redis.client import RedisClient
 from gateway.stores.redis.decode import stored_hold
 from gateway.stores.redis.layout import DAY_MS, account_key, bucket_id, key_record_key, shard_tag
@@ -452,12 +452,12 @@ async def test_a_reaper_that_read_an_older_checkpoint_ends_nothing(ledger: Redis
     """It would write the older event; whoever reads next finds the newer one."""
     await fund(ledger, 100)
     await ledger.reserve(asks.reserve(ledger, "r1", 50, lease_ms=0))
-    asked = encode.hold(shard_tag(asks.ACCOUNT), "r1")
+    asked = encode_holds.hold(shard_tag(asks.ACCOUNT), "r1")
     stale = stored_hold("r1", await ledger._client.run(HOLD, asked, list))
     assert stale is not None
     await ledger.extend(asks.extend("r1", 1, 0, charge_ucr=30, lease_ms=0))
 
-    reply = await ledger._client.run(EXPIRE, encode.expire(stale), list)
+    reply = await ledger._client.run(EXPIRE, encode_holds.expire(stale), list)
 
     assert b"live" == reply[0]
     assert 1 == await ledger.expire_holds()

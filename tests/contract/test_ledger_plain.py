@@ -19,7 +19,7 @@ from gateway.metering.limits import (
     amounts_of,
     charges_for,
 )
-from gateway.stores.redis import encode, lua
+from gateway.stores.redis import encode_holds, lua
 from gateway.stores.redis.decode import numbered
 from gateway.stores.redis.layout import account_key, key_record_key, outbox_key, shard_tag
 from gateway.stores.redis.ledger import RedisLedger
@@ -107,7 +107,7 @@ async def test_both_ways_answer_the_same_and_leave_the_same(
         for number, (held, charged) in enumerate(CALLS):
             hold_id = f"{account_id}-{number}"
             asked = replace(first, hold_id=hold_id, full_ucr=held, now_ms=ledger.now_ms())
-            seen.append(await ask(ledger, account_id, encode.reserve(asked)))
+            seen.append(await ask(ledger, account_id, encode_holds.reserve(asked)))
             seen.append(await left(ledger, account_id, hold_id))
             # Made of the journal, a settlement knows no limits; its hold has its own.
             charges_told = asked.charges if number else ()
@@ -118,7 +118,7 @@ async def test_both_ways_answer_the_same_and_leave_the_same(
                 amounts=amounts_of(charges_told, charge_ucr=charged, tokens=charged),
                 account_id=account_id,
             )
-            seen.append(await ask(ledger, account_id, encode.settle(ended)))
+            seen.append(await ask(ledger, account_id, encode_holds.settle(ended)))
             seen.append(await left(ledger, account_id, hold_id))
         await audit_account(ledger, account_id)
 

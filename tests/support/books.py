@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import Any
 
-from gateway.stores.redis import encode, lua
+from gateway.stores.redis import encode_holds, lua
 from gateway.stores.redis.client import RedisClient
 from gateway.stores.redis.decode import STANDING
 from gateway.stores.redis.layout import account_key, bucket_id, owner_field, shard_tag
@@ -29,7 +29,7 @@ class Hold:
 
 
 async def hold(client: RedisClient, account_id: str, hold_id: str) -> Hold:
-    asked = encode.hold(shard_tag(account_id), hold_id)
+    asked = encode_holds.hold(shard_tag(account_id), hold_id)
     state, account, _, overdraft, *_, slices, where, units = await client.run(lua.HOLD, asked, list)
     known = [tuple(map(int, place)) for place in _places(where)]
     return Hold(

@@ -11,7 +11,7 @@ from gateway.stores.redis.lua import HOLD, Script
 from gateway.stores.redis.operations import Operation
 from gateway.stores.redis.wire import Decode, Request
 
-OPERATIONS = {b"r": "reserve", b"e": "extend", b"s": "settle", b"f": "release"}
+OPERATIONS = {"r": "reserve", "e": "extend", "s": "settle", "f": "release"}
 
 
 class RecordingClient(RedisClient):
@@ -28,8 +28,9 @@ class RecordingClient(RedisClient):
         return super().run(script, request, ran)
 
     def operate(self, operation: Operation, decode: Decode[Any]) -> asyncio.Future[Any]:
-        _, operation_id, *_ = _parts(operation.argument_count, operation.arguments)
-        name = OPERATIONS[operation.letter]
+        (letter, _, count), _, arguments = operation
+        _, operation_id, *_ = _parts(count, arguments)
+        name = OPERATIONS[chr(letter)]
         return super().operate(operation, self._recorded(name, operation_id, decode))
 
     def _recorded(self, name: str, operation_id: bytes, decode: Decode[Any]) -> Decode[Any]:

@@ -9,12 +9,13 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from gateway.errors import StoreUnavailable
 from gateway.stores.redis.address import Address, Form, parse_place
 from gateway.stores.redis.cluster import Cluster
-from gateway.stores.redis.lua import CALLS, Script
+from gateway.stores.redis.lua import Script
 from gateway.stores.redis.node import State
 from gateway.stores.redis.one_server import OneServer
-from gateway.stores.redis.operations import Gathering, Operation
+from gateway.stores.redis.operations import Gathering, Operation, Shared
 from gateway.stores.redis.replies import unavailable
 from gateway.stores.redis.slots import (
     ANY,
@@ -63,7 +64,7 @@ class RedisClient:
         was confirmed last may be missing."""
         route = Cluster if self.sharded else OneServer
         self._route: Route = route(place, tasks=tasks, timeout_s=timeout_s, up=self._count)
-        self._gathering = Gathering(self._run_calls, self._flush)
+        self._gathering = Gathering(self._send, self._flush)
         self._to_flush: set[Wire] = set()
 
     def _count(self) -> None:
@@ -114,15 +115,16 @@ class RedisClient:
     def operate(self, operation: Operation, decode: Decode[T]) -> asyncio.Future[T]:
         """As `run`, of an operation of `calls.lua`: it shares a script with what else is asked in
         this turn of the event loop."""
-        slot = slot_of_key(first_key(operation.keys)) if self.sharded else ANY
+        slot = slot_of_key(first_key(operation[1])) if self.sharded else ANY
         return self._gathering.ask(operation, decode, slot=slot)
 
-    def _run_calls(self, slot: int, request: Request, decode: Decode[None]) -> asyncio.Future[None]:
-        wire = self._route.wire_of(slot)
+    def _send(self, call: Shared) -> None:
+        wire = self._route.wire_of(call.slot)
         if wire is None:
-            return _failed()
-        self._to_flush.add(wire)
-        return wire.run(CALLS, request, decode, slot=slot)
+            call.failed(_away())
+        else:
+            self._to_flush.add(wire)
+            wire.send(call)
 
     def _flush(self) -> None:
         while self._to_flush:
@@ -135,5 +137,9 @@ class RedisClient:
 
 def _failed() -> asyncio.Future[Any]:
     future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    future.set_exception(unavailable("not connected to the store"))
+    future.set_exception(_away())
     return future
+
+
+def _away() -> StoreUnavailable:
+    return unavailable("not connected to the store")

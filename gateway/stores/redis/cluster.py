@@ -197,9 +197,9 @@ class Cluster:
 
     def _again(self, call: Call) -> None:
         wire = self.wire_of(call.slot)
-        if call.future.done() or (wire is not None and wire.take(call)) or self._later(call):
+        if call.over or (wire is not None and wire.take(call)) or self._later(call):
             return
-        call.future.set_exception(unavailable(f"{call.name} found nobody to answer it"))
+        call.failed(unavailable(f"{call.name} found nobody to answer it"))
 
 
 async def _map_at(address: Address) -> Sequence[Range]:

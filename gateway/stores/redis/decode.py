@@ -3,7 +3,7 @@
 Replies open with a word and the server's time; `ledger.py` has taken the time by then.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from struct import Struct
 from typing import Any
@@ -34,7 +34,7 @@ from gateway.metering.ledger import (
 )
 from gateway.stores.base import DailyUsage
 from gateway.stores.operating import OpenHold
-from gateway.stores.redis.encode import StoredHold
+from gateway.stores.redis.encode_holds import StoredHold
 from gateway.stores.stored_reservation import reservation_of
 
 # Fields of a day's usage, before the model, and before the kind; and what stands in a model's.
@@ -45,11 +45,6 @@ STANDING = Struct("<10d")
 
 Reply = list[Any]
 Hash = dict[bytes, bytes]
-
-
-def answer(reply: Reply) -> Any:  # noqa: ANN401 - each operation's own union, narrowed by its caller
-    """The answer to an operation of a call's life, or to a grant."""
-    return _ANSWERS[reply[0]](reply)
 
 
 def numbered(reply: Any) -> Reply:  # noqa: ANN401  Any: a raw reply
@@ -111,7 +106,7 @@ def _overflow(_: Reply) -> Granted:
     raise BadCall("The account's grants would add up to more than the ledger can count (2^53).")
 
 
-_ANSWERS: dict[bytes, Callable[[Reply], object]] = {
+ANSWERS: Mapping[bytes, Callable[[Reply], object]] = {
     b"reserved": _reserved,
     b"refused": _refused,
     b"clock_skew": lambda reply: ClockSkewed(reply[1]),
@@ -134,6 +129,7 @@ _ANSWERS: dict[bytes, Callable[[Reply], object]] = {
     b"moved": _moved,
     b"overflow": _overflow,
 }
+"""By its word, what makes the answer of it: to an operation of a call's life, or to a grant."""
 
 
 def pairs(flat: Sequence[bytes]) -> Hash:

@@ -36,7 +36,7 @@ from gateway.metering.ledger import (
     VoidGrant,
 )
 from gateway.stores.base import DailyUsage
-from gateway.stores.redis import decode, encode, lua
+from gateway.stores.redis import decode, encode, encode_holds, lua
 from gateway.stores.redis.client import RedisClient
 from gateway.stores.redis.layout import (
     DAY_MS,
@@ -54,6 +54,7 @@ DAYS_MAX = 400
 USED_UP_KEPT = 32
 # Stream entries read at a time: half a megabyte or so, well within a call's time-out.
 EVENTS_PAGE = 500
+NS_PER_MS = 1_000_000
 
 
 class RedisLedger:
@@ -73,42 +74,42 @@ class RedisLedger:
         self._set_clock(await self._client.command("TIME", decode=_time_ms))
 
     def now_ms(self) -> int:
-        return self._offset_ms + _own_ms()
+        return self._offset_ms + time.monotonic_ns() // NS_PER_MS
 
     def heard_ms(self, account_id: str) -> int:
         return self._heard_ms[shard_of(account_id)]
 
     def _set_clock(self, server_ms: int) -> None:
-        self._offset_ms = server_ms - _own_ms()
+        self._offset_ms = server_ms - time.monotonic_ns() // NS_PER_MS
 
-    def _answer(self, reply: Any) -> Any:  # noqa: ANN401 - see decode.answer
+    def _answer(self, reply: Any) -> Any:  # noqa: ANN401 - see decode.ANSWERS
         reply = decode.numbered(reply)
         self._set_clock(reply[1])
-        return decode.answer(reply)
+        return decode.ANSWERS[reply[0]](reply)
 
     def reserve(
         self, ask: Reserve
     ) -> asyncio.Future[Reserved | Refused | AlreadyEnded | ClockSkewed]:
         if self.closed and shard_of(ask.account_id) in self.closed:
             return _behind()
-        return self._client.operate(encode.reserve(ask), self._answer)
+        return self._client.operate(encode_holds.reserve(ask), self._answer)
 
     def extend(
         self, ask: Extend
     ) -> asyncio.Future[Extended | Refused | AlreadyEnded | UnknownHold]:
-        return self._client.operate(encode.extend(ask), self._answer)
+        return self._client.operate(encode_holds.extend(ask), self._answer)
 
     def settle(self, ask: Settle) -> asyncio.Future[Settled | AlreadyEnded]:
-        return self._client.operate(encode.settle(ask), self._answer)
+        return self._client.operate(encode_holds.settle(ask), self._answer)
 
     def release(self, ask: Release) -> asyncio.Future[Released | AlreadyEnded]:
-        return self._client.operate(encode.release(ask), self._answer)
+        return self._client.operate(encode_holds.release(ask), self._answer)
 
     def keep(self, ask: Keep) -> asyncio.Future[Kept | AlreadyEnded]:
-        return self._client.run(lua.KEEP, encode.keep(ask), self._answer)
+        return self._client.run(lua.KEEP, encode_holds.keep(ask), self._answer)
 
     async def hold(self, account_id: str, hold_id: str) -> HoldState | UnknownHold:
-        asked = encode.hold(shard_tag(account_id), hold_id)
+        asked = encode_holds.hold(shard_tag(account_id), hold_id)
         return await self._client.run(lua.HOLD, asked, decode.hold_state)
 
     async def grant(self, grant: Grant) -> Granted:
@@ -143,7 +144,7 @@ class RedisLedger:
     async def expire_holds(self, *, batch: int = 100) -> int:
         """At most `batch` per shard and call; what is left is due the next time as well. Raises
         StoreUnavailable if a shard did not answer, once the others' are done."""
-        asked_ms, now_ms = _own_ms(), self.now_ms()
+        asked_ms, now_ms = time.monotonic_ns() // NS_PER_MS, self.now_ms()
         tags = [shard(number) for number in range(SHARDS)]
         due = await asyncio.gather(
             *(
@@ -170,12 +171,12 @@ class RedisLedger:
     async def _expire(self, tag: str, hold_ids: Sequence[str]) -> int:
         """Read what each hold touches, then end it; the script checks that it is still so."""
         stored = await asyncio.gather(
-            *(self._client.run(lua.HOLD, encode.hold(tag, each), list) for each in hold_ids)
+            *(self._client.run(lua.HOLD, encode_holds.hold(tag, each), list) for each in hold_ids)
         )
         holds = map(decode.stored_hold, hold_ids, stored)
         replies = await asyncio.gather(
             *(
-                self._client.run(lua.EXPIRE, encode.expire(hold), _expired)
+                self._client.run(lua.EXPIRE, encode_holds.expire(hold), _expired)
                 for hold in holds
                 if hold is not None
             )
@@ -208,10 +209,6 @@ class RedisLedger:
             if len(page) < EVENTS_PAGE:
                 return found
             after = b"(" + page[-1][0]
-
-
-def _own_ms() -> int:
-    return time.monotonic_ns() // 1_000_000
 
 
 def _time_ms(reply: Sequence[bytes]) -> int:

@@ -6,7 +6,7 @@ from heapq import nsmallest
 
 from gateway.metering.journal import SHARDS
 from gateway.stores.operating import AccountHolds, HoldsNow, OpenHold
-from gateway.stores.redis import decode, encode, lua
+from gateway.stores.redis import decode, encode_holds, lua
 from gateway.stores.redis.client import RedisClient
 from gateway.stores.redis.layout import due_key, hold_key, shard, shard_tag
 from gateway.stores.redis.ledger import RedisLedger
@@ -64,7 +64,7 @@ class RedisOpenHolds:
         """Those that did not end meanwhile."""
         replies = await asyncio.gather(
             *(
-                self._client.run(lua.HOLD, encode.hold(tag, hold_id), list)
+                self._client.run(lua.HOLD, encode_holds.hold(tag, hold_id), list)
                 for _, tag, hold_id in due
             )
         )

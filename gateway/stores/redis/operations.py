@@ -9,11 +9,13 @@ an unknown outcome if the call they shared has one. Knows nothing of money.
 import asyncio
 from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from hiredis import ReplyError
 
+from gateway.errors import GatewayError
+from gateway.stores.redis.lua import CALLS, Script
 from gateway.stores.redis.replies import failure
 from gateway.stores.redis.wire import Decode, Request, T, bulk
 
@@ -22,93 +24,113 @@ from gateway.stores.redis.wire import Decode, Request, T, bulk
 TOGETHER_MAX = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """Keys and arguments encoded, and how many there are. `letter`: as `calls.lua` knows it."""
+Operation = tuple[bytes, bytes, bytes]
+"""Its plan as `calls.lua` reads it: a letter, how many keys, how many arguments, a byte each; then
+these keys and arguments, encoded."""
 
-    letter: bytes
-    key_count: int
-    keys: bytes
-    argument_count: int
-    arguments: bytes
 
-    @property
-    def alone(self) -> Request:
-        """As a script of its own takes it."""
-        parts = bulk(self.key_count), self.keys, self.arguments
-        return 1 + self.key_count + self.argument_count, b"".join(parts)
+def alone(operation: Operation) -> Request:
+    """As a script of its own takes it."""
+    (_, key_count, argument_count), keys, arguments = operation
+    return 1 + key_count + argument_count, b"".join((bulk(key_count), keys, arguments))
 
 
 def together(operations: Sequence[Operation]) -> Request:
     """As `calls.lua` takes them."""
-    key_count = argument_count = 0
-    plan = keys = arguments = b""
-    for each in operations:
-        key_count += each.key_count
-        argument_count += each.argument_count
-        plan += b"%b%c%c" % (each.letter, each.key_count, each.argument_count)
-        keys += each.keys
-        arguments += each.arguments
-    return 2 + key_count + argument_count, b"".join((bulk(key_count), keys, bulk(plan), arguments))
+    plan, keys, arguments = operations[0]
+    if len(operations) > 1:
+        plan, keys, arguments = map(b"".join, zip(*operations, strict=True))
+    key_count = sum(plan[1::3])
+    parts = b"%b%b$%d\r\n%b\r\n%b" % (_count(key_count), keys, len(plan), plan, arguments)
+    return 2 + key_count + sum(plan[2::3]), parts
 
 
-Asked = tuple[Operation, Decode[Any], asyncio.Future[Any]]
-# Sends a call of these operations; its future gets the decoded reply, or an error.
-Send = Callable[[int, Request, Decode[None]], asyncio.Future[None]]
+# Of the few numbers of keys there are.
+_count = lru_cache(maxsize=256)(bulk)
+
+
+class Shared:
+    """One call of all who asked, who are `waiting`: each for what `decode` makes of its own reply,
+    or an error."""
+
+    __slots__ = (
+        "asked_at",
+        "name",
+        "operations",
+        "request",
+        "script",
+        "sent_at",
+        "slot",
+        "waiting",
+    )
+
+    def __init__(self, slot: int) -> None:
+        self.name = CALLS.name
+        self.script: Script | None = CALLS
+        self.request: Request = (0, b"")
+        self.slot = slot
+        self.asked_at = self.sent_at = 0.0
+        self.operations: list[Operation] = []
+        self.waiting: list[tuple[Decode[Any], asyncio.Future[Any]]] = []
+
+    @property
+    def over(self) -> bool:
+        return all(future.done() for _, future in self.waiting)
+
+    def answered(self, reply: object) -> None:
+        replies = reply if isinstance(reply, list) else ()
+        try:
+            for (decode, future), each in zip(self.waiting, replies, strict=True):
+                if future.done():
+                    continue
+                if isinstance(each, ReplyError):
+                    future.set_exception(failure("an operation", each))
+                    continue
+                try:
+                    future.set_result(decode(each))
+                except Exception as error:  # noqa: BLE001 - whoever asked gets it, others theirs
+                    future.set_exception(error)
+        except ValueError:
+            self.failed(GatewayError("The store answered too few operations, or too many."))
+
+    def failed(self, error: GatewayError) -> None:
+        for _, future in self.waiting:
+            if not future.done():
+                # Each has its own traceback.
+                future.set_exception(copy(error))
 
 
 class Gathering:
-    """`send` queues a script call; `flush` has what is queued written."""
+    """`send` queues a call; `flush`, before the turn is over, has what is queued written."""
 
-    def __init__(self, send: Send, flush: Callable[[], None]) -> None:
+    def __init__(self, send: Callable[[Shared], None], flush: Callable[[], None]) -> None:
         self._send = send
         self._flush = flush
-        self._asked: dict[int, list[Asked]] = {}
+        self._asked: dict[int, Shared] = {}
 
     def ask(self, operation: Operation, decode: Decode[T], *, slot: int) -> asyncio.Future[T]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         if not self._asked:
             loop.call_soon(self._turn_ends)
-        asked = self._asked.setdefault(slot, [])
-        asked.append((operation, decode, future))
-        if len(asked) == TOGETHER_MAX:
-            self._leave(slot, self._asked.pop(slot))
+        shared = self._asked.get(slot)
+        if shared is None:
+            shared = self._asked[slot] = Shared(slot)
+        shared.operations.append(operation)
+        shared.waiting.append((decode, future))
+        if len(shared.operations) == TOGETHER_MAX:
+            self._leave(self._asked.pop(slot))
         return future
 
     def leave(self) -> None:
         """Queue what was asked, before anything that is asked from now on."""
         while self._asked:
-            self._leave(*self._asked.popitem())
+            self._leave(self._asked.popitem()[1])
 
     def _turn_ends(self) -> None:
         self.leave()
         self._flush()
 
-    def _leave(self, slot: int, asked: Sequence[Asked]) -> None:
-        def answered(replies: Sequence[object]) -> None:
-            for (_, decode, future), reply in zip(asked, replies, strict=True):
-                _answer(future, decode, reply)
-
-        def ended(call: asyncio.Future[None]) -> None:
-            error = call.exception()
-            if error is None:
-                return
-            for _, _, future in asked:
-                if not future.done():
-                    future.set_exception(copy(error))
-
-        call = self._send(slot, together([operation for operation, _, _ in asked]), answered)
-        call.add_done_callback(ended)
-
-
-def _answer(future: asyncio.Future[Any], decode: Decode[Any], reply: object) -> None:
-    if future.done():
-        return
-    if isinstance(reply, ReplyError):
-        future.set_exception(failure("an operation", reply))
-        return
-    try:
-        future.set_result(decode(reply))
-    except Exception as error:  # noqa: BLE001 - whoever asked gets it, others their answers
-        future.set_exception(error)
+    def _leave(self, shared: Shared) -> None:
+        shared.request = together(shared.operations)
+        self._send(shared)

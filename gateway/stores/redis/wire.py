@@ -10,10 +10,11 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from hiredis import ProtocolError, Reader, ReplyError, pack_command
 
+from gateway.errors import GatewayError
 from gateway.stores.redis.lua import Script
 from gateway.stores.redis.replies import failure, script_missing, unavailable
 
@@ -36,17 +37,6 @@ _pack = cast(Callable[[tuple[Part, ...]], bytes], pack_command)
 _ASKING: Request = (0, b"*1\r\n$6\r\nASKING\r\n")
 
 
-def _ignored(_reply: object) -> None:
-    return None
-
-
-def _answered() -> asyncio.Future[Any]:
-    """For what nobody waits for."""
-    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    future.set_result(None)
-    return future
-
-
 def bulk(part: Part) -> bytes:
     """One part of a command."""
     return framed(part if isinstance(part, bytes) else str(part).encode())
@@ -61,19 +51,80 @@ def _by_digest(script: Script | None, request: Request) -> bytes:
     return parts if script is None else b"*%d\r\n%b%b" % (count + 2, script.by_digest, parts)
 
 
-@dataclass(slots=True)
-class Call:
-    future: asyncio.Future[Any]
-    decode: Decode[Any]
+class Call(Protocol):
+    """A command or script on its way. `answered` and `failed` tell whoever asked; neither raises,
+    and what comes second is told nobody."""
+
     name: str
     script: Script | None
     """None: a command, which is `request` whole."""
     request: Request
+    slot: int
+    """In a cluster; -1: it belongs to no slot."""
     asked_at: float
     sent_at: float
     """To whom it was sent last; `asked_at`: to the first."""
+
+    @property
+    def over(self) -> bool:
+        """Nobody waits for it any more."""
+        ...
+
+    def answered(self, reply: object) -> None: ...
+
+    def failed(self, error: GatewayError) -> None: ...
+
+
+@dataclass(slots=True)
+class Single:
+    """Of one who asked."""
+
+    future: asyncio.Future[Any]
+    decode: Decode[Any]
+    name: str
+    script: Script | None
+    request: Request
+    slot: int
+    asked_at: float = 0.0
+    sent_at: float = 0.0
+
+    @property
+    def over(self) -> bool:
+        return self.future.done()
+
+    def answered(self, reply: object) -> None:
+        if self.future.done():
+            return
+        try:
+            self.future.set_result(self.decode(reply))
+        except Exception as error:  # noqa: BLE001 - whoever asked gets it, others their answers
+            self.future.set_exception(error)
+
+    def failed(self, error: GatewayError) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+@dataclass(slots=True)
+class _Asking:
+    """Leave for the call behind it; nobody waits for the answer."""
+
+    asked_at: float
+    sent_at: float
+    name: str = "ASKING"
+    script: Script | None = None
+    request: Request = _ASKING
     slot: int = -1
-    """In a cluster; -1: it belongs to no slot."""
+
+    @property
+    def over(self) -> bool:
+        return True
+
+    def answered(self, reply: object) -> None:
+        del reply
+
+    def failed(self, error: GatewayError) -> None:
+        del error
 
 
 def _whole(call: Call) -> bytes:
@@ -135,14 +186,20 @@ class Wire(asyncio.Protocol):
         self, name: str, script: Script | None, request: Request, decode: Decode[T], slot: int
     ) -> asyncio.Future[T]:
         future: asyncio.Future[T] = self._loop.create_future()
+        if not self._outgoing:
+            self._loop.call_soon(self.flush)
+        self.send(Single(future, decode, name, script, request, slot))
+        return future
+
+    def send(self, call: Call) -> None:
+        """Queue it for the next `flush`, which is the caller's to see to, in this turn."""
         why = self._refusal()
         if why:
-            future.set_exception(unavailable(why))
+            call.failed(unavailable(why))
         else:
-            self._queue(_by_digest(script, request))
-            at = self._turn_at
-            self._pending.append(Call(future, decode, name, script, request, at, at, slot))
-        return future
+            self._queue(_by_digest(call.script, call.request))
+            call.asked_at = call.sent_at = self._turn_at
+            self._pending.append(call)
 
     def take(self, call: Call, *, asking: bool = False) -> bool:
         """A call that another server refused unrun; False if it cannot be taken. `asking`: of a
@@ -150,11 +207,10 @@ class Wire(asyncio.Protocol):
         if self._refusal():
             return False
         if asking:
-            self._queue(_ASKING[1])
-            at = self._turn_at
-            self._pending.append(Call(_answered(), _ignored, "ASKING", None, _ASKING, at, at))
+            self._queue_soon(_ASKING[1])
+            self._pending.append(_Asking(self._turn_at, self._turn_at))
         # The leave is for one command: a script is brought along, lest it be missing there.
-        self._queue(_whole(call) if asking else _by_digest(call.script, call.request))
+        self._queue_soon(_whole(call) if asking else _by_digest(call.script, call.request))
         call.sent_at = self._turn_at
         self._pending.append(call)
         return True
@@ -169,11 +225,15 @@ class Wire(asyncio.Protocol):
             return "too many calls are waiting for the store"
         return ""
 
+    def _queue_soon(self, packed: bytes) -> None:
+        if not self._outgoing:
+            self._loop.call_soon(self.flush)
+        self._queue(packed)
+
     def _queue(self, packed: bytes) -> None:
         if not self._outgoing:
             # One look at the clock for all calls that leave together.
             self._turn_at = self._loop.time()
-            self._loop.call_soon(self.flush)
             if self._watch_timer is None:
                 self._watch_at(self._turn_at + self._timeout_s)
         self._outgoing.append(packed)
@@ -201,11 +261,15 @@ class Wire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard_at = self._loop.time()
-        reader = self._reader
+        reader, pending = self._reader, self._pending
         reader.feed(data)
         try:
             while (reply := reader.gets()) is not False:
-                self._answer(self._pending.popleft(), reply)
+                call = pending.popleft()
+                if isinstance(reply, ReplyError):
+                    self._refused(call, reply)
+                else:
+                    call.answered(reply)
         except (ProtocolError, IndexError):
             # Not RESP, or an answer nobody asked for: what follows cannot be matched to calls.
             self.abort()
@@ -219,23 +283,15 @@ class Wire(asyncio.Protocol):
             self._watch_timer.cancel()
         pending, self._pending = self._pending, deque()
         for call in pending:
-            if not call.future.done():
-                call.future.set_exception(unavailable("the connection broke; outcome unknown"))
+            call.failed(unavailable("the connection broke; outcome unknown"))
         self._lost()
 
-    def _answer(self, call: Call, reply: object) -> None:
-        future = call.future
-        if isinstance(reply, ReplyError):
-            if call.script is not None and script_missing(reply):
-                self._queue(_whole(call))
-                self._pending.append(call)
-            elif not self._elsewhere(call, str(reply)) and not future.done():
-                future.set_exception(failure(call.name, reply))
-        elif not future.done():
-            try:
-                future.set_result(call.decode(reply))
-            except Exception as error:  # noqa: BLE001 - whoever asked gets it, others their answers
-                future.set_exception(error)
+    def _refused(self, call: Call, error: ReplyError) -> None:
+        if call.script is not None and script_missing(error):
+            self._queue_soon(_whole(call))
+            self._pending.append(call)
+        elif not self._elsewhere(call, str(error)):
+            call.failed(failure(call.name, error))
 
     # The watchdog
 
@@ -262,6 +318,6 @@ class Wire(asyncio.Protocol):
         for call in self._pending:
             if now - call.sent_at < self._timeout_s:
                 return max(call.sent_at + self._timeout_s, now + LATE_S / 2)
-            if not call.future.done():
-                call.future.set_exception(unavailable("no answer in time; outcome unknown"))
+            if not call.over:
+                call.failed(unavailable("no answer in time; outcome unknown"))
         return now + SILENCE_S / 4

@@ -1,20 +1,25 @@
 """Operations that share a script call, with a server played by the test."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
 
 import pytest
 from hiredis import Reader, ReplyError
 
 from gateway.errors import GatewayError, StoreUnavailable
-from gateway.stores.redis.operations import TOGETHER_MAX, Gathering, Operation, together
+from gateway.stores.redis.operations import (
+    TOGETHER_MAX,
+    Gathering,
+    Operation,
+    Shared,
+    alone,
+    together,
+)
 from gateway.stores.redis.replies import unavailable
-from gateway.stores.redis.wire import Decode, Request, bulk
+from gateway.stores.redis.wire import Request, bulk
 
 
 def operation(number: int) -> Operation:
-    return Operation(b"r", 1, bulk(f"key {number}"), 2, bulk(number) + bulk("more"))
+    return b"r\x01\x02", bulk(f"key {number}"), bulk(number) + bulk("more")
 
 
 def parts(request: Request) -> list[bytes]:
@@ -25,23 +30,14 @@ def parts(request: Request) -> list[bytes]:
 
 
 class Played:
-    """Keeps what was sent, and how often it was to be written; answers when it is told to."""
+    """Keeps what was sent, and how often it was to be written; the test answers."""
 
     def __init__(self) -> None:
-        self.calls: list[tuple[int, list[bytes], Decode[None], asyncio.Future[None]]] = []
+        self.calls: list[Shared] = []
         self.flushed = 0
-
-    def send(self, slot: int, request: Request, decode: Decode[None]) -> asyncio.Future[None]:
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.calls.append((slot, parts(request), decode, future))
-        return future
 
     def flush(self) -> None:
         self.flushed += 1
-
-    def answer(self, replies: Sequence[Any]) -> None:
-        *_, decode, future = self.calls.pop(0)
-        future.set_result(decode(replies))
 
 
 @pytest.fixture
@@ -51,7 +47,7 @@ def played() -> Played:
 
 @pytest.fixture
 def gathering(played: Played) -> Gathering:
-    return Gathering(played.send, played.flush)
+    return Gathering(played.calls.append, played.flush)
 
 
 def test_keys_come_first_then_the_plan_then_arguments() -> None:
@@ -59,6 +55,10 @@ def test_keys_come_first_then_the_plan_then_arguments() -> None:
         *(b"2", b"key 7", b"key 8", b"r\x01\x02r\x01\x02"),
         *(b"7", b"more", b"8", b"more"),
     ] == parts(together([operation(7), operation(8)]))
+
+
+def test_one_that_has_a_script_of_its_own_needs_no_plan() -> None:
+    assert [b"1", b"key 7", b"7", b"more"] == parts(alone(operation(7)))
 
 
 async def test_what_is_asked_in_one_turn_leaves_together_and_is_answered_one_by_one(
@@ -69,7 +69,7 @@ async def test_what_is_asked_in_one_turn_leaves_together_and_is_answered_one_by_
     await asyncio.sleep(0)
 
     assert (1, 1) == (len(played.calls), played.flushed)
-    played.answer([10, 11, 12])
+    played.calls[0].answered([10, 11, 12])
     assert ["10", "11", "12"] == await asyncio.gather(*futures)
 
 
@@ -81,7 +81,7 @@ async def test_a_call_has_so_many_at_the_most_and_one_slot(
     gathering.ask(operation(99), str, slot=2)
     await asyncio.sleep(0)
 
-    sizes = sorted((slot, int(sent[0])) for slot, sent, *_ in played.calls)
+    sizes = sorted((call.slot, int(parts(call.request)[0])) for call in played.calls)
     assert [(1, 1), (1, TOGETHER_MAX), (2, 1)] == sizes
 
 
@@ -92,9 +92,10 @@ async def test_an_error_is_its_own(played: Played, gathering: Gathering) -> None
     asked = [gathering.ask(operation(n), refusing if n == 2 else str, slot=-1) for n in range(5)]
     asked[3].cancel()
     await asyncio.sleep(0)
-    played.answer([1, ReplyError("OOM command not allowed"), 3, 4, 5])
+    played.calls[0].answered([1, ReplyError("OOM command not allowed"), 3, 4, 5])
     answers = await asyncio.gather(*asked, return_exceptions=True)
 
+    assert played.calls[0].over
     assert ["1", StoreUnavailable, GatewayError, asyncio.CancelledError, "5"] == [
         each if isinstance(each, str) else type(each) for each in answers
     ]
@@ -103,7 +104,8 @@ async def test_an_error_is_its_own(played: Played, gathering: Gathering) -> None
 async def test_an_unknown_outcome_is_that_of_each(played: Played, gathering: Gathering) -> None:
     futures = [gathering.ask(operation(n), str, slot=-1) for n in range(2)]
     await asyncio.sleep(0)
-    played.calls[0][3].set_exception(unavailable("no answer in time"))
+    assert not played.calls[0].over
+    played.calls[0].failed(unavailable("no answer in time"))
     one, other = await asyncio.gather(*futures, return_exceptions=True)
 
     assert isinstance(one, StoreUnavailable)
@@ -111,3 +113,17 @@ async def test_an_unknown_outcome_is_that_of_each(played: Played, gathering: Gat
     # Each has its own traceback.
     assert one is not other
     assert (str(one), one.retry_after_s) == (str(other), other.retry_after_s)
+
+
+@pytest.mark.parametrize("replies", [[1], [1, 2, 3], None])
+async def test_answers_that_are_not_one_for_each_leave_nobody_waiting(
+    played: Played, gathering: Gathering, replies: list[int] | None
+) -> None:
+    futures = [gathering.ask(operation(n), str, slot=-1) for n in range(2)]
+    await asyncio.sleep(0)
+    played.calls[0].answered(replies)
+    answers = await asyncio.gather(*futures, return_exceptions=True)
+
+    told = ["1", "2"][: len(replies or ())]
+    assert told == [each for each in answers if isinstance(each, str)]
+    assert all(isinstance(each, GatewayError) for each in answers[len(told) :])
