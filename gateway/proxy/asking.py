@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gateway.errors import UpstreamFailed, UpstreamTimeout
+from gateway.proxy.framing import field_lines
 from gateway.proxy.headers import request_headers
 from gateway.proxy.providers import Provider
 from gateway.proxy.seams import Answer
@@ -64,7 +65,9 @@ class Asking:
             request_id=question.request_id.encode(),
             identity_only=True,
         )
-        answer = await provider.upstream.request("GET", question.target, headers=headers, body=b"")
+        answer = await provider.upstream.request(
+            "GET", question.target, fields=field_lines(headers), body=b""
+        )
         sink = begin(answer)
         if sink is None:
             answer.cancel()

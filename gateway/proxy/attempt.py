@@ -11,7 +11,7 @@ from gateway.proxy.begun import Begun
 from gateway.proxy.forwarding import outgoing, target_of
 from gateway.proxy.hold import Hold
 from gateway.proxy.meter import count_prompt
-from gateway.proxy.seams import Answer, Exchange, RawHeaders
+from gateway.proxy.seams import Answer, Exchange
 from gateway.proxy.ticket import Ticket
 from gateway.proxy.upstreams import Upstreams
 from gateway.tokens.base import TokenCounter
@@ -46,7 +46,7 @@ class Attempt:
 
     __slots__ = (
         "_exchange",
-        "_headers",
+        "_fields",
         "_hold",
         "_leads",
         "_over",
@@ -68,7 +68,7 @@ class Attempt:
         self._exchange = exchange
         self._hold = hold
         self._target = ""
-        self._headers: RawHeaders = ()
+        self._fields = b""
         self._leads = self._over = False
         self.ticket = ticket
         self.prepared: Prepared | None = None
@@ -101,7 +101,7 @@ class Attempt:
         plain = prepared.hide_usage or (ticket.call.stream and not ticket.full)
         self.prepared = prepared
         self._target = target = target_of(exchange.request, path=prepared.path)
-        self._headers = headers = await outgoing(
+        self._fields = await outgoing(
             exchange,
             rules.providers[ticket.provider],
             target,
@@ -112,7 +112,12 @@ class Attempt:
         if ticket.call.deferred:
             jobs = rules.jobs[exchange.trace.dialect]
             await hold.may_outlive(
-                Begun(jobs, target=target, headers=headers, poll_longest_ms=rules.poll_longest_ms)
+                Begun(
+                    jobs,
+                    target=target,
+                    headers=exchange.request.raw_headers,
+                    poll_longest_ms=rules.poll_longest_ms,
+                )
             )
         self.asked_s = monotonic()
 
@@ -123,7 +128,7 @@ class Attempt:
         return await upstream.request(
             self._exchange.request.method,
             self._target,
-            headers=self._headers,
+            fields=self._fields,
             body=self.prepared.body,
             on_send=self._on_send,
         )

@@ -26,7 +26,7 @@ class Begun:
     def __init__(
         self, jobs: Jobs, *, target: str, headers: RawHeaders, poll_longest_ms: int
     ) -> None:
-        """`target` and `headers`: of the request, as the provider is sent it."""
+        """`target`: as the provider is asked for it; `headers`: as the caller sent them."""
         self._jobs = jobs
         self._poll_longest_ms = poll_longest_ms
         self._target = target

@@ -6,7 +6,7 @@ Knows no configuration and no sockets.
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from gateway.dialects.aws_signing import AwsIdentity, signing_headers
 from gateway.proxy.aside import aside
@@ -14,8 +14,14 @@ from gateway.proxy.seams import RawHeaders
 
 
 class Credential(Protocol):
+    @property
+    def fixed(self) -> RawHeaders | None:
+        """The fields, if they are the same for every request."""
+        ...
+
     async def __call__(self, method: str, target: str, body: bytes, *, now_s: float) -> RawHeaders:
-        """The fields to add to this request. `target` as an `Upstream` is asked for it."""
+        """The fields to add to this request: always of the same names. `target` as an `Upstream`
+        is asked for it."""
         ...
 
 
@@ -23,17 +29,18 @@ class Credential(Protocol):
 class FixedHeaders:
     """The same for every request."""
 
-    headers: RawHeaders = field(repr=False)
+    fixed: RawHeaders = field(repr=False)
 
     async def __call__(self, method: str, target: str, body: bytes, *, now_s: float) -> RawHeaders:
         del method, target, body, now_s
-        return self.headers
+        return self.fixed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwsSignature:
     """Made for each request. `host` as in its Host header; `path_prefix` comes before its path."""
 
+    fixed: ClassVar[None] = None
     identity: AwsIdentity
     host: bytes
     path_prefix: str

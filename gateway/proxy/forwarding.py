@@ -3,7 +3,9 @@
 from urllib.parse import unquote_plus
 
 from gateway.proxy.decoding import all_readable
-from gateway.proxy.headers import request_headers, response_headers
+from gateway.proxy.framing import field_lines
+from gateway.proxy.headers import added_headers, crossing, response_headers
+from gateway.proxy.notes import Crossing
 from gateway.proxy.providers import Provider
 from gateway.proxy.seams import Answer, Exchange, Incoming, RawHeaders
 
@@ -27,22 +29,32 @@ def target_of(request: Incoming, *, path: str | None = None) -> str:
 
 async def outgoing(
     exchange: Exchange, provider: Provider, target: str, body: bytes, *, plain: bool, now_ms: int
-) -> list[tuple[bytes, bytes]]:
-    """The request's headers. `plain`: the answer must not come compressed; `now_ms`: the ledger's
-    clock, for a credential that is made for each request."""
-    request, span = exchange.request, exchange.trace.span
-    ours = await provider.credential(request.method, target, body, now_s=now_ms / 1000)
+) -> bytes:
+    """The request's fields, written. `plain`: the answer must not come compressed; `now_ms`: the
+    ledger's clock, for a credential that is made for each request."""
+    request, span, credential = exchange.request, exchange.trace.span, provider.credential
+    ours = credential.fixed
+    if ours is None:
+        ours = await credential(request.method, target, body, now_s=now_ms / 1000)
     if span is not None:
         ours = [*ours, (b"traceparent", span.traceparent)]
-    return request_headers(
-        request.raw_headers,
-        host=provider.host,
-        credential=ours,
-        body_bytes=len(body),
+    # An answer in a coding that cannot be read here could not be metered.
+    identity_only = plain or not all_readable(request.headers.get("Accept-Encoding", ""))
+    way = (provider.name, span is not None, identity_only)
+    callers = request.notes.crossing
+    if callers is None or callers.way != way:
+        fields, announced = crossing(
+            request.raw_headers, host=provider.host, ours=ours, identity_only=identity_only
+        )
+        callers = Crossing(way=way, lines=field_lines(fields), announced=announced)
+        request.notes.crossing = callers
+    added = added_headers(
+        ours,
+        body_bytes=len(body) if body or callers.announced else None,
         request_id=exchange.trace.request_id.encode(),
-        # An answer in a coding that cannot be read here could not be metered.
-        identity_only=plain or not all_readable(request.headers.get("Accept-Encoding", "")),
+        identity_only=identity_only,
     )
+    return callers.lines + field_lines(added)
 
 
 def begin(answer: Answer, exchange: Exchange, *, extra: RawHeaders, keep_length: bool) -> None:

@@ -8,6 +8,7 @@ characters in the reason: these are dealt with here.
 Facts: RFC 9112 §2-§6 (framing), RFC 9110 §15 (status codes). Knows no socket and no parser.
 """
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple, Protocol
@@ -27,6 +28,7 @@ _INTERIM_MAX = 199
 _STATUS_MIN = 100
 _STATUS_MAX = 599
 _SWITCHING_PROTOCOLS = 101
+_TARGET = re.compile(rb"/[^ \r\n\0]*+")
 _LENGTHS = frozenset({len("connection"), len("content-length"), len("transfer-encoding")})
 
 
@@ -42,22 +44,31 @@ class Headers(Protocol):
     def getall(self, name: str, default: Sequence[str], /) -> Sequence[str]: ...
 
 
-def request_head(method: str, target: str, headers: RawHeaders) -> bytes:
-    """The request line and fields, up to and including the blank line.
+# Both raise BadCall for what would end its line early: the parser in front of us refuses that too,
+# and this is where a second request could be smuggled in.
 
-    Raises BadCall for a target or field that would end its line early: the parser in front of us
-    refuses them too, and this is where a second request could be smuggled in.
-    """
-    lines = b"\r\n".join(map(b": ".join, headers))
+
+def request_line(method: str, target: str) -> bytes:
+    """With its end."""
     # A path that was no UTF-8 arrives as surrogates; this gives back the bytes the caller sent.
     path = target.encode("utf-8", "surrogateescape")
-    head = b"%s %s HTTP/1.1\r\n%s\r\n\r\n" % (method.encode("ascii"), path, lines)
-    breaks = len(headers) + 2
-    if head.count(b"\n") != breaks or head.count(b"\r") != breaks or b"\0" in head:
-        raise BadCall("A path or header holds a line break or NUL. Remove it.")
-    if b" " in path or not path.startswith(b"/"):
-        raise BadCall("The path must start with a slash and hold no space. Percent-encode it.")
-    return head
+    if _TARGET.fullmatch(path) is None:
+        raise BadCall(
+            "The path must start with a slash and hold no space, line break or NUL. "
+            "Percent-encode it."
+        )
+    return b"%b %b HTTP/1.1\r\n" % (method.encode("ascii"), path)
+
+
+def field_lines(headers: RawHeaders) -> bytes:
+    """Each with its end."""
+    lines = b"\r\n".join([*map(b": ".join, headers), b""])
+    breaks = len(headers)
+    # `in` raises and swallows an error in here, for bytes (CPython 3.11).
+    nul = lines.find(b"\0") >= 0
+    if nul or lines.count(b"\n") != breaks or lines.count(b"\r") != breaks:
+        raise BadCall("A header holds a line break or NUL. Remove it.")
+    return lines
 
 
 def check_asked(version: tuple[int, int], headers: Headers) -> None:

@@ -145,15 +145,37 @@ def request_headers(
     `identity_only` asks for an uncompressed answer, for streams in which an event must be hidden.
     Content-Length is left out for an empty body that the caller announced with none either.
     """
-    ours = tuple([name for name, _ in credential])
+    kept, announced = crossing(raw, host=host, ours=credential, identity_only=identity_only)
+    added = added_headers(
+        credential,
+        body_bytes=body_bytes if body_bytes or announced else None,
+        request_id=request_id,
+        identity_only=identity_only,
+    )
+    return kept + added
+
+
+def crossing(
+    raw: RawHeaders, *, host: bytes, ours: RawHeaders, identity_only: bool
+) -> tuple[list[tuple[bytes, bytes]], bool]:
+    """The first of them: those that follow from the caller's alone and from the names of `ours`.
+    And whether the caller announced a length."""
+    names = tuple([name for name, _ in ours])
     if identity_only:
-        ours += _ACCEPT_ENCODING
-    crossing, announced = _end_to_end(raw, _request_fates(ours))
-    fields = [(b"host", host), *crossing, *credential]
+        names += _ACCEPT_ENCODING
+    kept, announced = _end_to_end(raw, _request_fates(names))
+    return [(b"host", host), *kept], announced
+
+
+def added_headers(
+    ours: RawHeaders, *, body_bytes: int | None, request_id: bytes, identity_only: bool
+) -> list[tuple[bytes, bytes]]:
+    """The rest of them: the gateway's own."""
+    fields = list(ours)
     if identity_only:
         fields.append((b"accept-encoding", b"identity"))
     fields.append((REQUEST_ID, request_id))
-    if body_bytes or announced:
+    if body_bytes is not None:
         fields.append((b"content-length", b"%d" % body_bytes))
     return fields
 

@@ -84,8 +84,8 @@ class Listing:
         raise UpstreamFailed("The provider's list cannot be read, nor shown unread.")
 
     async def _ask(self, exchange: Exchange, provider: Provider, target: str) -> Whole:
-        headers = await outgoing(exchange, provider, target, b"", plain=True, now_ms=self._now_ms())
-        answer = await provider.upstream.request("GET", target, headers=headers, body=b"")
+        fields = await outgoing(exchange, provider, target, b"", plain=True, now_ms=self._now_ms())
+        answer = await provider.upstream.request("GET", target, fields=fields, body=b"")
         try:
             body = await _body(answer)
         except BaseException:

@@ -84,11 +84,11 @@ class Passes:
         self, exchange: Exchange, asked: Request, provider: Provider, *, plain: bool
     ) -> Answer:
         request, target = exchange.request, target_of(exchange.request)
-        headers = await outgoing(
+        fields = await outgoing(
             exchange, provider, target, asked.body, plain=plain, now_ms=self._now_ms()
         )
         return await provider.upstream.request(
-            request.method, target, headers=headers, body=asked.body
+            request.method, target, fields=fields, body=asked.body
         )
 
     async def _relay(

@@ -8,7 +8,7 @@ Knows nothing of metering, header policy or of choosing between providers.
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 from urllib.parse import urlsplit
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from gateway.errors import ConfigError, UpstreamFailed, UpstreamTimeout
 from gateway.proxy.answer import Answer
 from gateway.proxy.connection import Connection, Unanswered
-from gateway.proxy.framing import request_head
+from gateway.proxy.framing import request_line
 
 STALE_WITHIN_S = 2.0
 """A provider that had closed an idle connection says so within a round trip. One that drops it
@@ -116,17 +116,18 @@ class Pool:
         method: str,
         target: str,
         *,
-        headers: Sequence[tuple[bytes, bytes]],
+        fields: bytes,
         body: bytes,
         on_send: Callable[[], None] | None = None,
     ) -> Answer:
         """Send one request; return once the final response head has arrived.
 
         `on_send` is called when there is a connection: the provider may have it from then on.
-        `headers` go out as they are: Host and Content-Length must be among them. Raises
-        UpstreamFailed or UpstreamTimeout, and BadCall for a request that cannot be written.
+        `fields` go out as they are: Host and Content-Length must be among them. Raises
+        UpstreamFailed or UpstreamTimeout, and BadCall for a target that cannot be written.
         """
-        head = request_head(method, self._origin.path_prefix + target, headers)
+        line = request_line(method, self._origin.path_prefix + target)
+        head = b"%b%b\r\n" % (line, fields)
         head_only = method == "HEAD"
         connection = self._take_idle() or await self._acquire()
         if on_send is not None:

@@ -167,11 +167,12 @@ class Upstream(Protocol):
         method: str,
         target: str,
         *,
-        headers: RawHeaders,
+        fields: bytes,
         body: bytes,
         on_send: Callable[[], None] | None = None,
     ) -> Answer:
-        """`on_send` is called when there is a connection, before the request is written to it."""
+        """`fields` as `framing.field_lines` writes them: it is what refuses lines that are none.
+        `on_send` is called when there is a connection, before the request is written to it."""
         ...
 
     def sweep(self) -> None: ...

@@ -45,7 +45,7 @@ async def swept_pool(server):
 
 
 async def ask(pool):
-    return await pool.request("POST", "/x", headers=[(b"Content-Length", b"2")], body=b"hi")
+    return await pool.request("POST", "/x", fields=b"Content-Length: 2\r\n", body=b"hi")
 
 
 async def read(answer):

@@ -7,45 +7,53 @@ from gateway.proxy.framing import (
     HEADERS_MAX,
     MalformedAnswer,
     check_interim,
+    field_lines,
     printable_reason,
     read_framing,
-    request_head,
+    request_line,
 )
 
 
-def test_a_request_head_is_its_line_its_fields_and_a_blank_line():
-    head = request_head("POST", "/v1/x?a=b", [(b"Host", b"h"), (b"X-A", b"1"), (b"X-A", b"2")])
+def test_a_request_is_written_as_its_line_and_one_for_each_field():
+    fields = [(b"Host", b"h"), (b"X-A", b"1"), (b"X-A", b"2")]
 
-    assert head == b"POST /v1/x?a=b HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nX-A: 2\r\n\r\n"
+    assert b"POST /v1/x?a=b HTTP/1.1\r\n" == request_line("POST", "/v1/x?a=b")
+    assert b"Host: h\r\nX-A: 1\r\nX-A: 2\r\n" == field_lines(fields)
+    assert b"" == field_lines([])
 
 
 def test_a_path_that_was_no_utf8_leaves_as_it_came():
     path = b"/v1/\xff\xc3\xa9".decode("utf-8", "surrogateescape")
 
-    assert request_head("GET", path, [(b"a", b"b")]).startswith(
-        b"GET /v1/\xff\xc3\xa9 HTTP/1.1\r\n"
-    )
+    assert b"GET /v1/\xff\xc3\xa9 HTTP/1.1\r\n" == request_line("GET", path)
 
 
 @pytest.mark.parametrize(
-    ("target", "field"),
+    "target",
     [
-        ("/a\r\nX: y", (b"a", b"b")),
-        ("/a\nb", (b"a", b"b")),
-        ("/a b", (b"a", b"b")),
-        ("a", (b"a", b"b")),
-        ("", (b"a", b"b")),
-        ("http://elsewhere/", (b"a", b"b")),
-        ("/a", (b"a", b"b\r\nEvil: 1")),
-        ("/a", (b"a", b"b\nEvil: 1")),
-        ("/a", (b"a", b"b\rEvil: 1")),
-        ("/a", (b"a\r\nb", b"c")),
-        ("/a", (b"a", b"b\0c")),
+        *("/a\r\nX: y", "/a\nb", "/a\r", "/a\n", "/a\0b", "/a b", "a", "", "http://elsewhere/"),
+        "/a HTTP/1.1\r\nX: y",
     ],
 )
-def test_nothing_in_a_request_can_start_a_line_of_its_own(target, field):
+def test_no_target_can_end_its_line(target):
     with pytest.raises(BadCall):
-        request_head("GET", target, [field])
+        request_line("GET", target)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        (b"a", b"b\r\nEvil: 1"),
+        (b"a", b"b\nEvil: 1"),
+        (b"a", b"b\rEvil: 1"),
+        (b"a", b"b\r\n"),
+        (b"a\r\nb", b"c"),
+        (b"a", b"b\0c"),
+    ],
+)
+def test_no_field_can_start_a_line_of_its_own(field):
+    with pytest.raises(BadCall):
+        field_lines([(b"a", b"b"), field])
 
 
 @pytest.mark.parametrize(

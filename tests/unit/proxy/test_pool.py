@@ -12,6 +12,7 @@ from support.raw_server import RawServer, answering
 
 from gateway.errors import BadCall, ConfigError, UpstreamFailed, UpstreamTimeout
 from gateway.proxy import pool as pool_module
+from gateway.proxy.framing import field_lines
 from gateway.proxy.pool import Origin, Pool, PoolSettings, provider_tls
 
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -28,8 +29,8 @@ async def pool_for(server, **settings):
 
 
 async def ask(pool, body=b"question", method="POST"):
-    headers = [(b"Host", b"h"), (b"Content-Length", b"%d" % len(body))]
-    return await pool.request(method, "/x", headers=headers, body=body)
+    fields = field_lines([(b"Host", b"h"), (b"Content-Length", b"%d" % len(body))])
+    return await pool.request(method, "/x", fields=fields, body=body)
 
 
 async def ask_all(pool):
@@ -120,7 +121,7 @@ async def test_the_path_prefix_of_the_provider_comes_first():
 async def test_a_request_that_would_split_never_leaves():
     async with RawServer(answering(HELLO)) as server, pool_for(server) as pool:
         with pytest.raises(BadCall):
-            await pool.request("GET", "/a", headers=[(b"A", b"b\r\nEvil: 1")], body=b"")
+            await pool.request("GET", "/a\r\nEvil: 1", fields=b"", body=b"")
         assert server.connections == 0
 
 
