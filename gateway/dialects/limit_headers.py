@@ -8,11 +8,12 @@ call to call is written once per set of limits.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from gateway.metering.limits import Charge, Limit, Unit, Window
 
 MS_PER_S = 1_000
+# Sets of limits; a key that was read anew has its own ones again.
+TEXTS_MAX = 1_024
 # A calendar month has no fixed length and parallel calls no window: neither states one.
 _WINDOW_S = {Window.MINUTE: 60, Window.HOUR: 3_600, Window.DAY: 86_400}
 
@@ -39,8 +40,10 @@ class _Named:
 
 @dataclass(frozen=True, slots=True)
 class _Texts:
-    """What a set of limits always says. `names`: of each limit that is shown, by its place."""
+    """What a set of limits always says. `names`: how each limit that is shown
+    begins, by its place."""
 
+    limits: tuple[Limit, ...]
     names: tuple[tuple[int, bytes], ...]
     policies: tuple[bytes, bytes]
     named: tuple[_Named, ...]
@@ -61,7 +64,7 @@ class LimitHeaders:
     ) -> None:
         self._units = units
         self._reset_text = reset_text
-        self._texts = lru_cache(maxsize=1_024)(self._write)
+        self._written: dict[tuple[int, ...], _Texts] = {}
 
     def fields(
         self, charges: Sequence[Charge], rooms: Sequence[int], *, now_ms: int
@@ -70,37 +73,47 @@ class LimitHeaders:
 
         `rooms` as the ledger answered them, in the charges' order.
         """
-        texts = self._texts(tuple([charge.limit for charge in charges]))
+        texts = self._texts(charges)
         if not texts.names:
             return []
         left = rooms if min(rooms) >= 0 else [max(0, room) for room in rooms]
-        # What has no window never resets, and a window that is over has already done so.
-        waits_ms = [
-            wait_ms if (wait_ms := charge.resets_ms - now_ms) > 0 else 0 for charge in charges
-        ]
         headers: list[tuple[bytes, bytes]] = []
         for unit in texts.named:
             at = _nearest(unit, left) if len(unit.places) > 1 else 0
             place = unit.places[at]
-            headers += (
-                unit.limits[at],
-                (unit.remaining, b"%d" % left[place]),
-                (unit.reset, self._reset_text(waits_ms[place], now_ms)),
-            )
-        generic = [
-            b"%b;r=%d;t=%d" % (name, left[place], -(-wait_ms // MS_PER_S))
-            if (wait_ms := waits_ms[place])
-            else b"%b;r=%d" % (name, left[place])
-            for place, name in texts.names
-        ]
+            wait_ms = charges[place].resets_ms - now_ms
+            # What has no window never resets, and a window that is over has already done so.
+            reset = self._reset_text(max(0, wait_ms), now_ms)
+            left_text = b"%d" % left[place]
+            headers += (unit.limits[at], (unit.remaining, left_text), (unit.reset, reset))
+        generic = []
+        for place, name in texts.names:
+            wait_ms = charges[place].resets_ms - now_ms
+            if wait_ms > 0:
+                generic.append(b"%b%d;t=%d" % (name, left[place], -(-wait_ms // MS_PER_S)))
+            else:
+                generic.append(b"%b%d" % (name, left[place]))
         headers += (texts.policies, (b"RateLimit", b", ".join(generic)))
         return headers
+
+    def _texts(self, charges: Sequence[Charge]) -> _Texts:
+        """Found by which objects the limits are, which the texts keep alive: to compare what they
+        say would take longer than to say it."""
+        asked = tuple([id(charge.limit) for charge in charges])
+        texts = self._written.get(asked)
+        if texts is None:
+            texts = self._write(tuple(charge.limit for charge in charges))
+            if len(self._written) >= TEXTS_MAX:
+                self._written.clear()
+            self._written[asked] = texts
+        return texts
 
     def _write(self, limits: tuple[Limit, ...]) -> _Texts:
         # A shadow limit never refuses, so telling clients to slow down for it would be wrong.
         shown = [(place, limit) for place, limit in enumerate(limits) if not limit.shadow]
         return _Texts(
-            names=tuple((place, b'"%b"' % _name(limit)) for place, limit in shown),
+            limits=limits,
+            names=tuple((place, b'"%b";r=' % _name(limit)) for place, limit in shown),
             policies=(b"RateLimit-Policy", b", ".join(_policy(limit) for _, limit in shown)),
             named=tuple(
                 _Named(

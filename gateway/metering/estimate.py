@@ -8,17 +8,16 @@ comes in one piece or is billed as a whole can be neither, so it needs its worst
 Knows neither tokenizer nor ledger. Framing of prompts belongs to the dialects.
 """
 
-from dataclasses import dataclass
-
 from gateway.metering.call import Call, Terms, sold_by_piece
 from gateway.metering.limits import Need
 from gateway.metering.plans import Enforcement, Plan
 from gateway.metering.pricing import ModelPrice, worst_case_ucr
 from gateway.metering.tally import worst_case_of_many_ucr
 from gateway.metering.usage import Usage
+from gateway.values import small_value
 
 
-@dataclass(frozen=True, slots=True)
+@small_value
 class Estimate:
     """Tokens of a call. Output counts all choices together; `exact`: the prompt was tokenised."""
 
@@ -43,12 +42,12 @@ def as_sold(call: Call, price: ModelPrice) -> Call:
 
 def output_cap(call: Call, price: ModelPrice, plan: Plan) -> int:
     """The most tokens one choice can have."""
-    cap = price.max_output_tokens
-    if call.max_output_tokens is not None:
-        cap = min(cap, call.max_output_tokens)
+    cap, asked, planned = price.max_output_tokens, call.max_output_tokens, plan.max_output_tokens
+    if asked is not None and asked < cap:
+        cap = asked
     # Nothing can hold an answer back that is billed as a whole.
-    if plan.max_output_tokens is not None and not call.whole:
-        cap = min(cap, plan.max_output_tokens)
+    if planned is not None and planned < cap and not call.whole:
+        cap = planned
     return cap
 
 
@@ -79,9 +78,4 @@ def need(estimated: Estimate, price: ModelPrice, call: Call) -> Need:
         least_ucr = worst_case_ucr(
             price, input_tokens=prompt, output_tokens=least, terms=call.terms
         )
-    return Need(
-        least_ucr=least_ucr,
-        full_ucr=full_ucr,
-        least_tokens=prompt + least,
-        full_tokens=prompt + full,
-    )
+    return Need(least_ucr, full_ucr, prompt + least, prompt + full)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from gateway.metering.events import UsageEvent
 from gateway.metering.limits import Charge
 from gateway.metering.usage import Pieces
-from gateway.values import call_value
+from gateway.values import call_value, maker
 
 
 class GrantKind(StrEnum):
@@ -310,3 +310,7 @@ class Release:
 @dataclass(frozen=True, slots=True)
 class Released:
     returned_ucr: int
+
+
+make_reserve, make_settle = maker(Reserve), maker(Settle)
+"""For what each call asks."""

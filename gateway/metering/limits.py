@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 from gateway.metering.periods import Every, calendar_anchor, period_around
-from gateway.values import call_value
+from gateway.values import call_value, maker, small_value
 
 # A bucket outlives its window by what a caller's clock may be off, twice: nobody is counted in it
 # later than that.
@@ -90,7 +91,7 @@ class Limit:
         return self._hash
 
 
-@dataclass(frozen=True, slots=True)
+@small_value
 class Need:
     """What a call may use: the least that must fit now, and its worst case."""
 
@@ -148,8 +149,7 @@ def _kind(limit: Limit) -> tuple[Unit, Window, Scope, bool]:
     return limit.unit, limit.window, limit.scope, limit.shadow
 
 
-@dataclass(frozen=True, slots=True)
-class Whose:
+class Whose(NamedTuple):
     """Whose buckets a call is counted in; "" where there is no such."""
 
     account_id: str
@@ -161,35 +161,46 @@ def charges_for(
     limits: tuple[Limit, ...], need: Need, *, whose: Whose, now_ms: int
 ) -> tuple[Charge, ...]:
     """The charges of one call; `now_ms` is the ledger's clock, which decides the windows."""
+    return charges_in(slots(limits, whose, now_ms // MINUTE_MS), need)
+
+
+def charges_in(slots: "tuple[Slot, ...]", need: Need) -> tuple[Charge, ...]:
+    """The same where it is known in which buckets."""
     least = _by_unit(need.least_ucr, need.least_tokens, calls=1)
     full = _by_unit(need.full_ucr, need.full_tokens, calls=1)
     return tuple(
         [
-            Charge(
+            _charge(
                 limit=slot.limit,
                 bucket=slot.bucket,
-                least=least[slot.limit.unit._value_],
-                full=full[slot.limit.unit._value_],
+                least=least[slot.unit],
+                full=full[slot.unit],
                 resets_ms=slot.resets_ms,
                 expires_ms=slot.expires_ms,
             )
-            for slot in _slots(limits, whose, now_ms // MINUTE_MS)
+            for slot in slots
         ]
     )
 
 
+_charge = maker(Charge)
+
+
 @dataclass(frozen=True, slots=True)
-class _Slot:
+class Slot:
     """Where a limit is counted in the current window: the same for all calls of a key."""
 
     limit: Limit
     bucket: str
     resets_ms: int
     expires_ms: int
+    unit: str
+    """The limit's, in plain text: see `_by_unit`."""
 
 
 @lru_cache(maxsize=16_384)
-def _slots(limits: tuple[Limit, ...], whose: Whose, minute: int) -> tuple[_Slot, ...]:
+def slots(limits: tuple[Limit, ...], whose: Whose, minute: int) -> tuple[Slot, ...]:
+    """Where calls of that minute are counted."""
     # A limit for each project is no concern of a call that belongs to none.
     owners = {
         Scope.ACCOUNT: f"a:{whose.account_id}",
@@ -203,16 +214,17 @@ def _slots(limits: tuple[Limit, ...], whose: Whose, minute: int) -> tuple[_Slot,
     )
 
 
-def _slot(limit: Limit, owner: str, now_ms: int) -> _Slot:
+def _slot(limit: Limit, owner: str, now_ms: int) -> Slot:
     start_ms, end_ms = window_bounds(limit.window, now_ms)
     # A shadow limit tries out another ceiling beside the real one: in the real one's bucket it
     # would count every call twice.
     kind = "shadow:" if limit.shadow else ""
-    return _Slot(
+    return Slot(
         limit,
         bucket=f"{owner}:{kind}{limit.name}:{start_ms}",
         resets_ms=end_ms,
         expires_ms=end_ms + BUCKET_GRACE_MS if end_ms else 0,
+        unit=limit.unit.value,
     )
 
 

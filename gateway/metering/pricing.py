@@ -10,7 +10,6 @@ leaves this module.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import mul
-from typing import NewType
 
 from gateway.metering.call import TEXT_ONLY, Terms
 from gateway.metering.pieces import (
@@ -21,8 +20,6 @@ from gateway.metering.pieces import (
     piece_kind,
 )
 from gateway.metering.usage import Pieces, TokenClass, Usage
-
-Microcredits = NewType("Microcredits", int)
 
 UCR_PER_CREDIT = 1_000_000
 TOKENS_PER_RATE = 1_000_000
@@ -225,7 +222,7 @@ class RateCard:
         return tuple(names)
 
 
-def charge_ucr(price: ModelPrice, usage: Usage) -> Microcredits:
+def charge_ucr(price: ModelPrice, usage: Usage) -> int:
     """What the usage costs, rounded up once, the request fee included.
 
     What has no price costs nothing here: whoever admits or settles it must ask `unpriced`.
@@ -233,16 +230,16 @@ def charge_ucr(price: ModelPrice, usage: Usage) -> Microcredits:
     rates = price.tiers[0].rates
     if len(price.tiers) > 1:
         rates = price.rates_for(usage.input_tokens)
-    total = sum(map(mul, usage.in_order(), rates.in_order))
+    total: int = sum(map(mul, usage.in_order(), rates.in_order))
     if not usage.pieces and not usage.service_tier:
-        return Microcredits(price.fee_ucr - (-total // TOKENS_PER_RATE))
+        return price.fee_ucr - (-total // TOKENS_PER_RATE)
     scaled = total * price.percent(usage.service_tier) + _pieces_total(price, usage.pieces)
-    return Microcredits(price.fee_ucr - (-scaled // (TOKENS_PER_RATE * PERCENT)))
+    return price.fee_ucr - (-scaled // (TOKENS_PER_RATE * PERCENT))
 
 
 def worst_case_ucr(
     price: ModelPrice, *, input_tokens: int, output_tokens: int, terms: Terms = TEXT_ONLY
-) -> Microcredits:
+) -> int:
     """An upper bound for a call up to that size, whatever classes its tokens turn out to be.
 
     Text classes only, unless `terms.media`: then the audio and image rates count as well. A tier
@@ -259,9 +256,9 @@ def worst_case_ucr(
             for tokens, rate_in, rate_out in _worst_prompts(price, input_tokens, media=terms.media)
         )
     if terms is TEXT_ONLY:
-        return Microcredits(price.fee_ucr - (-total // TOKENS_PER_RATE))
+        return price.fee_ucr - (-total // TOKENS_PER_RATE)
     scaled = total * _worst_percent(price, terms) + _worst_pieces_total(price, terms.pieces)
-    return Microcredits(price.fee_ucr - (-scaled // (TOKENS_PER_RATE * PERCENT)))
+    return price.fee_ucr - (-scaled // (TOKENS_PER_RATE * PERCENT))
 
 
 def affordable_output_tokens(

@@ -63,27 +63,24 @@ def plausible(
     nothing produced where we saw output, or far less than we counted (as some servers do for
     n > 1). Without a count, False only means: count first.
     """
-    if not _possible(usage, call, price) or usage.output_tokens > most_tokens:
+    read, made = usage.input_tokens, usage.output_tokens
+    if (
+        (not read and not usage.pieces)
+        or read > SLACK * call.prompts * call.turns * price.context_tokens
+        or made > SLACK * call.choices * call.prompts * price.max_output_tokens
+        or made > most_tokens
+    ):
         return False
     if call.max_output_tokens == 0:
         # Embeddings, or what is told in pieces: no bytes of theirs are tokens.
         return True
     if counted is None:
-        one_answer = call.choices == 1 and usage.output_tokens > 0
-        return one_answer and answer_bytes <= _most_bytes(usage)
-    if usage.output_tokens == 0:
+        return call.choices == 1 and made > 0 and answer_bytes <= _most_bytes(usage)
+    if made == 0:
         return counted.output_tokens == 0
     # Pictures differ by model more than any table of ours can follow: theirs is the better count.
     seen = counted.output_tokens - counted.output_image
-    return 2 * seen <= 3 * usage.output_tokens + 2 * SHORTFALL_TOKENS
-
-
-def _possible(usage: Usage, call: Call, price: ModelPrice) -> bool:
-    return (
-        (usage.input_tokens > 0 or usage.pieces != ())
-        and usage.input_tokens <= SLACK * call.prompts * call.turns * price.context_tokens
-        and usage.output_tokens <= SLACK * call.choices * call.prompts * price.max_output_tokens
-    )
+    return 2 * seen <= 3 * made + 2 * SHORTFALL_TOKENS
 
 
 def _most_bytes(usage: Usage) -> int:

@@ -10,7 +10,6 @@ from gateway.metering.call import Many
 from gateway.metering.pricing import (
     PERCENT,
     TOKENS_PER_RATE,
-    Microcredits,
     ModelPrice,
     Rates,
 )
@@ -37,7 +36,7 @@ class Tally:
         self.usage = self.usage + usage
 
     @property
-    def charge_ucr(self) -> Microcredits:
+    def charge_ucr(self) -> int:
         return _rounded_up(self._exact)
 
 
@@ -49,7 +48,7 @@ def one_price(price: ModelPrice, *, longest_input_tokens: int) -> bool:
 
 def worst_case_of_many_ucr(
     price: ModelPrice, many: Many, *, input_tokens: int, output_tokens: int, pieces: Pieces
-) -> Microcredits:
+) -> int:
     """An upper bound for calls that need `input_tokens` and `output_tokens` together.
 
     Their service tier is granted for certain, or nothing is served: its discount counts.
@@ -73,5 +72,5 @@ def _exact(price: ModelPrice, usage: Usage, *, rates: Rates) -> int:
     return tokens * price.percent(usage.service_tier) + pieces * PERCENT
 
 
-def _rounded_up(exact: int) -> Microcredits:
-    return Microcredits(-(-exact // UNIT))
+def _rounded_up(exact: int) -> int:
+    return -(-exact // UNIT)

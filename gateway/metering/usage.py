@@ -5,10 +5,9 @@ Dialects remove that difference, so adding any of these fields is always right. 
 by the token (a picture, a second of speech, a web search) is counted in pieces beside them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import field, replace
 from enum import StrEnum
-from operator import attrgetter
 
 from gateway.values import call_value, maker, small_value
 
@@ -62,7 +61,7 @@ class Usage:
 
     def __add__(self, other: "Usage") -> "Usage":
         """Both together; the tier is that of whichever names one, ours first."""
-        tokens = map(int.__add__, _values(self), _values(other))
+        tokens = map(int.__add__, self.in_order(), other.in_order())
         return Usage(
             **dict(zip(_FIELDS, tokens, strict=True)),
             pieces=added(self.pieces, other.pieces),
@@ -116,7 +115,18 @@ class Usage:
 
     def in_order(self) -> tuple[int, ...]:
         """All classes, in the order of `TokenClass`."""
-        return _values(self)
+        return (
+            self.input_uncached,
+            self.input_cache_read,
+            self.input_cache_write_5m,
+            self.input_cache_write_1h,
+            self.input_audio,
+            self.input_image,
+            self.output_text,
+            self.output_reasoning,
+            self.output_audio,
+            self.output_image,
+        )
 
     def nonzero(self) -> dict[str, int]:
         """The classes and pieces that occurred, by name: what events and receipts store."""
@@ -130,7 +140,6 @@ make_usage = maker(Usage)
 NOTHING = Usage()
 
 _FIELDS = tuple(str(token_class) for token_class in TokenClass)
-_values: Callable[[Usage], tuple[int, ...]] = attrgetter(*TokenClass)
 
 
 def by_kind(pieces: Pieces) -> Pieces:

@@ -7,7 +7,7 @@ credit for N, not on credit for N bounds.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gateway.dialects.base import Api, Format
 from gateway.errors import GatewayError, StoreBehind, StoreUnavailable
@@ -16,20 +16,31 @@ from gateway.metering.admission import Asked, refusal
 from gateway.metering.advances import Drawn
 from gateway.metering.call import Call
 from gateway.metering.estimate import as_sold, estimate, need
-from gateway.metering.ledger import PLENTY, ClockSkewed, Reason, Refused, Release, Reserve, Reserved
-from gateway.metering.limits import Charge, Need, Unit, charges_for, unpaced
+from gateway.metering.ledger import (
+    PLENTY,
+    ClockSkewed,
+    Reason,
+    Refused,
+    Release,
+    Reserve,
+    Reserved,
+    make_reserve,
+)
+from gateway.metering.limits import Charge, Need, Unit, charges_for, charges_in, unpaced
 from gateway.metering.plans import Plan
 from gateway.metering.pricing import RateCard
 from gateway.metering.routes import Route
-from gateway.metering.usage import Usage
+from gateway.metering.usage import Usage, make_usage
 from gateway.proxy.advances import Advances
 from gateway.proxy.draw import Draw
 from gateway.proxy.lines import Line, Lines
 from gateway.proxy.meter import count_prompt
 from gateway.proxy.settlements import Settlements
-from gateway.proxy.ticket import Ticket, Way
+from gateway.proxy.slots import Slots
+from gateway.proxy.ticket import Ticket, Way, make_ticket, make_way
 from gateway.stores.base import Ledger
 from gateway.tokens.base import TokenCounter
+from gateway.values import small_value
 
 # Each retry follows a resynchronised clock; a store whose clock jumps that often is not usable.
 CLOCK_RETRIES = 3
@@ -58,6 +69,7 @@ class Admission:
         self._lease_ms = lease_ms
         self._advances = advances
         self._tight: set[str] = set()
+        self._slots = Slots()
         self._lines = Lines(routes, providers=providers, rate_card=rate_card)
 
     async def admit(
@@ -88,11 +100,11 @@ class Admission:
         if isinstance(attempt.answer, Refused):
             raise _refusal(attempt.answer, attempt, ways[0], api=api)
         first = ways[0]
-        return Ticket(
-            request_id=request_id,
-            api=api,
-            dialect=dialect,
-            caller=caller,
+        return make_ticket(
+            request_id,
+            api,
+            dialect,
+            caller,
             call=first.call,
             price=first.price,
             provider=first.route.provider,
@@ -175,11 +187,11 @@ class Admission:
         sold = as_sold(call, line.price)
         now_ms = self._ledger.now_ms()
         charges = charges_for(caller.limits, Need(0, 0, 0, 0), whose=caller.whose, now_ms=now_ms)
-        return Ticket(
-            request_id=request_id,
-            api=api,
-            dialect=dialect,
-            caller=caller,
+        return make_ticket(
+            request_id,
+            api,
+            dialect,
+            caller,
             call=sold,
             price=line.price,
             provider=line.route.provider,
@@ -200,9 +212,9 @@ class Admission:
         model = line.route.upstream_name(sold.model)
         resolved = sold if model == sold.model else replace(sold, model=model)
         bound = dialect.prompt_bound_tokens(resolved, context_tokens=price.context_tokens)
-        prompt = Usage(input_uncached=bound, pieces=sold.owed)
+        prompt = make_usage(input_uncached=bound, pieces=sold.owed)
         sized = estimate(sold, price=price, plan=plan, prompt=prompt, exact=False)
-        return Way(route=line.route, price=price, call=sold, resolved=resolved, sized=sized)
+        return make_way(route=line.route, price=price, call=sold, resolved=resolved, sized=sized)
 
     async def _counted(self, ways: Sequence[Way], dialect: Format) -> list[Way]:
         """With their prompts counted, once for each name that the model has."""
@@ -222,16 +234,19 @@ class Admission:
 
     def _asked(self, ways: Sequence[Way], applicant: "Applicant", *, rough: bool) -> Reserve:
         """`rough`: sized by a bound, which will do only while there is plenty."""
-        caller = applicant.caller
-        limits = caller.limits if ways[0].call.many is None else unpaced(caller.limits)
-        needed, whose, now_ms = _need(ways), caller.whose, self._ledger.now_ms()
-        return Reserve(
+        caller, needed, now_ms = applicant.caller, _need(ways), self._ledger.now_ms()
+        if ways[0].call.many is None:
+            charges = charges_in(self._slots.of(caller, now_ms), needed)
+        else:
+            limits = unpaced(caller.limits)
+            charges = charges_for(limits, needed, whose=caller.whose, now_ms=now_ms)
+        return make_reserve(
             hold_id=applicant.request_id,
-            account_id=whose.account_id,
-            key_id=whose.key_id,
+            account_id=caller.account.account_id,
+            key_id=caller.key.key_id,
             least_ucr=needed.least_ucr,
             full_ucr=needed.full_ucr,
-            charges=charges_for(limits, needed, whose=whose, now_ms=now_ms),
+            charges=charges,
             lease_ms=self._lease_ms,
             now_ms=now_ms,
             overdraft_ucr=caller.plan.overdraft_ucr,
@@ -274,7 +289,7 @@ class Unanswered(StoreUnavailable):
         self.release = release
 
 
-@dataclass(frozen=True, slots=True)
+@small_value
 class Applicant:
     """Who asks for a call, under which id."""
 
@@ -283,7 +298,7 @@ class Applicant:
     dialect: Format
 
 
-@dataclass(frozen=True, slots=True)
+@small_value
 class Attempt:
     ask: Reserve
     answer: Reserved | Refused
@@ -322,8 +337,9 @@ def _exact(way: Way, counted: Usage | None) -> Way:
 
 def _need(ways: Sequence[Way]) -> Need:
     """What covers the call whichever of its upstreams serves it: the dearest of them decides."""
-    first, *others = (need(way.sized, price=way.price, call=way.call) for way in ways)
-    for other in others:
+    first = need(ways[0].sized, price=ways[0].price, call=ways[0].call)
+    for way in ways[1:]:
+        other = need(way.sized, price=way.price, call=way.call)
         first = Need(
             least_ucr=max(first.least_ucr, other.least_ucr),
             full_ucr=max(first.full_ucr, other.full_ucr),

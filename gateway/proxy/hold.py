@@ -161,13 +161,14 @@ class Hold:
     async def _keep(self, begun: Begun, status: JobStatus) -> None:
         ticket = self.ticket
         floor = await self._seen(begun)
-        event = self._event(ALL_OF_IT)
+        duration_s = elapsed_s(self._trace)
+        event = self._event(ALL_OF_IT, duration_s)
         self._settlements.keep(
             begun.keep(
                 ticket, status, ticket.settle(event), floor=floor, now_ms=self._ledger.now_ms()
             )
         )
-        self._observation.begun(self._trace, event, duration_s=elapsed_s(self._trace))
+        self._observation.begun(self._trace, event, duration_s=duration_s)
 
     async def _seen(self, begun: Begun) -> Usage:
         """What is owed for a job that is cancelled and never reported."""
@@ -195,25 +196,26 @@ class Hold:
         self._settlements.release(self.ticket.release())
 
     def _settle(self, report: UsageReport) -> None:
-        event = self._event(report)
-        if self.ticket.draw is not None:
-            self.ticket.draw.charged(event.charge_ucr)
-        self._settlements.settle(self.ticket.settle(event))
+        ticket, duration_s = self.ticket, elapsed_s(self._trace)
+        event = self._event(report, duration_s)
+        if ticket.draw is not None:
+            ticket.draw.charged(event.charge_ucr)
+        self._settlements.settle(ticket.settle(event))
         self._observation.metered(
             self._trace,
             event,
-            duration_s=elapsed_s(self._trace),
-            unpriced=self.ticket.price.unpriced(event.usage),
+            duration_s=duration_s,
+            unpriced=ticket.price.unpriced(event.usage),
         )
 
-    def _event(self, report: UsageReport) -> UsageEvent:
+    def _event(self, report: UsageReport, duration_s: float) -> UsageEvent:
         return self.ticket.event(
             report,
             end=self.end,
             http_status=self.http_status,
             held_ucr=self.held_ucr,
             ttfb_ms=int(self._trace.ttfb_s * 1000),
-            duration_ms=int(elapsed_s(self._trace) * 1000),
+            duration_ms=int(duration_s * 1000),
             attempts=self._trace.attempts or 1,
             cut_off=self.cut_off,
         )

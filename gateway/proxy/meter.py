@@ -15,6 +15,8 @@ from gateway.metering.usage import NOTHING, Provenance, Usage, UsageReport
 from gateway.proxy.ticket import Ticket
 from gateway.tokens.base import INLINE_CHARS_MAX, StreamCount, TokenCounter
 
+# Members of an enumeration cost a descriptor call each time they are reached through it.
+_REPORTED = Provenance.REPORTED
 # No vocabulary has a longer token.
 TOKEN_BYTES_MAX = 256
 # Words that are looked for in a prompt that nobody counted: a few milliseconds' work.
@@ -202,7 +204,7 @@ class Meter:
             if not self._plausible(usage, counted=counted):
                 self._disbelieved()
                 return None
-        return UsageReport(usage, Provenance.REPORTED, reported.unmapped)
+        return UsageReport(usage, _REPORTED, reported.unmapped)
 
     def _plausible(self, usage: Usage, *, counted: Usage | None) -> bool:
         return plausible(

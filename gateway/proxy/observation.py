@@ -22,6 +22,8 @@ from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.spans import Spans
 
 JobOutcome = Settled | Released | AlreadyEnded
+# Members of an enumeration cost a descriptor call each time they are reached through it.
+_HELD, _INFO, _WARNING = Provenance.HELD, Level.INFO, Level.WARNING
 
 
 class Observation:
@@ -58,24 +60,19 @@ class Observation:
         self, trace: Trace, event: UsageEvent, *, duration_s: float, unpriced: Sequence[str] = ()
     ) -> None:
         """A call that is charged came to its end. `unpriced`: what it used that has no price."""
+        usage, charge_ucr, held_ucr = event.usage, event.charge_ucr, event.held_ucr
+        overhead_s = trace.forwarded_s - trace.started_s if trace.forwarded_s else 0.0
         self._metrics.call_ended(
-            dialect=event.dialect,
-            provider=event.provider,
-            model=event.model,
-            end=event.end,
-            provenance=event.provenance,
-            usage=event.usage,
-            charge_ucr=event.charge_ucr,
-            held_ucr=event.held_ucr,
+            event,
             ttfb_us=int(trace.ttfb_s * 1e6),
             duration_us=int(duration_s * 1e6),
-            overhead_us=int(max(0.0, trace.forwarded_s - trace.started_s) * 1e6),
+            overhead_us=int(overhead_s * 1e6),
             relayed_bytes=trace.relayed_bytes,
         )
         if event.unmapped:
             self._metrics.unmapped(event.dialect, len(event.unmapped))
         if event.cut_off is not None:
-            self._metrics.cut_off(event.cut_off.provider, event.usage.input_tokens)
+            self._metrics.cut_off(event.cut_off.provider, usage.input_tokens)
         if unpriced:
             self._unpriced(event, unpriced)
         line = self._line(trace, duration_s=duration_s)
@@ -83,13 +80,13 @@ class Observation:
             line["cut_off"] = event.cut_off.provider
         line["end"] = event.end
         line["provenance"] = event.provenance
-        line["input_tokens"] = event.usage.input_tokens
-        line["output_tokens"] = event.usage.output_tokens
-        line["cost_ucr"] = event.charge_ucr
-        line["held_ucr"] = event.held_ucr
-        line["overrun_ucr"] = max(0, event.charge_ucr - event.held_ucr)
-        incident = event.provenance is Provenance.HELD
-        self._ended(trace, line, level=Level.WARNING if incident else Level.INFO)
+        line["input_tokens"] = usage.input_tokens
+        line["output_tokens"] = usage.output_tokens
+        line["cost_ucr"] = charge_ucr
+        line["held_ucr"] = held_ucr
+        if charge_ucr > held_ucr:
+            line["overrun_ucr"] = charge_ucr - held_ucr
+        self._ended(trace, line, level=_WARNING if event.provenance is _HELD else _INFO)
 
     def changed(self, change: Change) -> None:
         """Somebody changed something, or tried to: the trail forgets one day, the log need not."""

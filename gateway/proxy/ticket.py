@@ -9,15 +9,17 @@ from gateway.metering.call import Call
 from gateway.metering.estimate import Estimate
 from gateway.metering.events import End, UsageEvent
 from gateway.metering.hedging import CutOff
-from gateway.metering.ledger import Release, Settle
+from gateway.metering.ledger import Release, Settle, make_settle
 from gateway.metering.limits import Charge, amounts_of
 from gateway.metering.plans import OnDisconnect
 from gateway.metering.pricing import ModelPrice, charge_ucr
 from gateway.metering.routes import Route
 from gateway.metering.usage import Provenance, Usage, UsageReport
 from gateway.proxy.draw import Draw
-from gateway.values import call_value
+from gateway.values import call_value, maker, small_value
 
+# Members of an enumeration cost a descriptor call each time they are reached through it.
+_HELD = Provenance.HELD
 # A job is begun in seconds at the most.
 BEGINNING_S = 30.0
 
@@ -35,9 +37,10 @@ class Way:
     sized: Estimate
 
 
-@call_value
+@small_value
 class Ticket:
-    """What was asked for, by whom, at what price, and what was set aside for it."""
+    """What was asked for, by whom, at what price, and what was set aside for it. All but the first
+    four are given by name."""
 
     request_id: str
     api: Api
@@ -111,7 +114,7 @@ class Ticket:
         return Release(self.request_id, self.caller.account.account_id, self.charges)
 
     def settle(self, event: UsageEvent) -> Settle:
-        return Settle(
+        return make_settle(
             hold_id=self.request_id,
             account_id=self.caller.account.account_id,
             charges=self.charges,
@@ -133,7 +136,7 @@ class Ticket:
         cut_off: CutOff | None = None,
     ) -> UsageEvent:
         """HELD charges the hold itself: nothing better is known, and free is not an option."""
-        unknown = report.provenance is Provenance.HELD
+        unknown = report.provenance is _HELD
         return UsageEvent(
             event_id=self.request_id,
             account_id=self.caller.account.account_id,
@@ -158,3 +161,7 @@ class Ticket:
             unmapped=report.unmapped,
             charge_ucr=held_ucr if unknown else charge_ucr(self.price, report.usage),
         )
+
+
+make_way, make_ticket = maker(Way), maker(Ticket)
+"""For what each call has."""

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.metering.events import End
+from gateway.metering.events import End, UsageEvent
 from gateway.metering.pieces import piece_kind
 from gateway.metering.usage import Provenance, TokenClass, Usage
 from gateway.telemetry import families_of_calls as of_calls
@@ -58,26 +58,16 @@ class CallCells:
         self._overruns = layout.cell(of_calls.OVERRUNS)
         self._overruns_ucr = layout.cell(of_calls.OVERRUNS_UCR)
 
-    def ended(
-        self, cells: Cells, dialect: str, provider: str, end: End, *, ttfb_us: int, duration_us: int
-    ) -> None:
-        route = self._routes.get((dialect, provider), self._other_route)
-        cells[route.ends[end._value_]] += 1
+    def ended(self, cells: Cells, event: UsageEvent, ttfb_us: int, duration_us: int) -> None:
+        route = self._routes.get((event.dialect, event.provider), self._other_route)
+        cells[route.ends[event.end._value_]] += 1
         observe(cells, route.first_byte, of_calls.ANSWER_BOUNDS_US, ttfb_us)
         observe(cells, route.duration, of_calls.ANSWER_BOUNDS_US, duration_us)
 
-    def charged(
-        self,
-        cells: Cells,
-        *,
-        model: str,
-        provenance: Provenance,
-        usage: Usage,
-        charge_ucr: int,
-        held_ucr: int,
-    ) -> None:
-        entry = self._models.get(model, self._other_model)
-        cells[entry.provenances[provenance._value_]] += 1
+    def charged(self, cells: Cells, event: UsageEvent) -> None:
+        usage, charge_ucr, held_ucr = event.usage, event.charge_ucr, event.held_ucr
+        entry = self._models.get(event.model, self._other_model)
+        cells[entry.provenances[event.provenance._value_]] += 1
         cells[entry.charges] += charge_ucr
         cells[entry.holds] += held_ucr
         _count_tokens(cells, entry.tokens, usage)

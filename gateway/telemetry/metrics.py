@@ -8,11 +8,10 @@ Amounts, byte counts and durations are non-negative integers: cells cannot go do
 """
 
 from gateway.metering.advances import Drawn
-from gateway.metering.events import End, UsageEvent
+from gateway.metering.events import UsageEvent
 from gateway.metering.failover import AttemptEnd, ProbeEnd, Unanswered
 from gateway.metering.hedging import HedgeEnd
 from gateway.metering.pieces import PIECES, piece_kind
-from gateway.metering.usage import Provenance, Usage
 from gateway.telemetry import families
 from gateway.telemetry import families_of_billing as of_billing
 from gateway.telemetry import families_of_calls as of_calls
@@ -123,15 +122,8 @@ class Metrics:
 
     def call_ended(
         self,
+        event: UsageEvent,
         *,
-        dialect: str,
-        provider: str,
-        model: str,
-        end: End,
-        provenance: Provenance,
-        usage: Usage,
-        charge_ucr: int,
-        held_ucr: int,
         ttfb_us: int,
         duration_us: int,
         overhead_us: int,
@@ -139,17 +131,10 @@ class Metrics:
     ) -> None:
         """A metered call is over and its charge is known. One call of this per call served."""
         cells = self._cells
-        self._calls.ended(cells, dialect, provider, end, ttfb_us=ttfb_us, duration_us=duration_us)
+        self._calls.ended(cells, event, ttfb_us, duration_us)
         observe(cells, self._overhead, of_calls.OVERHEAD_BOUNDS_US, overhead_us)
         cells[self._relayed] += relayed_bytes
-        self._calls.charged(
-            cells,
-            model=model,
-            provenance=provenance,
-            usage=usage,
-            charge_ucr=charge_ucr,
-            held_ucr=held_ucr,
-        )
+        self._calls.charged(cells, event)
 
     def job_begun(self, dialect: str) -> None:
         self._job(of_calls.JOBS_BEGUN, dialect)
@@ -160,14 +145,7 @@ class Metrics:
             self._job(of_calls.JOBS_RELEASED, dialect)
             return
         self._job(of_calls.JOBS_ENDED, dialect, event.end)
-        self._calls.charged(
-            self._cells,
-            model=event.model,
-            provenance=event.provenance,
-            usage=event.usage,
-            charge_ucr=event.charge_ucr,
-            held_ucr=event.held_ucr,
-        )
+        self._calls.charged(self._cells, event)
 
     def _job(self, family: Family, dialect: str, *labels: str) -> None:
         known = dialect if dialect in self._dialects else OTHER

@@ -1,13 +1,14 @@
 """Counting in shared cells: over real forked workers, and read back through the exposition."""
 
 import os
+from dataclasses import replace
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from support.error_codes import error_codes
 
-from gateway.metering.events import End
+from gateway.metering.events import End, UsageEvent
 from gateway.metering.usage import Provenance, TokenClass, Usage
 from gateway.telemetry.closed_sets import OTHER, REFUSAL_REASONS, MetricLabels, UnknownHandling
 from gateway.telemetry.exposition import render
@@ -42,19 +43,27 @@ NEVER_ANSWERED = {
 
 LABELS = MetricLabels(dialects=("openai_chat",), providers=("openai", "vllm"), models=("gpt-5",))
 ENDED = {
-    "dialect": "openai_chat",
-    "provider": "openai",
-    "model": "gpt-5",
-    "end": End.COMPLETED,
-    "provenance": Provenance.REPORTED,
-    "usage": Usage(input_uncached=100, input_cache_read=20, output_text=7),
-    "charge_ucr": 1_000,
-    "held_ucr": 1_500,
     "ttfb_us": 300_000,
     "duration_us": 4_000_000,
     "overhead_us": 700,
     "relayed_bytes": 2_048,
 }
+EVENT = UsageEvent(
+    event_id="req_1",
+    account_id="a1",
+    key_id="k1",
+    provider="openai",
+    dialect="openai_chat",
+    model_requested="gpt-5",
+    model="gpt-5",
+    rate_version="v1",
+    started_ms=0,
+    end=End.COMPLETED,
+    provenance=Provenance.REPORTED,
+    usage=Usage(input_uncached=100, input_cache_read=20, output_text=7),
+    charge_ucr=1_000,
+    held_ucr=1_500,
+)
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -78,7 +87,7 @@ def metrics() -> Metrics:
 
 
 def test_a_finished_call_is_counted_in_every_metric_it_concerns(metrics) -> None:
-    metrics.call_ended(**ENDED)
+    metrics.call_ended(EVENT, **ENDED)
 
     route = {"dialect": "openai_chat", "provider": "openai"}
     assert 1 == value(metrics, "calls_total", **route, end="completed")
@@ -97,7 +106,7 @@ def test_a_finished_call_is_counted_in_every_metric_it_concerns(metrics) -> None
 
 def test_every_token_class_has_a_cell_of_its_own(metrics) -> None:
     usage = {name.value: 10 + offset for offset, name in enumerate(TokenClass)}
-    metrics.call_ended(**ENDED | {"usage": Usage(**usage)})
+    metrics.call_ended(replace(EVENT, usage=Usage(**usage)), **ENDED)
 
     assert usage == {
         name: value(metrics, "tokens_total", model="gpt-5", **{"class": name}) for name in usage
@@ -106,7 +115,7 @@ def test_every_token_class_has_a_cell_of_its_own(metrics) -> None:
 
 def test_pieces_are_counted_by_kind(metrics) -> None:
     pieces = (("image.hd.1024x1024", 2), ("image.low", 1), ("unheard_of", 7), ("web_search", 4))
-    metrics.call_ended(**ENDED | {"usage": Usage(pieces=pieces)})
+    metrics.call_ended(replace(EVENT, usage=Usage(pieces=pieces)), **ENDED)
 
     assert [3, 4, 7] == [
         value(metrics, "pieces_total", piece=kind) for kind in ("image", "web_search", OTHER)
@@ -123,18 +132,18 @@ def test_what_has_no_price_is_counted_by_its_kind(metrics) -> None:
 
 
 def test_unmapped_fields_are_counted_by_dialect(metrics) -> None:
-    metrics.unmapped(ENDED["dialect"], 3)
+    metrics.unmapped(EVENT.dialect, 3)
     metrics.unmapped("canary", 2)
 
     assert [3, 2] == [
         value(metrics, "unmapped_usage_fields_total", dialect=dialect)
-        for dialect in (ENDED["dialect"], OTHER)
+        for dialect in (EVENT.dialect, OTHER)
     ]
 
 
 def test_a_bucket_holds_what_is_at_most_its_bound(metrics) -> None:
     for overhead_us in (50, 51, 250_000, 250_001):
-        metrics.call_ended(**ENDED | {"overhead_us": overhead_us})
+        metrics.call_ended(EVENT, **ENDED | {"overhead_us": overhead_us})
 
     name = "metering_overhead_seconds_bucket"
     assert 1 == value(metrics, name, le="5e-05")
@@ -144,7 +153,7 @@ def test_a_bucket_holds_what_is_at_most_its_bound(metrics) -> None:
 
 
 def test_a_charge_beyond_its_hold_is_an_overrun(metrics) -> None:
-    metrics.call_ended(**ENDED | {"charge_ucr": 1_700})
+    metrics.call_ended(replace(EVENT, charge_ucr=1_700), **ENDED)
 
     assert 1 == value(metrics, "overruns_total")
     assert 200 == value(metrics, "overruns_ucr_total")
@@ -152,7 +161,7 @@ def test_a_charge_beyond_its_hold_is_an_overrun(metrics) -> None:
 
 def test_names_outside_the_closed_sets_are_counted_as_other(metrics) -> None:
     names = {"dialect": "canary-d", "provider": "canary-p", "model": "canary-m"}
-    metrics.call_ended(**ENDED | names)
+    metrics.call_ended(replace(EVENT, **names), **ENDED)
     metrics.refused("canary-r")
     metrics.provider_error("canary-p", 503)
 
@@ -240,7 +249,7 @@ def in_worker(metrics: Metrics, slot: int, *, calls: int) -> None:
         try:
             metrics.attach(slot)
             for _ in range(calls):
-                metrics.call_ended(**ENDED)
+                metrics.call_ended(EVENT, **ENDED)
             metrics.set_open_calls(5)
             metrics.set_store_up(up=True)
             status = 0
@@ -253,7 +262,7 @@ def in_worker(metrics: Metrics, slot: int, *, calls: int) -> None:
 def test_any_process_answers_with_the_totals_of_all_workers(metrics) -> None:
     metrics.set_open_calls(2)
     metrics.set_store_up(up=True)
-    metrics.call_ended(**ENDED)
+    metrics.call_ended(EVENT, **ENDED)
     in_worker(metrics, 1, calls=1_000)
     in_worker(metrics, 2, calls=500)
 
@@ -285,7 +294,7 @@ def test_the_store_is_up_only_if_every_running_worker_says_so(metrics) -> None:
 
 
 def test_openmetrics_is_spoken_to_whoever_asks_for_it(metrics) -> None:
-    metrics.call_ended(**ENDED)
+    metrics.call_ended(EVENT, **ENDED)
     accept = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
     exposition = render(metrics, accept=accept)
 
