@@ -1,11 +1,12 @@
 """The usage event: one per settlement, written by the ledger in the same atomic step."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from enum import StrEnum
+from typing import TypeVar, cast
 
 from gateway.metering.hedging import CutOff
-from gateway.metering.usage import Provenance, TokenClass, Usage
+from gateway.metering.usage import Provenance, TokenClass, Usage, make_usage
 from gateway.values import call_value
 
 
@@ -57,16 +58,18 @@ class UsageEvent:
     """Numbers of the provider's usage that no mapping table names, by dotted path; not charged."""
 
 
-_CLASSES = tuple(token_class.value for token_class in TokenClass)
+_CLASSES = frozenset(token_class.value for token_class in TokenClass)
 
 
 def usage_in(event: Mapping[str, object]) -> Usage:
     """Of an event as it was stored; nothing of what is not as we write it."""
     content = event.get("usage")
     told: Mapping[str, object] = content if isinstance(content, dict) else {}
-    tokens = {name: integer_in(told, name) for name in _CLASSES}
+    tokens = {
+        name: count for name, count in told.items() if name in _CLASSES and isinstance(count, int)
+    }
     pieces = told.get("pieces")
-    return Usage(
+    return make_usage(
         **tokens,
         pieces=tuple((str(name), int(count)) for name, count in pieces)
         if isinstance(pieces, list)
@@ -78,6 +81,18 @@ def usage_in(event: Mapping[str, object]) -> Usage:
 def text_in(event: Mapping[str, object], name: str) -> str:
     value = event.get(name)
     return value if isinstance(value, str) else ""
+
+
+Kind = TypeVar("Kind", str, int)
+
+
+def all_in(event: Mapping[str, object], names: Sequence[str], otherwise: Kind) -> tuple[Kind, ...]:
+    """What stands under these names; `otherwise` for what is not of its kind."""
+    kind = type(otherwise)
+    values = tuple(map(event.get, names))
+    if set(map(type, values)) == {kind}:
+        return cast("tuple[Kind, ...]", values)
+    return tuple([value if isinstance(value, kind) else otherwise for value in values])
 
 
 def integer_in(event: Mapping[str, object], name: str) -> int:

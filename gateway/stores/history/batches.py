@@ -99,39 +99,42 @@ def written(batch: Sequence[Drained], known: Known, *, ids_by_time: bool = False
         position = writing.positions.get(drained.shard, known.positions[drained.shard])
         if position.entry_id != drained.after:
             raise Conflict("Another process drained this outbox meanwhile.")
+        number, hash_ = position.entries, position.hash
         for entry in drained.entries:
-            last_id += 1
-            position = Position(
-                entry_id=entry.entry_id,
-                entries=position.entries + 1,
-                hash=chained(position.hash, entry),
-            )
+            last_id, number, hash_ = last_id + 1, number + 1, chained(hash_, entry)
             row_id = _id_by_time(entry, drained.shard) if ids_by_time else last_id
-            _write(writing, known, entry, shard=drained.shard, at=position, row_id=row_id)
+            _write(writing, known, entry, row_id=row_id, place=(drained.shard, number, hash_))
+        if drained.entries:
+            last = drained.entries[-1].entry_id
+            position = Position(entry_id=last, entries=number, hash=hash_)
         writing.positions[drained.shard] = position
     return writing
 
 
 def _write(
-    writing: Writing, known: Known, entry: Entry, *, shard: int, at: Position, row_id: int
+    writing: Writing, known: Known, entry: Entry, *, row_id: int, place: tuple[int, int, bytes]
 ) -> None:
-    account = entry.account_id
+    """`place`: the shard, the number within it, and the hash up to it."""
+    shard, number, hash_ = place
+    account, call_id, at_ms = entry.account_id, entry.operation_id, entry.time_ms
     balance = known.balances.get(account, 0) + entry.effect_ucr
     known.balances[account] = writing.balances[account] = balance
     writing.entries.append(
         (
-            *(row_id, shard, at.entries, entry.entry_id, entry.time_ms, entry.kind),
-            *(account, entry.operation_id, entry.amount_ucr, entry.debt_ucr),
-            *(entry.observed_ucr, slices_text(entry.slices), entry.event_text, balance, at.hash),
+            *(row_id, shard, number, entry.entry_id, at_ms, entry.kind, account, call_id),
+            *(entry.amount_ucr, entry.debt_ucr, entry.observed_ucr, slices_text(entry.slices)),
+            *(entry.event_text, balance, hash_),
         )
     )
     if entry.charges and entry.event:
-        told = known.recorded.setdefault((account, entry.operation_id), [])
-        before = counted(told) if entry.kind == "late" else None
+        # Known of those only of which more may be told in this batch.
+        told = known.recorded.get((account, call_id))
+        before = counted(told) if told and entry.kind == "late" else None
         price = known.prices.get(_rate_id(entry))
-        each = charged(row_id, at.entries, entry, price=price, before=before)
+        each = charged(row_id, number, entry, at_ms=at_ms, price=price, before=before)
         writing.charged.append(each)
-        told.append(each.told)
+        if told is not None:
+            told.append(each.told())
 
 
 def _id_by_time(entry: Entry, shard: int) -> int:

@@ -1,13 +1,13 @@
 """From entries of the journal to rows: records, and what they add to the hours' sums. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import Any
 
 import orjson
 
-from gateway.metering.events import integer_in, text_in, usage_in
+from gateway.metering.events import all_in, usage_in
 from gateway.metering.history import HOUR_MS
 from gateway.metering.journal import Entry
 from gateway.metering.margin import SCALE, scaled_cost
@@ -15,11 +15,11 @@ from gateway.metering.pricing import ModelPrice
 from gateway.metering.receipt import Line, receipt_lines
 from gateway.metering.usage import Pieces, TokenClass, Usage, added
 from gateway.stores.history import schema
+from gateway.values import call_value, maker
 
 Row = tuple[Any, ...]
 """Of a database's values."""
-_HELD_AT = schema.RECORD_COLUMNS.index("held")
-_ended: Callable[[Row], Row] = itemgetter(*map(schema.RECORD_COLUMNS.index, schema.END_KEY[1:]))
+_KIND_AT, _PIECES_AT = map(schema.RECORD_COLUMNS.index, ("kind", "pieces"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ def counted(told: Sequence[Recorded]) -> Counted | None:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@call_value
 class Charged:
     """What the end of one call adds: a record, and its share of the hour's sums. `record` is in
     the order of `RECORD_COLUMNS`, `hour` and `end` are keys of sums, `sums` in the order of
@@ -70,7 +70,20 @@ class Charged:
     lines: Sequence[Line]
     end: Row
     end_sums: tuple[int, ...]
-    told: Recorded
+
+    def told(self) -> Recorded:
+        _, *tokens, charge_ucr = self.sums
+        pieces = pieces_of(self.record[_PIECES_AT])
+        kind = self.record[_KIND_AT]
+        return Recorded(kind=kind, tokens=(*tokens,), pieces=pieces, charge_ucr=charge_ucr)
+
+
+_charged = maker(Charged)
+_TEXTS = (
+    *("key_id", "provider", "dialect", "model_requested", "model", "rate_version", "rate_id"),
+    *("provenance", "end"),
+)
+_INTEGERS = ("started_ms", "http_status", "held_ucr", "ttfb_ms", "duration_ms")
 
 
 def charged(
@@ -78,15 +91,20 @@ def charged(
     number: int,
     entry: Entry,
     *,
+    at_ms: int,
     price: ModelPrice | None,
     before: Counted | None,
 ) -> Charged:
     """`before`: what to count no second time."""
-    usage, charge_ucr = usage_in(entry.event), entry.amount_ucr
-    provenance = text_in(entry.event, "provenance")
+    event, account_id, kind = entry.event, entry.account_id, entry.kind
+    key, provider, dialect, asked, model, version, rate_id, provenance, end = all_in(
+        event, _TEXTS, ""
+    )
+    started_ms, status, held_ucr, ttfb_ms, duration_ms = all_in(event, _INTEGERS, 0)
+    usage, charge_ucr = usage_in(event), entry.amount_ucr
     cost = scaled_cost(price, usage, provenance=provenance)
     tokens, pieces = usage.in_order(), usage.pieces
-    lines = list(receipt_lines(price, usage, charge_ucr=charge_ucr))
+    lines = receipt_lines(price, usage, charge_ucr=charge_ucr)
     if before is not None:
         tokens = tuple(now - then for now, then in zip(tokens, before.tokens, strict=True))
         pieces = less(pieces, before.pieces)
@@ -94,42 +112,26 @@ def charged(
         lines = _added_lines(tokens, pieces, charge_ucr)
         then = _usage(before.tokens, before.pieces, usage.service_tier)
         cost = _less(cost, scaled_cost(price, then, provenance=provenance))
-    told = Recorded(kind=entry.kind, tokens=tokens, pieces=pieces, charge_ucr=charge_ucr)
     requests = int(before is None)
     known, (cost_ucr, rest) = int(cost is not None), divmod(cost or 0, SCALE)
-    record = _record(row_id, entry, told, requests=requests, tier=usage.service_tier)
-    beyond_ucr = max(0, charge_ucr - record[_HELD_AT]) if entry.kind == "settled" else 0
-    hour = _hour(entry)
-    return Charged(
+    beyond_ucr = charge_ucr - held_ucr if kind == "settled" and charge_ucr > held_ucr else 0
+    hour_ms = at_ms - at_ms % HOUR_MS
+    return _charged(
         number=number,
-        record=(*record, known, cost_ucr, rest),
-        hour=hour,
+        record=(
+            *(row_id, account_id, at_ms, key, entry.operation_id, kind, provider, dialect),
+            *(asked, model, version, rate_id, started_ms, int(event.get("stream") is True)),
+            *(provenance, end, status, requests),
+            *tokens,
+            *(orjson.dumps(pieces).decode() if pieces else "", usage.service_tier),
+            *(held_ucr, charge_ucr, entry.debt_ucr, entry.observed_ucr, ttfb_ms, duration_ms),
+            *(known, cost_ucr, rest),
+        ),
+        hour=(account_id, hour_ms, key, model, dialect),
         sums=(requests, *tokens, charge_ucr),
         lines=lines,
-        end=(hour[1], *_ended(record)),
-        end_sums=(
-            *(1, requests, charge_ucr, beyond_ucr),
-            *(known, known * charge_ucr, cost_ucr, rest),
-        ),
-        told=told,
-    )
-
-
-def _record(row_id: int, entry: Entry, told: Recorded, *, requests: int, tier: str) -> Row:
-    event = entry.event
-    return (
-        *(row_id, entry.account_id, entry.time_ms, text_in(event, "key_id"), entry.operation_id),
-        *(entry.kind, text_in(event, "provider"), text_in(event, "dialect")),
-        *(text_in(event, "model_requested"), text_in(event, "model")),
-        *(text_in(event, "rate_version"), text_in(event, "rate_id")),
-        *(integer_in(event, "started_ms"), int(event.get("stream") is True)),
-        *(text_in(event, "provenance"), text_in(event, "end"), integer_in(event, "http_status")),
-        requests,
-        *told.tokens,
-        orjson.dumps(told.pieces).decode() if told.pieces else "",
-        tier,
-        *(integer_in(event, "held_ucr"), told.charge_ucr, entry.debt_ucr, entry.observed_ucr),
-        *(integer_in(event, "ttfb_ms"), integer_in(event, "duration_ms")),
+        end=(hour_ms, provider, model, provenance, end, kind),
+        end_sums=(1, requests, charge_ucr, beyond_ucr, known, known * charge_ucr, cost_ucr, rest),
     )
 
 
@@ -148,16 +150,10 @@ def pieces_of(text: str) -> Pieces:
     return tuple((name, count) for name, count in orjson.loads(text)) if text else ()
 
 
-def _hour(entry: Entry) -> Row:
-    event, at_ms = entry.event, entry.time_ms
-    names = text_in(event, "key_id"), text_in(event, "model"), text_in(event, "dialect")
-    return entry.account_id, at_ms - at_ms % HOUR_MS, *names
-
-
-def _added_lines(tokens: tuple[int, ...], pieces: Pieces, charge_ucr: int) -> list[Line]:
+def _added_lines(tokens: tuple[int, ...], pieces: Pieces, charge_ucr: int) -> Sequence[Line]:
     """Of a late settlement: quantities as they are, the amount in one line, for it is what two
     roundings left over."""
-    return list(receipt_lines(None, _usage(tokens, pieces, ""), charge_ucr=charge_ucr))
+    return receipt_lines(None, _usage(tokens, pieces, ""), charge_ucr=charge_ucr)
 
 
 def _usage(tokens: tuple[int, ...], pieces: Pieces, tier: str) -> Usage:
@@ -169,32 +165,23 @@ def _usage(tokens: tuple[int, ...], pieces: Pieces, tier: str) -> Usage:
 class Sums:
     """What a batch of records adds to the hours, each row of them written once."""
 
-    usage: dict[Row, list[int]] = field(default_factory=dict)
-    costs: dict[Row, list[int]] = field(default_factory=dict)
-    ends: dict[Row, list[int]] = field(default_factory=dict)
+    usage: defaultdict[Row, list[Row]] = field(default_factory=lambda: defaultdict(list))
+    costs: defaultdict[Row, list[Row]] = field(default_factory=lambda: defaultdict(list))
+    ends: defaultdict[Row, list[Row]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, each: Charged) -> None:
-        _add(self.usage, each.hour, each.sums)
-        _add(self.ends, each.end, each.end_sums)
+        self.usage[each.hour].append(each.sums)
+        self.ends[each.end].append(each.end_sums)
         for line in each.lines:
-            key = (*each.hour, line.kind.value, line.name)
-            _add(self.costs, key, (line.quantity, line.amount_ucr))
+            key = (*each.hour, line.kind._value_, line.name)
+            self.costs[key].append((line.quantity, line.amount_ucr))
 
 
-def summed_over(length_ms: int, hours: Mapping[Row, Sequence[int]], *, at: int) -> Sequence[Row]:
+def summed_over(length_ms: int, hours: Mapping[Row, Sequence[Row]], *, at: int) -> Sequence[Row]:
     """Rows to add: those of the hours, put together in spans of that length, whole hours; `at`:
     where in a key its hour stands. In one order, whoever writes: two that change the same rows
     wait for each other, and not for ever."""
-    found: dict[Row, list[int]] = {}
-    for key, values in hours.items():
-        _add(found, (*key[:at], key[at] - key[at] % length_ms, *key[at + 1 :]), values)
-    return [(*key, *found[key]) for key in sorted(found)]
-
-
-def _add(sums: dict[Row, list[int]], key: Row, values: Sequence[int]) -> None:
-    known = sums.get(key)
-    if known is None:
-        sums[key] = list(values)
-    else:
-        for index, value in enumerate(values):
-            known[index] += value
+    found: defaultdict[Row, list[Row]] = defaultdict(list)
+    for key, rows in hours.items():
+        found[(*key[:at], key[at] - key[at] % length_ms, *key[at + 1 :])] += rows
+    return [(*key, *map(sum, zip(*found[key], strict=True))) for key in sorted(found)]

@@ -14,7 +14,7 @@ from gateway.errors import BadCall, Conflict, NotFound
 from gateway.metering.balance import Balance, Forgotten, GrantState
 from gateway.metering.events import integer_in, text_in
 from gateway.metering.jobs import Kept
-from gateway.metering.journal import Entry, slices_of
+from gateway.metering.journal import Entry, make_entry, slices_of
 from gateway.metering.ledger import (
     AlreadyEnded,
     ClockSkewed,
@@ -276,7 +276,7 @@ def hold_state(reply: Reply) -> HoldState | UnknownHold:
 def entry(entry_id: bytes, flat: Sequence[bytes]) -> Entry:
     fields = entry_fields(flat)
     event = fields[b"event"]
-    return Entry(
+    return make_entry(
         entry_id=entry_id.decode(),
         kind=fields[b"kind"].decode(),
         account_id=fields[b"account"].decode(),
