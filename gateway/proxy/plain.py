@@ -16,7 +16,8 @@ from urllib.parse import parse_qsl
 
 from gateway.errors import BadCall, ClientLeft
 from gateway.proxy.downstream import BROKE_OFF, body_late, body_too_large
-from gateway.proxy.plain_head import PlainHead, Said, read_head
+from gateway.proxy.plain_head import Said, read_head
+from gateway.proxy.seams import RawHeaders
 
 # Of a body nobody asked for yet, and of requests sent ahead of their turn; a read may bring more.
 HELD_BYTES_MAX = 64 * 1024
@@ -49,19 +50,24 @@ class PlainRequest:
 
     method = "POST"
 
-    def __init__(self, head: PlainHead, connection: "PlainConnection") -> None:
-        said, self.raw_headers, headers, _, self._body_bytes = head
+    def __init__(self, said: Said, length: bytes, connection: "PlainConnection") -> None:
+        self._said = said
+        self._length = length
         self._connection = connection
-        self.headers: Mapping[str, str] = headers
+        self.headers: Mapping[str, str] = said.headers(length)
         self.address = connection.address
         self.path, self.query_string, self.notes = said.path, said.query_string, said.notes
+
+    @property
+    def raw_headers(self) -> RawHeaders:
+        return self._said.fields(self._length)
 
     @cached_property
     def query(self) -> Mapping[str, str]:
         return dict(parse_qsl(self.query_string, keep_blank_values=True))
 
     def body(self, *, bytes_max: int) -> Awaitable[bytes]:
-        if self._body_bytes > bytes_max:
+        if int(self._length) > bytes_max:
             raise body_too_large(bytes_max)
         return self._connection.body()
 
@@ -211,27 +217,22 @@ class PlainConnection(asyncio.Protocol):
             self._keep(data)
 
     def _begin(self, data: bytes) -> None:
-        head = self._read(data)
-        if head is None:
-            self._hand_over(data)
-            return
+        said = self.said
+        length = None if said is None else said.again(data)
+        if said is None or length is None:
+            read = read_head(data)
+            if read is None or not self._lane.takes(read[0].path):
+                self._hand_over(data)
+                return
+            said, length = read
+            self.said = said
         self.serving = True
         self._held_bytes = 0
-        self._missing_bytes = head.body_bytes
-        if len(data) > head.size:
-            self._take(data[head.size :])
-        self._lane.start(self, PlainRequest(head, self))
-
-    def _read(self, data: bytes) -> PlainHead | None:
-        """The head of a call; None for anything else."""
-        said = self.said
-        head = None if said is None else said.again(data)
-        if head is None:
-            head = read_head(data)
-            if head is None or not self._lane.takes(head.said.path):
-                return None
-            self.said = head.said
-        return head
+        self._missing_bytes = int(length)
+        body_from = said.size + len(length)
+        if len(data) > body_from:
+            self._take(data[body_from:])
+        self._lane.start(self, PlainRequest(said, length, self))
 
     def _take(self, data: bytes) -> None:
         missing_bytes = self._missing_bytes - len(data)

@@ -1,9 +1,9 @@
 """The head of a plain request, read in one go.
 
 Nearly all calls are one `POST` with a length, of an SDK that writes the same dozen fields each
-time. Such a head is read here in a few steps over the whole of it; whatever is anything else, or in
-any doubt, is not read at all (None) and left to aiohttp's parser, which knows all of HTTP and
-refuses what is none of it. So nothing is accepted here that two readers could understand
+time. Such a head is read here line by line, and most lines were read before; whatever is anything
+else, or in any doubt, is not read at all (None) and left to aiohttp's parser, which knows all of
+HTTP and refuses what is none of it. So nothing is accepted here that two readers could understand
 differently: field names are tokens, values printable ASCII, lines end in CRLF, no field comes
 twice, and nothing frames the body but one plain Content-Length (RFC 9112 §2-§6, RFC 9110 §5).
 
@@ -13,7 +13,6 @@ comparing bytes, and read no second time.
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from gateway.proxy.notes import Notes
 from gateway.proxy.seams import RawHeaders
@@ -31,8 +30,18 @@ _END = b"\r\n\r\n"
 # short. Possessive: what does not match at once does not match, in linear time.
 _REQUEST_LINE = re.compile(rb"POST (/[!\"$-~]*+) HTTP/1\.1")
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++")
-_TEXT = bytes([ord("\t"), *range(ord(" "), ord("~") + 1)])
+# What stands around a value is trimmed by some readers.
+_VALUE = re.compile(rb"[!-~]++(?:[\t ]++[!-~]++)*+")
 _LENGTH = b"content-length"
+
+_LINES_MAX = 1024
+_LINE_BYTES_MAX = 128
+_NOT_KEPT = frozenset(
+    {
+        *(b"authorization", b"proxy-authorization", b"x-api-key", b"api-key", b"x-goog-api-key"),
+        *(b"ocp-apim-subscription-key", b"cookie", _LENGTH),
+    }
+)
 
 # Framing and upgrades, and what is answered before the body is there.
 _NOT_PLAIN = frozenset({b"transfer-encoding", b"upgrade", b"expect", b"content-encoding"})
@@ -50,6 +59,31 @@ class _Lowered(dict[bytes, bytes]):
 
 
 _LOWERED = _Lowered()
+
+
+_Line = tuple[bytes, bytes, tuple[bytes, bytes]]
+"""A field's name in lower case, its value, and both as they came."""
+_IN_DOUBT: _Line = (b"", b"", (b"", b""))
+
+
+class _Lines(dict[bytes, _Line]):
+    """Fields by their lines, kept: of a dozen, one or two differ from call to call. Bounded: who
+    fills it begins anew. A key is not kept."""
+
+    def __missing__(self, line: bytes) -> _Line:
+        name, _, value = line.partition(b": ")
+        lowered = _LOWERED[name]
+        if not lowered or _VALUE.fullmatch(value) is None:
+            return _IN_DOUBT
+        read = (lowered, value, (name, value))
+        if len(line) <= _LINE_BYTES_MAX and lowered not in _NOT_KEPT:
+            if len(self) >= _LINES_MAX:
+                self.clear()
+            self[line] = read
+        return read
+
+
+_LINES = _Lines()
 
 
 class _Keys(dict[str, bytes]):
@@ -92,16 +126,6 @@ class PlainHeaders(Mapping[str, str]):
         return len(self._values)
 
 
-class PlainHead(NamedTuple):
-    """`size`: of the head itself, in bytes; the body follows and has `body_bytes`."""
-
-    said: "Said"
-    fields: RawHeaders
-    headers: PlainHeaders
-    size: int
-    body_bytes: int
-
-
 class Said:
     """All of a head but how long the body is.
 
@@ -118,6 +142,7 @@ class Said:
         "notes",
         "path",
         "query_string",
+        "size",
     )
 
     def __init__(
@@ -125,67 +150,76 @@ class Said:
         head: bytes,
         target: str,
         *,
-        fields: list[tuple[bytes, bytes]],
+        fields: RawHeaders,
         values: dict[bytes, bytes],
+        length_at: int,
     ) -> None:
-        """`head`: all its bytes; `values`: by lower-case name, in the order of `fields`."""
+        """`head`: all its bytes; `values`: by lower-case name; `length_at`: among the fields."""
         self.path, _, self.query_string = target.partition("?")
         self.notes = Notes()
         self._fields = fields
         self._values = values
-        self._length_at = list(values).index(_LENGTH)
-        name, length = fields[self._length_at]
+        self._length_at = length_at
+        name, length = fields[length_at]
         line = b"\r\n%b: " % name
         # No other line begins so, and nothing but lines holds a line break.
         length_from = head.index(line) + len(line)
         self._before = head[:length_from]
         self._after = head[length_from + len(length) :]
+        self.size = len(head) - len(length)
+        """In bytes, without the digits of the length."""
 
-    def again(self, data: bytes) -> PlainHead | None:
-        """What `read_head` answers for `data`, if that begins with the same."""
+    def again(self, data: bytes) -> bytes | None:
+        """The length that `read_head` answers for `data`, if that begins with the same."""
         before, after = self._before, self._after
         length_from = len(before)
         length_to = data.find(b"\r", length_from, length_from + LENGTH_DIGITS_MAX + 1)
         length = data[length_from:length_to]
-        size = length_to + len(after)
-        if length_to < 0 or not length.isdigit() or size > HEAD_BYTES_MAX:
+        if length_to < 0 or not length.isdigit() or length_to + len(after) > HEAD_BYTES_MAX:
             return None
-        if not data.startswith(before) or not data.startswith(after, length_to):
-            return None
-        fields, values = self._fields.copy(), self._values.copy()
-        fields[self._length_at] = (fields[self._length_at][0], length)
+        same = data.startswith(before) and data.startswith(after, length_to)
+        return length if same else None
+
+    def headers(self, length: bytes) -> PlainHeaders:
+        """With that length."""
+        values = self._values.copy()
         values[_LENGTH] = length
-        return PlainHead(self, fields, PlainHeaders(values), size, int(length))
+        return PlainHeaders(values)
+
+    def fields(self, length: bytes) -> RawHeaders:
+        """As they came, with that length."""
+        fields = list(self._fields)
+        fields[self._length_at] = (fields[self._length_at][0], length)
+        return fields
 
 
-def read_head(data: bytes) -> PlainHead | None:
-    """The head that `data` begins with; None unless all of it is there, and it is plain."""
+def read_head(data: bytes) -> tuple[Said, bytes] | None:
+    """The head that `data` begins with, and the digits of its length; None unless all of it is
+    there, and it is plain."""
     end = data.find(_END, 0, HEAD_BYTES_MAX)
     if end < 0:
         return None
-    block = data[:end]
-    line, *lines = block.split(_LINE_END)
+    head = data[: end + len(_END)]
+    line, *lines = data[:end].split(_LINE_END)
     asked = _REQUEST_LINE.fullmatch(line)
-    if asked is None or len(lines) > FIELDS_MAX:
+    if asked is None or not 0 < len(lines) <= FIELDS_MAX:
         return None
-    # Beside text there is nothing but the ends of these lines.
-    if block.translate(None, _TEXT) != _LINE_END * len(lines):
+    names, texts, fields = zip(*map(_LINES.__getitem__, lines), strict=True)
+    values = dict(zip(names, texts, strict=True))
+    if len(values) != len(lines) or not _plain(values):
         return None
-    fields = [(name, value) for name, _, value in [each.partition(b": ") for each in lines]]
-    values = {_LOWERED[name]: value for name, value in fields}
-    if len(values) != len(fields) or not _plain(values):
-        return None
-    size = end + len(_END)
-    said = Said(data[:size], asked[1].decode("ascii"), fields=fields, values=values)
-    return PlainHead(said, fields, PlainHeaders(values), size, int(values[_LENGTH]))
+    said = Said(
+        head,
+        asked[1].decode("ascii"),
+        fields=fields,
+        values=values,
+        length_at=names.index(_LENGTH),
+    )
+    return said, values[_LENGTH]
 
 
 def _plain(values: dict[bytes, bytes]) -> bool:
-    texts = list(values.values())
-    # What stands around a value is trimmed by some readers.
-    if b"" in values or not all(texts) or list(map(bytes.strip, texts)) != texts:
-        return False
-    if b"host" not in values or not _NOT_PLAIN.isdisjoint(values):
+    if b"" in values or b"host" not in values or not values.keys().isdisjoint(_NOT_PLAIN):
         return False
     if values.get(b"connection", b"keep-alive").lower() != b"keep-alive":
         return False

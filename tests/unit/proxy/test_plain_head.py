@@ -2,6 +2,7 @@
 does not take."""
 
 import asyncio
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,8 @@ from aiohttp.http_parser import HttpRequestParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.proxy.plain_head import FIELDS_MAX, HEAD_BYTES_MAX, PlainHead, read_head
+from gateway.proxy import plain_head
+from gateway.proxy.plain_head import FIELDS_MAX, HEAD_BYTES_MAX, PlainHeaders, Said, read_head
 
 LINE = b"POST /v1/chat/completions?a=b HTTP/1.1\r\n"
 FIELDS = (b"Host: x", b"Authorization: Bearer k", b"X-A: b c", b"Content-Length: 2")
@@ -39,15 +41,57 @@ def read_by_aiohttp(data: bytes) -> Any:
     return parser.feed_data(data)[0]
 
 
+@dataclass
+class Read:
+    """What comes of a head for the call."""
+
+    said: Said
+    length: bytes
+
+    @property
+    def target(self) -> str:
+        return f"{self.said.path}?{self.said.query_string}"
+
+    @property
+    def fields(self) -> list[tuple[bytes, bytes]]:
+        return list(self.said.fields(self.length))
+
+    @property
+    def headers(self) -> PlainHeaders:
+        return self.said.headers(self.length)
+
+    @property
+    def size(self) -> int:
+        return self.said.size + len(self.length)
+
+    def all(self) -> tuple[Any, ...]:
+        return self.target, self.fields, dict(self.headers), self.size, int(self.length)
+
+
+def read_of(data: bytes) -> Read | None:
+    found = read_head(data)
+    return None if found is None else Read(*found)
+
+
+def first_read(data: bytes) -> Read:
+    found = read_of(data)
+    assert found is not None
+    return found
+
+
+def read_again(before: Read, data: bytes) -> Read | None:
+    length = before.said.again(data)
+    return None if length is None else Read(before.said, length)
+
+
 def test_a_plain_head_is_read_with_its_fields_in_order_and_case():
     data = head() + b"{}"
-    read = read_head(data)
+    read = first_read(data)
 
-    assert read is not None
-    assert ("/v1/chat/completions", "a=b") == (read.said.path, read.said.query_string)
-    assert [tuple(field.split(b": ")) for field in FIELDS] == list(read.fields)
+    assert "/v1/chat/completions?a=b" == read.target
+    assert [tuple(field.split(b": ")) for field in FIELDS] == read.fields
     assert b"{}" == data[read.size :]
-    assert 2 == read.body_bytes
+    assert b"2" == read.length
     assert "Bearer k" == read.headers["authorization"] == read.headers.get("AUTHORIZATION")
     assert "X-a" in read.headers
     assert "x-b" not in read.headers
@@ -94,31 +138,32 @@ def test_what_is_in_doubt_is_not_read(data: bytes):
 
 
 def test_the_same_with_another_length_is_read_as_if_it_were_the_first():
-    first = read_head(head() + b"{}")
-    assert first is not None
+    first = first_read(head() + b"{}")
     for length in (b"2", b"0", b"1234567890", b"007"):
         data = head().replace(b"Length: 2", b"Length: " + length) + b"POST /"
-        read, anew = first.said.again(data), read_head(data)
-        assert read is not None
-        assert anew is not None
-        assert all_of(anew) == all_of(read)
-        assert first.said is read.said
-    assert first.headers["Content-Length"] == "2"
+        again = read_again(first, data)
+        assert again is not None
+        assert first_read(data).all() == again.all()
+    assert "2" == first.headers["Content-Length"]
 
 
 def test_the_same_is_read_again_only_as_far_as_it_would_be_read_anew():
     """With a longer length a head may be too long."""
     longest = head(b"X-B: " + b"a" * (HEAD_BYTES_MAX - len(head(b"X-B: "))))
-    first = read_head(longest)
-    assert first is not None
     longer = longest.replace(b"Length: 2", b"Length: 22")
     assert read_head(longer) is None
-    assert first.said.again(longer) is None
+    assert read_again(first_read(longest), longer) is None
 
 
-def all_of(read: PlainHead) -> tuple[Any, ...]:
-    said = (read.said.path, read.said.query_string)
-    return said, list(read.fields), dict(read.headers), read.size, read.body_bytes
+def test_of_lines_that_were_read_few_are_kept_and_no_key(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(plain_head, "_LINES_MAX", 8)
+    monkeypatch.setattr(plain_head, "_LINES", lines := type(plain_head._LINES)())
+    for number in range(20):
+        long = b"X-Long: " + b"a" * 1_000
+        first_read(head(b"X-B: %d" % number, b"x-api-key: secret", b"Cookie: secret", long))
+        assert len(lines) <= 8
+    assert {b"Host: x", b"X-A: b c"} < {*lines}
+    assert not [line for line in lines if b"Bearer" in line or b"secret" in line or len(line) > 128]
 
 
 PIECES = st.sampled_from(
@@ -161,31 +206,28 @@ def changed(data: bytes, changes: list[tuple[int, bytes]]) -> bytes:
 def test_what_is_read_again_is_what_would_be_read_anew(
     first: list[tuple[int, bytes]], second: list[tuple[int, bytes]], both: list[tuple[int, bytes]]
 ):
-    before = read_head(changed(head(), both + first)) or read_head(head())
-    assert before is not None
+    before = read_of(changed(head(), both + first)) or first_read(head())
     data = changed(head(), both + second)
-    again = before.said.again(data)
+    again = read_again(before, data)
     if again is not None:
-        anew = read_head(data)
-        assert anew is not None
-        assert all_of(anew) == all_of(again)
+        assert first_read(data).all() == again.all()
 
 
 @settings(max_examples=300, deadline=None)
 @given(CHANGES)
 def test_what_is_read_is_what_aiohttp_reads(changes: list[tuple[int, bytes]]):
     data = changed(head(), changes)
-    read = read_head(data)
+    read = read_of(data)
     if read is None:
         return
     try:
-        [(message, _)] = read_by_aiohttp(data[: read.size] + b"a" * read.body_bytes)
+        [(message, _)] = read_by_aiohttp(data[: read.size] + b"a" * int(read.length))
     except HttpProcessingError as error:
         raise AssertionError(f"aiohttp refuses it: {error}") from error
 
     assert "POST" == message.method
-    assert f"{read.said.path}?{read.said.query_string}" == message.path
-    assert list(read.fields) == list(message.raw_headers)
+    assert read.target == message.path
+    assert read.fields == list(message.raw_headers)
     assert dict(read.headers) == {name.lower(): text for name, text in message.headers.items()}
     assert not message.chunked
     assert not message.upgrade
