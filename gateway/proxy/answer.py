@@ -35,12 +35,14 @@ class Answer:
         "_early",
         "_early_bytes",
         "_ended",
-        "_error",
         "_held",
-        "_sink",
+        "_on_end",
         "_source",
+        "error",
         "headers",
+        "over",
         "reason",
+        "sink",
         "status",
     )
 
@@ -49,12 +51,16 @@ class Answer:
         self.reason = ""
         self.headers: list[tuple[bytes, bytes]] = []
         self._source: Source | None = source
-        self._sink: Callable[[bytes], None] | None = None
+        self.sink: Callable[[bytes], None] | None = None
+        """Where its body goes as it comes; None: it is kept."""
         self._early: list[bytes] = []
         self._early_bytes = 0
         self._held = False
         self._ended: asyncio.Future[None] | None = None
-        self._error: Exception | None = None
+        self._on_end: Callable[[], None] | None = None
+        self.over = False
+        """Nothing more comes: it is complete, or was broken off by `error`."""
+        self.error: Exception | None = None
 
     @property
     def ended(self) -> "asyncio.Future[None]":
@@ -62,21 +68,24 @@ class Answer:
         # A task cancelled while it awaits the future cancels it: the next one gets its own.
         if self._ended is None or self._ended.cancelled():
             self._ended = asyncio.get_running_loop().create_future()
-            if self._source is None:
-                resolve(self._ended, self._error)
+            if self.over:
+                resolve(self._ended, self.error)
         return self._ended
 
-    def relay_to(self, sink: Callable[[bytes], None]) -> None:
-        """Hand body bytes to `sink`, at once those that came before this call.
+    def relay_to(
+        self, sink: Callable[[bytes], None], *, ended: Callable[[], None] | None = None
+    ) -> None:
+        """Hand body bytes to `sink`, at once those that came before this call; call `ended` when it
+        is `over`, if it is not yet.
 
-        The sink runs inside the event loop's read callback: it must not wait. What it raises
-        there breaks the answer off and comes out of `ended`.
+        Both run inside the event loop's read callback: they must not wait. What the sink raises
+        there breaks the answer off by that error.
         """
         early = b"".join(self._early)
         self._early.clear()
         self._early_bytes = 0
         if self._source is not None:
-            self._sink = sink
+            self.sink, self._on_end = sink, ended
         if early:
             sink(early)
         if self._source is not None and not self._held:
@@ -95,16 +104,14 @@ class Answer:
 
     def cancel(self) -> None:
         """Give the answer up: its connection is closed, the sink is not called again."""
-        self._sink = None
+        self.sink = self._on_end = None
         self._early.clear()
         if self._source is not None:
             self._source.fail(UpstreamFailed("The gateway gave the provider's answer up."))
 
-    def deliver(self, body: bytes) -> None:
-        """Called by the connection, with what one read of the socket brought."""
-        if self._sink is not None:
-            self._sink(body)
-            return
+    def keep(self, body: bytes) -> None:
+        """Called by the connection, with what one read of the socket brought while there is no
+        sink."""
         self._early.append(body)
         self._early_bytes += len(body)
         if self._early_bytes >= EARLY_BYTES_MAX and self._source is not None:
@@ -113,12 +120,15 @@ class Answer:
     def end(self, error: Exception | None) -> None:
         """Called by the connection, once: it has nothing more to say."""
         self._source = None
-        # The sink knows the answer: as long as each holds the other, all of the call that is over
-        # would wait in memory for the garbage collector.
-        self._sink = None
-        self._error = error
+        self.over, self.error = True, error
+        # Both know the answer: as long as it holds them, all of the call that is over would wait in
+        # memory for the garbage collector.
+        on_end = self._on_end
+        self.sink = self._on_end = None
         if self._ended is not None:
             resolve(self._ended, error)
+        if on_end is not None:
+            on_end()
 
 
 def resolve(future: "asyncio.Future[None]", error: Exception | None) -> None:

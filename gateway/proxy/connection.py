@@ -167,16 +167,24 @@ class Connection(asyncio.Protocol):
             # Nobody asked: surplus after a response, or a farewell such as 408.
             self.close()
             return
-        fault: Exception | None = None
         reader = self._reader
+        fault: Exception | None = None
         try:
-            reader.feed(data)
+            body = reader.feed(data)
         except MalformedAnswer as error:
             fault = _malformed(error)
+            body = reader.taken()
         if self._head is not None and reader.status:
             self._head_arrived(answer, self._head)
-        if reader.pieces:
-            fault = self._deliver(answer) or fault
+        if body:
+            self._stirred = True
+            try:
+                if answer.sink is None:
+                    answer.keep(body)
+                else:
+                    answer.sink(body)
+            except Exception as error:  # noqa: BLE001 - it belongs to whoever awaits the answer
+                fault = error
         if self._answer is not answer:
             # The sink gave the answer up.
             return
@@ -210,17 +218,6 @@ class Connection(asyncio.Protocol):
         answer.reason = self._reader.reason
         answer.headers = self._reader.headers
         resolve(arrival, None)
-
-    def _deliver(self, answer: Answer) -> Exception | None:
-        self._stirred = True
-        pieces = self._reader.pieces
-        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
-        try:
-            answer.deliver(body)
-        except Exception as error:  # noqa: BLE001 - it belongs to whoever awaits the answer
-            return error
-        return None
 
     def _finish(self, answer: Answer) -> None:
         self._answer = None

@@ -23,7 +23,7 @@ _NOBODYS = httptools.HttpResponseParser(None)
 
 
 class ResponseReader:
-    """The state of one response. `pieces` is emptied by whoever calls `feed`.
+    """The state of one response.
 
     `status` is 0 until the final head is there; interim responses (1xx) are skipped, trailers
     dropped. `persistent` says, once `complete`, whether the connection may carry another response.
@@ -36,21 +36,21 @@ class ResponseReader:
         "_head_only",
         "_interim",
         "_parser",
+        "_pieces",
         "_reason",
         "_until_close",
         "complete",
         "headers",
         "on_body",
         "persistent",
-        "pieces",
         "status",
     )
 
     def __init__(self, *, head_bytes_max: int) -> None:
         self._head_bytes_max = head_bytes_max
-        self.pieces: list[bytes] = []
+        self._pieces: list[bytes] = []
         # The parser calls this for each piece of body; a list's own append costs no Python frame.
-        self.on_body = self.pieces.append
+        self.on_body = self._pieces.append
         self._head_only = False
         self._parser = httptools.HttpResponseParser(self)
         self.expect(head_only=False)
@@ -80,10 +80,11 @@ class ResponseReader:
         self.complete = False
         self.persistent = False
 
-    def feed(self, data: bytes) -> None:
-        """Take the next bytes. What they complete is left in the attributes.
+    def feed(self, data: bytes) -> bytes:
+        """Take the next bytes, give what they bring of the body. What else they complete is left in
+        the attributes.
 
-        Raises MalformedAnswer; body pieces that came before the fault are still in `pieces`.
+        Raises MalformedAnswer; what came of the body before the fault can still be `taken`.
         """
         head_pending = not self.status
         if head_pending and not self._barren_bytes and data[0] != _FIRST_BYTE:
@@ -97,11 +98,23 @@ class ResponseReader:
             self.persistent = False
         if self._barren_bytes > self._head_bytes_max:
             self._check_size(head_pending=head_pending)
-        if self.pieces:
-            self._barren_bytes = 0
-            if self._head_only:
-                self.pieces.clear()
-                self.persistent = False
+        if not self._pieces:
+            return b""
+        self._barren_bytes = 0
+        if self._head_only:
+            self._pieces.clear()
+            self.persistent = False
+            return b""
+        return self.taken()
+
+    def taken(self) -> bytes:
+        """What has come of the body and was not taken yet."""
+        pieces = self._pieces
+        if len(pieces) == 1:
+            return pieces.pop()
+        body = b"".join(pieces)
+        pieces.clear()
+        return body
 
     def close(self) -> bool:
         """The provider sends no more: does that complete the response?"""
@@ -116,12 +129,12 @@ class ResponseReader:
 
     def _check_size(self, *, head_pending: bool) -> None:
         """Heads, chunk extensions and trailers count as long as they bring no body."""
-        if self.status and self.pieces:
+        if self.status and self._pieces:
             # One large read may hold a small head and much body.
             if not head_pending or self._head_bytes() <= self._head_bytes_max:
                 return
             self.status = 0
-            self.pieces.clear()
+            self._pieces.clear()
         raise MalformedAnswer(f"more than {self._head_bytes_max} bytes of head or chunk framing")
 
     def _head_bytes(self) -> int:

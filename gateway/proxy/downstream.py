@@ -24,6 +24,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 BROKE_OFF = "The request body broke off before its end. Send it again."
 # No Content, Not Modified: these end with their head (RFC 9110 6.4.1).
 BODILESS = (204, 304)
+_CONTENT_LENGTH_BYTES = len("content-length")
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 # The last of a head.
 BLANK = b"\r\n"
@@ -127,6 +128,14 @@ def body_late(timeout_s: float) -> BadCall:
     return BadCall(f"The request body did not arrive within {timeout_s:.0f} s. Try again.")
 
 
+def _tells_length(headers: RawHeaders) -> bool:
+    for name, _ in headers:
+        # Cheaper than a lower-case copy of every name, and tells most of them apart.
+        if len(name) == _CONTENT_LENGTH_BYTES and name.lower() == b"content-length":
+            return True
+    return False
+
+
 class Link(Protocol):
     """The connection an answer goes out by."""
 
@@ -197,9 +206,9 @@ class ClientResponse:
         self.began = True
         line = b"HTTP/1.1 %d %b" % (status, reason.encode("latin-1", "replace"))
         head = b"\r\n".join((line, *map(b": ".join, headers), b""))
-        # Without a body there is no framing either. A field starts its line; no value holds one.
+        # Without a body there is no framing either.
         self._bodiless = status in BODILESS or self._head_only
-        framed = self._bodiless or b"\r\ncontent-length:" in head.lower()
+        framed = self._bodiless or _tells_length(headers)
         persistent = self._keep_alive
         if self._old:
             # HTTP/1.0 knows no chunks: without a length the body ends with the connection.
@@ -240,7 +249,8 @@ class ClientResponse:
     def finish(self) -> None:
         if self._chunked:
             self._head += b"0\r\n\r\n"
-        self.flush()
+        if self._head:
+            self.flush()
 
     def break_off(self) -> None:
         self._keep_alive = False

@@ -11,7 +11,7 @@ Facts: RFC 9112 §2-§6 (framing), RFC 9110 §15 (status codes). Knows no socket
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from gateway.errors import BadCall
 from gateway.proxy.seams import RawHeaders
@@ -98,17 +98,11 @@ def check_interim(status: int, headers: RawHeaders) -> None:
             raise MalformedAnswer("an interim response claims to have a body")
 
 
-class Framing(NamedTuple):
-    """How the body of a final response ends, as its head says."""
+def read_framing(status: int, version: str, headers: RawHeaders) -> tuple[bool, bool]:
+    """How the body of a final response ends: with the connection, since it has neither a length
+    nor chunks; and whether another exchange may follow, if the parser agrees.
 
-    until_close: bool
-    """Neither a length nor chunks: everything up to the end of the connection."""
-    persistent: bool
-    """Another exchange may follow, if the parser agrees."""
-
-
-def read_framing(status: int, version: str, headers: RawHeaders) -> Framing:
-    """Raises MalformedAnswer where two readers could disagree about where the body ends."""
+    Raises MalformedAnswer where two readers could disagree about where the body ends."""
     if version not in _VERSIONS:
         raise MalformedAnswer(f"HTTP version {version} is neither 1.0 nor 1.1")
     if status > _STATUS_MAX or len(headers) > HEADERS_MAX:
@@ -124,13 +118,13 @@ def read_framing(status: int, version: str, headers: RawHeaders) -> Framing:
         if lower == b"content-length":
             until_close = False
         elif lower == b"connection":
-            persistent = persistent and b"close" not in value.lower()
+            persistent = persistent and value.lower().find(b"close") < 0
         elif lower == b"transfer-encoding":
             if chunked or version == "1.0" or value.strip().lower() != b"chunked":
                 raise MalformedAnswer("its transfer coding is not plainly `chunked`")
             chunked = True
             until_close = False
-    return Framing(until_close, persistent and not until_close)
+    return until_close, persistent and not until_close
 
 
 @lru_cache(maxsize=64)

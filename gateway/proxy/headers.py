@@ -309,4 +309,5 @@ def _families_of(names: Iterable[bytes]) -> tuple[bytes, ...]:
 
 
 def _splits(value: bytes) -> bool:
-    return b"\n" in value or b"\r" in value or b"\0" in value
+    # `in` would try each as a number first, and format an error.
+    return value.find(b"\n") >= 0 or value.find(b"\r") >= 0 or value.find(b"\0") >= 0

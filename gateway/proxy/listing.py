@@ -6,7 +6,7 @@ that has nothing of it is passed over for the next, because clients stop at an e
 
 import asyncio
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from gateway.dialects.endpoint import Endpoint
 from gateway.dialects.jobs import JSON
@@ -34,14 +34,23 @@ class Whole:
     reason: str
     headers: list[tuple[bytes, bytes]]
     body: bytes
-    ended: "asyncio.Future[None]" = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
+    over = True
+    error = None
 
-    def relay_to(self, sink: Callable[[bytes], None]) -> None:
+    @property
+    def ended(self) -> "asyncio.Future[None]":
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        ended.set_result(None)
+        return ended
+
+    def relay_to(
+        self,
+        sink: Callable[[bytes], None],
+        *,
+        ended: Callable[[], None] | None = None,  # noqa: ARG002  it is over already
+    ) -> None:
         if self.body:
             sink(self.body)
-        self.ended.set_result(None)
 
     def pause(self) -> None:
         """It was given in one piece."""

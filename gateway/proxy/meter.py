@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from gateway.dialects.base import AnswerReader, Format, OutputPiece
 from gateway.metering.call import Call
-from gateway.metering.sanity import ceiling, plausible
+from gateway.metering.sanity import plausible
 from gateway.metering.usage import NOTHING, Provenance, Usage, UsageReport
 from gateway.proxy.ticket import Ticket
 from gateway.tokens.base import INLINE_CHARS_MAX, StreamCount, TokenCounter
@@ -42,6 +42,8 @@ class Meter:
         "_cut",
         "_decode",
         "_disbelieved",
+        "_fed",
+        "_fed_bytes",
         "_input",
         "_large",
         "_large_bytes",
@@ -51,7 +53,6 @@ class Meter:
         "_streams",
         "_text_tokens",
         "_undecodable",
-        "_undigested_bytes",
         "counted_tokens",
         "excessive",
         "input_exact",
@@ -65,11 +66,13 @@ class Meter:
         *,
         counter: TokenCounter,
         decode: Callable[[bytes], bytes] | None,
+        most_tokens: int,
         disbelieved: Callable[[], None],
     ) -> None:
         """`decode` undoes the answer's Content-Encoding on our copy; it raises ValueError.
 
-        `disbelieved` is told when a reported usage was not plausible and ours takes its place.
+        `most_tokens`: the call's `ceiling`. `disbelieved` is told when a reported usage was not
+        plausible and ours takes its place.
         """
         self.ticket = ticket
         self.input_exact = ticket.prompt_exact
@@ -80,14 +83,16 @@ class Meter:
         self._decode = decode
         self._disbelieved = disbelieved
         self._undecodable = False
+        # What the reader has not been given yet: it is asked rarely, and fed all at once then.
+        self._fed: list[bytes] = []
+        self._fed_bytes = 0
         self._answer_bytes = 0
-        self._undigested_bytes = 0
         self._streams: dict[str, StreamCount] = {}
         self._large: list[str] = []
         self._large_bytes = 0
         self._cut: Mark | None = None
         self._text_tokens = 0
-        self._most_tokens = ceiling(ticket.call, ticket.price).tokens
+        self._most_tokens = most_tokens
         self.excessive = False
         """More came than any honest answer to this call has: no more of it is charged."""
         self.counted_tokens = 0
@@ -100,18 +105,23 @@ class Meter:
     @property
     def pending_bytes(self) -> int:
         """Fed and not yet counted: an upper bound for the tokens in there."""
-        return self._reader.pending_bytes
+        return self._fed_bytes + self._reader.pending_bytes
 
     def feed(self, data: bytes) -> None:
         if self._decode is not None:
             data = self._decoded(data)
-        size = len(data)
-        self._answer_bytes += size
-        self._undigested_bytes += size
-        self._reader.feed(data)
-        # Counted here as well: asking the reader would cost more than the rest of this.
-        if self._undigested_bytes > UNDIGESTED_BYTES_MAX:
+        self._fed.append(data)
+        self._fed_bytes += len(data)
+        if self._fed_bytes > UNDIGESTED_BYTES_MAX:
             self.digest()
+
+    def _hand_on(self) -> None:
+        fed = self._fed
+        if fed:
+            self._reader.feed(fed[0] if len(fed) == 1 else b"".join(fed))
+            fed.clear()
+            self._answer_bytes += self._fed_bytes
+            self._fed_bytes = 0
 
     def _decoded(self, data: bytes) -> bytes:
         assert self._decode is not None
@@ -125,7 +135,7 @@ class Meter:
 
     def digest(self) -> None:
         """Parse and count what was fed. Text too large to encode here is set aside."""
-        self._undigested_bytes = 0
+        self._hand_on()
         for piece in self._reader.digest():
             if len(piece.text) > INLINE_CHARS_MAX:
                 self._large.append(piece.text)
@@ -194,6 +204,7 @@ class Meter:
 
     def reported(self) -> UsageReport | None:
         """The answer is over: what the provider says, if it says something believable."""
+        self._hand_on()
         reported = None if self._cut else self._reader.close()
         if reported is None:
             return None
@@ -249,6 +260,7 @@ class Meter:
 
     def boundary(self, data: bytes, start: int) -> int:
         """Where the event that begins at `start` ends; -1 while it is incomplete."""
+        self._hand_on()
         return self._reader.boundary(data, start)
 
     def ending(self, *, include_usage: bool) -> bytes:

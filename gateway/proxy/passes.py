@@ -106,7 +106,8 @@ class Passes:
         watch.began(content_type=content_type, encoding=encoding)
         begin(answer, exchange, extra=(), keep_length=links is None)
         relay = Relay(answer, exchange.downstream, body_filter=links, copy=watch.copy)
-        end = await watched.relaying(relay, None)
+        watched.relays(relay, None)
+        end = await relay.run()
         exchange.trace.relayed_bytes = relay.relayed_bytes
         self._observation.passed(exchange.trace, duration_s=elapsed_s(exchange.trace))
         return end

@@ -258,6 +258,7 @@ class Pipeline:
             ),
             counter=self._counter,
             decode=decoder(encoding),
+            most_tokens=most.tokens,
             disbelieved=self._observation.usage_disbelieved,
         )
         hold.owes(meter)
@@ -281,7 +282,8 @@ class Pipeline:
             bytes_max=most.bytes,
         )
         try:
-            return await watched.relaying(relay, meter)
+            watched.relays(relay, meter)
+            return await relay.run()
         finally:
             exchange.trace.relayed_bytes = relay.relayed_bytes
             if creation is not None:
@@ -294,7 +296,8 @@ class Pipeline:
         hold.owes(None)
         begin(answer, exchange, extra=(), keep_length=True)
         relay = Relay(answer, exchange.downstream)
-        await watched.relaying(relay, None)
+        watched.relays(relay, None)
+        await relay.run()
         exchange.trace.relayed_bytes = relay.relayed_bytes
         self._observation.passed(exchange.trace, duration_s=elapsed_s(exchange.trace))
 

@@ -17,6 +17,9 @@ from gateway.proxy.hold import Hold
 from gateway.proxy.meter import Meter
 from gateway.proxy.seams import Answer, Downstream
 
+# Members of an enumeration cost a descriptor call each time they are reached through it.
+_COMPLETED, _FAILED = End.COMPLETED, End.UPSTREAM_FAILED
+
 
 class Relay:
     """One answer on its way. `run` says how it ended; `tick` is called from outside, regularly."""
@@ -76,25 +79,26 @@ class Relay:
         """Relay until the answer is complete, broken, or nobody wants or pays for it any more."""
         if self._metered_hold is not None and self._meter is not None:
             self._allowance_tokens = self._metered_hold.covered(self._meter).output_tokens
-        ended = self._answer.ended
-        self._answer.relay_to(self._sink)
-        self._downstream.flush()
-        if not ended.done():
-            ended.add_done_callback(self._wake)
+        answer = self._answer
+        # Only what a rolling hold must pay for ever waits.
+        sink = self._forward if self._metered_hold is None else self._pay_or_forward
+        answer.relay_to(sink, ended=self._wake)
+        if not answer.over:
+            self._downstream.flush()
         while True:
             if self._cut is not None:
                 return self._stop(self._cut)
             if self._unpaid:
                 if not await self._pay():
                     return self._end_cleanly()
-            elif ended.done():
+            elif answer.over:
                 # Asked before `left`: a client that has all of it may go at once.
-                return self._finish(ended.exception())
+                return self._finish(answer.error)
             elif self._downstream.left and not self._keep_draining():
                 return self._stop(End.CLIENT_LEFT)
             elif self._downstream.crowded and not self._downstream.left:
                 await self._downstream.drained()
-                self._answer.resume()
+                answer.resume()
             else:
                 await self._wait()
 
@@ -111,11 +115,10 @@ class Relay:
         self._downstream.break_off()
         self._wake()
 
-    def _sink(self, data: bytes) -> None:
-        """Called by the upstream connection for each piece of body, synchronously."""
-        # Only what a rolling hold must pay for ever waits.
-        rolling = self._metered_hold is not None
-        if rolling and (self._unpaid or self._partial or not self._covered(len(data))):
+    # One of these two is called by the upstream connection for each piece of body, synchronously.
+
+    def _pay_or_forward(self, data: bytes) -> None:
+        if self._unpaid or self._partial or not self._covered(len(data)):
             self._unpaid.append(data)
             self._answer.pause()
             self._wake()
@@ -124,19 +127,13 @@ class Relay:
 
     def _covered(self, data_bytes: int) -> bool:
         """Whatever is in there, the hold pays for it: a token takes at least one byte."""
-        if self._metered_hold is None or self._meter is None:
+        if self._meter is None:
             return True
         bound = self._meter.counted_tokens + self._meter.pending_bytes + data_bytes
         return bound <= self._allowance_tokens
 
-    def _forward(self, data: bytes) -> None:
-        self._write(data)
-        if self._meter is not None:
-            self._meter.feed(data)
-            if self._meter.excessive or self.relayed_bytes > self._bytes_max:
-                self.cut(End.UPSTREAM_FAILED)
-
-    def _write(self, data: bytes) -> None:
+    def _forward(self, data: bytes, *, metered: bool = False) -> None:
+        """Write first, meter second, unless the meter has it already."""
         self.relayed_bytes += len(data)
         if self._copy is not None:
             self._copy(data)
@@ -144,6 +141,11 @@ class Relay:
         if visible and self._downstream.write(visible):
             self._answer.pause()
             self._wake()
+        meter = self._meter
+        if meter is not None and not metered:
+            meter.feed(data)
+            if meter.excessive or self.relayed_bytes > self._bytes_max:
+                self.cut(_FAILED)
 
     async def _pay(self) -> bool:
         """Relay what is queued as far as the hold pays for it, extending it as needed.
@@ -159,7 +161,7 @@ class Relay:
                 self._forward(data)
             elif not await self._pay_by_event(data):
                 return False
-        if self._partial and self._answer.ended.done():
+        if self._partial and self._answer.over:
             self._forward(self._partial)
             self._partial = b""
         self._answer.resume()
@@ -190,12 +192,12 @@ class Relay:
             missing = self._meter.counted_tokens - self._allowance_tokens
             if not await self._extend(missing):
                 if begun:
-                    self._write(event)
+                    self._forward(event, metered=True)
                     self._meter.cut()
                 else:
                     self._meter.cut_before_latest(before)
                 return False
-        self._write(event)
+        self._forward(event, metered=True)
         return True
 
     async def _extend(self, missing_tokens: int) -> bool:
@@ -223,7 +225,7 @@ class Relay:
             self._downstream.finish()
         return End.CUT_BY_QUOTA
 
-    def _finish(self, broken: BaseException | None) -> End:
+    def _finish(self, broken: Exception | None) -> End:
         if self._partial:
             self._forward(self._partial)
         if self._filter is not None and (rest := self._filter.close()):
@@ -231,7 +233,7 @@ class Relay:
         if broken is None:
             self._downstream.finish()
             # Read to its end all the same, for the usage report: nobody saw it.
-            return End.CLIENT_LEFT if self._draining_until_s else End.COMPLETED
+            return End.CLIENT_LEFT if self._draining_until_s else _COMPLETED
         self._downstream.break_off()
         return End.UPSTREAM_FAILED
 
@@ -254,6 +256,6 @@ class Relay:
         finally:
             self._waiter = None
 
-    def _wake(self, _: object = None) -> None:
+    def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)

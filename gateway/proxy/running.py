@@ -79,11 +79,11 @@ class RunningCall:
         finally:
             self._opening = None
 
-    async def relaying(self, relay: Relay, meter: Meter | None) -> End:
+    def relays(self, relay: Relay, meter: Meter | None) -> None:
+        """From now on an answer is on its way: `relay` is about to run, `meter` counts it."""
         self._relay = relay
         if self._checkpoints is not None:
             self._checkpoints.meter = meter
-        return await relay.run()
 
     def cut(self, end: End) -> None:
         """End it now, whatever phase it is in."""

@@ -146,11 +146,21 @@ class Answer(Protocol):
     headers: list[tuple[bytes, bytes]]
 
     @property
-    def ended(self) -> "asyncio.Future[None]":
-        """Done when the body is complete; UpstreamFailed when it broke off."""
+    def over(self) -> bool:
+        """Nothing more comes: the body is complete, or was broken off by `error`."""
         ...
 
-    def relay_to(self, sink: Callable[[bytes], None]) -> None: ...
+    @property
+    def error(self) -> Exception | None: ...
+
+    @property
+    def ended(self) -> "asyncio.Future[None]":
+        """Done when it is over; for those who only wait for that."""
+        ...
+
+    def relay_to(
+        self, sink: Callable[[bytes], None], *, ended: Callable[[], None] | None = None
+    ) -> None: ...
 
     def pause(self) -> None: ...
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from gateway.dialects.openai_realtime_answer import ResponseReader, TranscriptionReader
 from gateway.metering.call import Call
 from gateway.metering.events import End
+from gateway.metering.sanity import ceiling
 from gateway.metering.usage import Usage
 from gateway.proxy.checkpoints import Checkpoints
 from gateway.proxy.hold import Hold
@@ -37,11 +38,13 @@ class Turn:
     def answers(self, reader: ResponseReader | TranscriptionReader, counter: TokenCounter) -> None:
         """From now on what `reader` sees is owed."""
         self._reader = reader
+        ticket = self.hold.ticket
         self._meter = Meter(
-            self.hold.ticket,
+            ticket,
             reader,
             counter=counter,
             decode=None,
+            most_tokens=ceiling(ticket.call, ticket.price).tokens,
             disbelieved=self.hold.disbelieved,
         )
         self._checkpoints.meter = self._meter

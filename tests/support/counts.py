@@ -14,6 +14,7 @@ from support.transcripts import Transcript, transcripts
 from gateway.dialects import DIALECTS
 from gateway.metering.model_names import bare_name
 from gateway.metering.pricing import ModelPrice
+from gateway.metering.sanity import ceiling
 from gateway.metering.usage import Usage
 from gateway.proxy.meter import Meter
 from gateway.settings.schema import DEFAULT_ENCODINGS
@@ -91,7 +92,12 @@ async def measured(transcript: Transcript) -> Case:
         prompt_exact=False,
     )
     meter = Meter(
-        ticket, transcript.reader(), counter=COUNTER, decode=None, disbelieved=lambda: None
+        ticket,
+        transcript.reader(),
+        counter=COUNTER,
+        decode=None,
+        most_tokens=ceiling(call, PRICE).tokens,
+        disbelieved=lambda: None,
     )
     meter.feed(transcript.answer)
     report = meter.reported()

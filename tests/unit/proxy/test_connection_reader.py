@@ -106,11 +106,9 @@ def read(parts, reader=None):
     reader = reader or reader_for()
     headers, body = None, b""
     for part in parts:
-        reader.feed(part)
+        body += reader.feed(part)
         if reader.status and headers is None:
             headers = reader.headers
-        body += b"".join(reader.pieces)
-        reader.pieces.clear()
     return reader.status, headers, body, reader.complete, reader.persistent
 
 
@@ -150,7 +148,7 @@ def test_what_came_before_a_broken_chunk_is_kept():
     with pytest.raises(MalformedAnswer):
         reader.feed(CHUNKED + b"2\r\nab\r\nzz\r\n")
 
-    assert [b"ab"] == reader.pieces
+    assert b"ab" == reader.taken()
 
 
 @pytest.mark.parametrize("surplus", [b"H", b"HTTP/1.1 200 OK\r\n", b"\0", b"x" * 100])
@@ -242,7 +240,7 @@ def test_a_large_head_in_one_read_with_its_body_is_refused():
     with pytest.raises(MalformedAnswer):
         reader.feed(OK + b"X: " + b"a" * 5000 + b"\r\nContent-Length: 1\r\n\r\nb")
 
-    assert (0, []) == (reader.status, reader.pieces)
+    assert (0, b"") == (reader.status, reader.taken())
 
 
 def test_a_small_head_may_come_with_much_body():

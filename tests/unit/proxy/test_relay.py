@@ -10,6 +10,7 @@ from gateway.dialects import DIALECTS
 from gateway.metering.call import Call
 from gateway.metering.events import End
 from gateway.metering.pricing import ModelPrice, Rates, Tier
+from gateway.metering.sanity import UNBOUNDED
 from gateway.metering.usage import Usage
 from gateway.proxy.meter import Meter
 from gateway.proxy.relay import Relay
@@ -46,12 +47,15 @@ PRICE = ModelPrice(model="m", tiers=(Tier(0, Rates.of({})),))
 class Provider:
     """An answer that is handed over by hand."""
 
-    def __init__(self):
-        self.ended = asyncio.get_running_loop().create_future()
-        self.cancelled = False
+    over = cancelled = False
+    error = None
 
-    def relay_to(self, sink):
-        self.deliver = sink
+    def relay_to(self, sink, *, ended):
+        self.deliver, self._ended = sink, ended
+
+    def end(self):
+        self.over = True
+        self._ended()
 
     def pause(self):
         pass
@@ -92,7 +96,14 @@ async def relayed(pieces, *, tokens):
         model="m", prompt=Usage(input_uncached=1), prompt_exact=True, call=CALL, price=PRICE
     )
     reader = DIALECTS["openai_chat"].answer_reader(CALL, content_type="text/event-stream")
-    meter = Meter(ticket, reader, counter=COUNTER, decode=None, disbelieved=lambda: None)
+    meter = Meter(
+        ticket,
+        reader,
+        counter=COUNTER,
+        decode=None,
+        most_tokens=UNBOUNDED.tokens,
+        disbelieved=lambda: None,
+    )
     client, provider = Client(), Provider()
     relay = Relay(provider, client, meter=meter, hold=Hold(tokens))
     running = asyncio.get_running_loop().create_task(relay.run())
@@ -101,7 +112,7 @@ async def relayed(pieces, *, tokens):
         if not provider.cancelled:
             provider.deliver(piece)
         await asyncio.sleep(0)
-    provider.ended.set_result(None)
+    provider.end()
     return client, await running, meter.usage_so_far().output_text
 
 
