@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from gateway.dialects import anthropic_errors
 from gateway.dialects.anthropic_limits import ANTHROPIC_LIMITS
 from gateway.dialects.base import Rendered
+from gateway.dialects.limit_headers import Told
 from gateway.errors import GatewayError
 from gateway.metering.limits import Charge
 
@@ -20,8 +21,8 @@ class AnthropicApi:
 
     def limit_headers(
         self, charges: Sequence[Charge], rooms: Sequence[int], *, now_ms: int
-    ) -> list[tuple[bytes, bytes]]:
-        return ANTHROPIC_LIMITS.fields(charges, rooms, now_ms=now_ms)
+    ) -> Told:
+        return ANTHROPIC_LIMITS.told(charges, rooms, now_ms=now_ms)
 
     def render_error(self, error: GatewayError, *, request_id: str = "") -> Rendered:
         return anthropic_errors.render_error(

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from gateway.dialects.limit_headers import Told
 from gateway.errors import GatewayError
 from gateway.metering.call import Call
 from gateway.metering.limits import Charge
@@ -190,7 +191,7 @@ class Api(Protocol):
 
     def limit_headers(
         self, charges: Sequence[Charge], rooms: Sequence[int], *, now_ms: int
-    ) -> list[tuple[bytes, bytes]]:
+    ) -> Told:
         """This API's own rate-limit headers, and the generic `RateLimit` ones.
 
         `rooms` as the ledger answered them, in the charges' order."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from gateway.dialects import bedrock_errors
 from gateway.dialects.base import Rendered
-from gateway.dialects.limit_headers import LimitHeaders
+from gateway.dialects.limit_headers import LimitHeaders, Told
 from gateway.errors import GatewayError
 from gateway.metering.limits import Charge
 
@@ -27,8 +27,8 @@ class BedrockApi:
 
     def limit_headers(
         self, charges: Sequence[Charge], rooms: Sequence[int], *, now_ms: int
-    ) -> list[tuple[bytes, bytes]]:
-        return _LIMITS.fields(charges, rooms, now_ms=now_ms)
+    ) -> Told:
+        return _LIMITS.told(charges, rooms, now_ms=now_ms)
 
     def render_error(self, error: GatewayError, *, request_id: str = "") -> Rendered:
         return bedrock_errors.render_error(

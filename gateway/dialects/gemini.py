@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from gateway.dialects import gemini_errors
 from gateway.dialects.base import Rendered
-from gateway.dialects.limit_headers import LimitHeaders
+from gateway.dialects.limit_headers import LimitHeaders, Told
 from gateway.errors import GatewayError
 from gateway.metering.limits import Charge
 
@@ -23,8 +23,8 @@ class GeminiApi:
 
     def limit_headers(
         self, charges: Sequence[Charge], rooms: Sequence[int], *, now_ms: int
-    ) -> list[tuple[bytes, bytes]]:
-        return GEMINI_LIMITS.fields(charges, rooms, now_ms=now_ms)
+    ) -> Told:
+        return GEMINI_LIMITS.told(charges, rooms, now_ms=now_ms)
 
     def render_error(self, error: GatewayError, *, request_id: str = "") -> Rendered:  # noqa: ARG002 (the protocol's)
         return gemini_errors.render_error(error, quota_status=self._quota_status)

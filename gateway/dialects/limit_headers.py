@@ -3,7 +3,7 @@
 `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10, read 2026-11-23) carry
 every limit. A vendor's own kind names some units and has room for one limit of each: the one with
 the least left speaks. Every answer carries these headers, so all of them that does not change from
-call to call is written once per set of limits.
+call to call is written once per set of limits, in one piece with room for the numbers.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,26 +27,30 @@ class UnitNames:
     reset: bytes
 
 
+Told = tuple[tuple[bytes, ...], bytes]
+"""Header fields of ours: their names, and their lines, of which the last has no end."""
+
+NOTHING_TOLD: Told = ((), b"")
+
+
 @dataclass(frozen=True, slots=True)
-class _Named:
-    """The vendor's headers for one unit: the places of its limits, their ceilings as headers."""
+class _OfUnit:
+    """What the vendor's headers say of one unit: where its limits stand, and their ceilings."""
 
     places: tuple[int, ...]
     ceilings: tuple[int, ...]
-    limits: tuple[tuple[bytes, bytes], ...]
-    remaining: bytes
-    reset: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class _Texts:
-    """What a set of limits always says. `names`: how each limit that is shown
-    begins, by its place."""
+    """What a set of limits always says. `shown`: where those stand that are told of; `lines`: with
+    room for three values of each unit, and for the numbers of the generic header."""
 
     limits: tuple[Limit, ...]
-    names: tuple[tuple[int, bytes], ...]
-    policies: tuple[bytes, bytes]
-    named: tuple[_Named, ...]
+    shown: tuple[int, ...]
+    units: tuple[_OfUnit, ...]
+    names: tuple[bytes, ...]
+    lines: bytes
 
 
 class LimitHeaders:
@@ -64,72 +68,89 @@ class LimitHeaders:
     ) -> None:
         self._units = units
         self._reset_text = reset_text
-        self._written: dict[tuple[int, ...], _Texts] = {}
+        self._written: dict[tuple[object, ...], _Texts] = {}
 
-    def fields(
-        self, charges: Sequence[Charge], rooms: Sequence[int], *, now_ms: int
-    ) -> list[tuple[bytes, bytes]]:
-        """Raw header fields, ready to send; none for a caller without limits.
+    def told(self, charges: Sequence[Charge], rooms: Sequence[int], *, now_ms: int) -> Told:
+        """Ready to send; nothing for a caller without limits.
 
         `rooms` as the ledger answered them, in the charges' order.
         """
-        texts = self._texts(charges)
-        if not texts.names:
-            return []
+        # What has no window never resets, and a window that is over has already done so.
+        waits_ms = [
+            wait_ms if (wait_ms := charge.resets_ms - now_ms) > 0 else 0 for charge in charges
+        ]
+        texts = self._texts(charges, tuple(map(bool, waits_ms)))
+        if not texts.shown:
+            return NOTHING_TOLD
         left = rooms if min(rooms) >= 0 else [max(0, room) for room in rooms]
-        headers: list[tuple[bytes, bytes]] = []
-        for unit in texts.named:
+        values: list[int | bytes] = []
+        for unit in texts.units:
             at = _nearest(unit, left) if len(unit.places) > 1 else 0
             place = unit.places[at]
-            wait_ms = charges[place].resets_ms - now_ms
-            # What has no window never resets, and a window that is over has already done so.
-            reset = self._reset_text(max(0, wait_ms), now_ms)
-            left_text = b"%d" % left[place]
-            headers += (unit.limits[at], (unit.remaining, left_text), (unit.reset, reset))
-        generic = []
-        for place, name in texts.names:
-            wait_ms = charges[place].resets_ms - now_ms
-            if wait_ms > 0:
-                generic.append(b"%b%d;t=%d" % (name, left[place], -(-wait_ms // MS_PER_S)))
-            else:
-                generic.append(b"%b%d" % (name, left[place]))
-        headers += (texts.policies, (b"RateLimit", b", ".join(generic)))
-        return headers
+            values += (unit.ceilings[at], left[place], self._reset_text(waits_ms[place], now_ms))
+        for place in texts.shown:
+            values.append(left[place])
+            if wait_ms := waits_ms[place]:
+                values.append(-(-wait_ms // MS_PER_S))
+        return texts.names, texts.lines % tuple(values)
 
-    def _texts(self, charges: Sequence[Charge]) -> _Texts:
+    def _texts(self, charges: Sequence[Charge], waiting: tuple[bool, ...]) -> _Texts:
         """Found by which objects the limits are, which the texts keep alive: to compare what they
         say would take longer than to say it."""
-        asked = tuple([id(charge.limit) for charge in charges])
+        asked = (waiting, *[id(charge.limit) for charge in charges])
         texts = self._written.get(asked)
         if texts is None:
-            texts = self._write(tuple(charge.limit for charge in charges))
+            texts = self._write(tuple(charge.limit for charge in charges), waiting)
             if len(self._written) >= TEXTS_MAX:
                 self._written.clear()
             self._written[asked] = texts
         return texts
 
-    def _write(self, limits: tuple[Limit, ...]) -> _Texts:
+    def _write(self, limits: tuple[Limit, ...], waiting: tuple[bool, ...]) -> _Texts:
         # A shadow limit never refuses, so telling clients to slow down for it would be wrong.
         shown = [(place, limit) for place, limit in enumerate(limits) if not limit.shadow]
+        told = {
+            names: of_unit
+            for unit, names in self._units.items()
+            if (of_unit := [(place, limit) for place, limit in shown if limit.unit is unit])
+        }
+        lines = [
+            b"%b: %%d\r\n%b: %%d\r\n%b: %%b" % (names.limit, names.remaining, names.reset)
+            for names in told
+        ]
+        policies = b", ".join(_policy(limit) for _, limit in shown)
+        generic = b", ".join(
+            b'"%b";r=%%d%b' % (_name(limit), b";t=%d" if waiting[place] else b"")
+            for place, limit in shown
+        )
+        lines += (b"RateLimit-Policy: " + policies, b"RateLimit: " + generic)
         return _Texts(
             limits=limits,
-            names=tuple((place, b'"%b";r=' % _name(limit)) for place, limit in shown),
-            policies=(b"RateLimit-Policy", b", ".join(_policy(limit) for _, limit in shown)),
-            named=tuple(
-                _Named(
+            shown=tuple(place for place, _ in shown),
+            units=tuple(
+                _OfUnit(
                     places=tuple(place for place, _ in of_unit),
                     ceilings=tuple(limit.ceiling for _, limit in of_unit),
-                    limits=tuple((names.limit, b"%d" % limit.ceiling) for _, limit in of_unit),
-                    remaining=names.remaining,
-                    reset=names.reset,
                 )
-                for unit, names in self._units.items()
-                if (of_unit := [(place, limit) for place, limit in shown if limit.unit is unit])
+                for of_unit in told.values()
             ),
+            names=(
+                *(each for names in told for each in (names.limit, names.remaining, names.reset)),
+                b"RateLimit-Policy",
+                b"RateLimit",
+            ),
+            lines=b"\r\n".join(lines),
         )
 
 
-def _nearest(unit: _Named, left: Sequence[int]) -> int:
+def fields_of(told: Told) -> list[tuple[bytes, bytes]]:
+    """One by one."""
+    names, lines = told
+    values = [line.partition(b": ")[2] for line in lines.split(b"\r\n")]
+    return list(zip(names, values, strict=False))
+
+
+def _nearest(unit: _OfUnit, left: Sequence[int]) -> int:
     """Which of a unit's limits is nearest exhaustion."""
     # Compared as shares: 10 left of 20 is nearer exhaustion than 9 left of 9.
     shares = [

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from gateway.dialects import openai_errors
 from gateway.dialects.base import Rendered
+from gateway.dialects.limit_headers import Told
 from gateway.dialects.openai_limits import OPENAI_LIMITS
 from gateway.errors import GatewayError
 from gateway.metering.limits import Charge
@@ -20,8 +21,8 @@ class OpenAIApi:
 
     def limit_headers(
         self, charges: Sequence[Charge], rooms: Sequence[int], *, now_ms: int
-    ) -> list[tuple[bytes, bytes]]:
-        return OPENAI_LIMITS.fields(charges, rooms, now_ms=now_ms)
+    ) -> Told:
+        return OPENAI_LIMITS.told(charges, rooms, now_ms=now_ms)
 
     def render_error(
         self,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from gateway.dialects.base import Api, Format
+from gateway.dialects.limit_headers import fields_of
 from gateway.errors import GatewayError, StoreBehind, StoreUnavailable
 from gateway.metering.accounts import Caller
 from gateway.metering.admission import Asked, refusal
@@ -371,5 +372,7 @@ def _refusal(refused: Refused, attempt: Attempt, way: Way, *, api: Api) -> Gatew
         whole=call.whole or call.max_output_tokens == 0,
     )
     error = refusal(refused, asked)
-    error.headers = api.limit_headers(attempt.ask.charges, refused.rooms, now_ms=refused.now_ms)
+    error.headers = fields_of(
+        api.limit_headers(attempt.ask.charges, refused.rooms, now_ms=refused.now_ms)
+    )
     return error

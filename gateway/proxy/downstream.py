@@ -24,7 +24,6 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 BROKE_OFF = "The request body broke off before its end. Send it again."
 # No Content, Not Modified: these end with their head (RFC 9110 6.4.1).
 BODILESS = (204, 304)
-_CONTENT_LENGTH_BYTES = len("content-length")
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 # The last of a head.
 BLANK = b"\r\n"
@@ -128,14 +127,6 @@ def body_late(timeout_s: float) -> BadCall:
     return BadCall(f"The request body did not arrive within {timeout_s:.0f} s. Try again.")
 
 
-def _tells_length(headers: RawHeaders) -> bool:
-    for name, _ in headers:
-        # Cheaper than a lower-case copy of every name, and tells most of them apart.
-        if len(name) == _CONTENT_LENGTH_BYTES and name.lower() == b"content-length":
-            return True
-    return False
-
-
 class Link(Protocol):
     """The connection an answer goes out by."""
 
@@ -202,13 +193,16 @@ class ClientResponse:
         """Another request may follow."""
         return self._keep_alive and not self.left
 
-    def begin(self, status: int, reason: str, *, headers: RawHeaders) -> None:
+    def begin(self, status: int, reason: str, lines: bytes, *, framed: bool) -> None:
         self.began = True
-        line = b"HTTP/1.1 %d %b" % (status, reason.encode("latin-1", "replace"))
-        head = b"\r\n".join((line, *map(b": ".join, headers), b""))
+        head = b"HTTP/1.1 %d %b\r\n%b\r\n" % (
+            status,
+            reason.encode("latin-1", "replace"),
+            lines,
+        )
         # Without a body there is no framing either.
         self._bodiless = status in BODILESS or self._head_only
-        framed = self._bodiless or _tells_length(headers)
+        framed = framed or self._bodiless
         persistent = self._keep_alive
         if self._old:
             # HTTP/1.0 knows no chunks: without a length the body ends with the connection.

@@ -2,12 +2,14 @@
 
 from urllib.parse import unquote_plus
 
+from gateway.dialects.limit_headers import NOTHING_TOLD, Told
 from gateway.proxy.decoding import all_readable
 from gateway.proxy.framing import field_lines
-from gateway.proxy.headers import added_headers, crossing, response_headers
+from gateway.proxy.headers import added_headers, crossing
 from gateway.proxy.notes import Crossing
 from gateway.proxy.providers import Provider
-from gateway.proxy.seams import Answer, Exchange, Incoming, RawHeaders
+from gateway.proxy.response_head import response_head
+from gateway.proxy.seams import Answer, Exchange, Incoming
 
 # A virtual key, and Google's access tokens.
 _KEY_PARAMETERS = frozenset({"key", "access_token", "oauth_token"})
@@ -57,11 +59,13 @@ async def outgoing(
     return callers.lines + field_lines(added)
 
 
-def begin(answer: Answer, exchange: Exchange, *, extra: RawHeaders, keep_length: bool) -> None:
-    headers = response_headers(
+def begin(
+    answer: Answer, exchange: Exchange, *, keep_length: bool, told: Told = NOTHING_TOLD
+) -> None:
+    lines, framed = response_head(
         answer.headers,
         request_id=exchange.trace.request_id.encode(),
-        extra=extra,
+        told=told,
         keep_length=keep_length,
     )
-    exchange.downstream.begin(answer.status, answer.reason, headers=headers)
+    exchange.downstream.begin(answer.status, answer.reason, lines, framed=framed)

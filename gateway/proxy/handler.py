@@ -25,6 +25,7 @@ from gateway.proxy.downstream import (
 from gateway.proxy.observation import Observation, elapsed_s
 from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.plain import PlainConnection, PlainRequest
+from gateway.proxy.response_head import lines_of
 from gateway.proxy.seams import Exchange, Incoming
 from gateway.proxy.slow_heads import SlowHeads
 from gateway.proxy.trace import Trace
@@ -130,7 +131,8 @@ class ProxyHandler:
                 (b"Content-Length", b"%d" % len(rendered.body)),
                 (b"x-tollkeeper-request-id", trace.request_id.encode()),
             ]
-            response.begin(rendered.status, REASONS.get(rendered.status, ""), headers=headers)
+            reason = REASONS.get(rendered.status, "")
+            response.begin(rendered.status, reason, lines_of(headers), framed=True)
             response.write(rendered.body)
             response.finish()
         self._observation.refused(trace, error, duration_s=elapsed_s(trace))

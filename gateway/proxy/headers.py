@@ -11,10 +11,7 @@ From the caller to the provider these stay behind:
 - method and path overrides and masks of the answer's fields (X-Goog-FieldMask), because what was
   metered must be what is done;
 - x-tollkeeper-*, which are ours: the provider is told our request id in one.
-From the provider to the caller: hop-by-hop fields, Set-Cookie (the provider's cookies would be sent
-to us by every caller of this host), the operator's organisation and project, and what a provider
-says about its own host (Alt-Svc, Strict-Transport-Security, NEL, Report-To, Clear-Site-Data).
-The URL of a resumable upload (X-Goog-Upload-URL) is led through here: see `upload_urls.py`.
+From the provider to the caller: see `response_head.py`.
 X-Request-Id crosses both ways; ours travels beside it as x-tollkeeper-request-id.
 
 Knows nothing of sockets and dialects. Vendor facts: platform.openai.com/docs/api-reference
@@ -22,16 +19,15 @@ Knows nothing of sockets and dialects. Vendor facts: platform.openai.com/docs/ap
 learn.microsoft.com/azure/ai-services/openai/reference (api-key).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from enum import Enum
 from functools import lru_cache
-from operator import itemgetter
 
 from gateway.proxy.seams import RawHeaders
 
 REQUEST_ID = b"x-tollkeeper-request-id"
 
-_HOP_BY_HOP = frozenset(
+HOP_BY_HOP = frozenset(
     {
         b"connection",
         b"keep-alive",
@@ -82,31 +78,11 @@ _OVERRIDES = frozenset(
 )
 
 _REQUEST_DROPPED = (
-    _HOP_BY_HOP | _KEYS | _BILLED_TO | _ROUTE | _OVERRIDES | {b"host", b"content-length", b"expect"}
+    HOP_BY_HOP | _KEYS | _BILLED_TO | _ROUTE | _OVERRIDES | {b"host", b"content-length", b"expect"}
 )
 _REQUEST_DROPPED_PREFIXES = (b"x-forwarded-", b"proxy-", b"x-tollkeeper-", b"cf-", b"x-amz-")
 
-_RESPONSE_DROPPED = _HOP_BY_HOP | {
-    b"set-cookie",
-    b"set-cookie2",
-    b"openai-organization",
-    b"openai-project",
-    b"anthropic-organization-id",
-    b"alt-svc",
-    b"strict-transport-security",
-    b"nel",
-    b"report-to",
-    b"clear-site-data",
-}
-_RESPONSE_DROPPED_PREFIXES = (b"proxy-", b"x-tollkeeper-")
-
-_RATE_LIMIT_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-", b"ratelimit")
-"""Families that are only right as a whole: the provider's remainder beside our limit misleads."""
-
 _ACCEPT_ENCODING = (b"accept-encoding",)
-_CONTENT_LENGTH = (b"content-length",)
-
-_VALUE = itemgetter(1)
 
 _CONNECTION_ALONE = frozenset({b"keep-alive", b"close", b""})
 
@@ -180,30 +156,6 @@ def added_headers(
     return fields
 
 
-def response_headers(
-    raw: RawHeaders,
-    *,
-    request_id: bytes,
-    extra: RawHeaders,
-    keep_length: bool,
-) -> list[tuple[bytes, bytes]]:
-    """The fields of the answer to the caller: the provider's, then `extra`, then our request id.
-
-    A field in `extra` replaces the provider's of that name; one rate-limit field replaces the whole
-    family. Values that hold a line break or NUL are left out. Without `keep_length` the body is
-    going to be framed anew.
-    """
-    ours = tuple([name for name, _ in extra])
-    if not keep_length:
-        ours += _CONTENT_LENGTH
-    fields, _ = _end_to_end(raw, _response_fates(ours))
-    fields += extra
-    fields.append((REQUEST_ID, request_id))
-    if _splits(b"".join(map(_VALUE, fields))):
-        return [field for field in fields if not _splits(field[1])]
-    return fields
-
-
 class _Fate(Enum):
     """What becomes of a field, by its name alone."""
 
@@ -253,7 +205,7 @@ def _end_to_end(raw: RawHeaders, fates: _Fates) -> tuple[list[tuple[bytes, bytes
         if fate is _CROSSES:
             kept.append(field)
         elif fate is _NAMES_OTHERS:
-            named |= _named_by(field[1])
+            named |= named_by(field[1])
         elif fate is _ANNOUNCES_LENGTH:
             announced = True
     if named:
@@ -278,36 +230,9 @@ def _request_fates(ours: tuple[bytes, ...]) -> _Fates:
     return _Fates(decide)
 
 
-@lru_cache(maxsize=64)
-def _response_fates(ours: tuple[bytes, ...]) -> _Fates:
-    replaced = [name.lower() for name in ours]
-    dropped = _RESPONSE_DROPPED.union(replaced)
-    prefixes = _RESPONSE_DROPPED_PREFIXES + _families_of(replaced)
-
-    def decide(name: bytes) -> _Fate:
-        if name == b"connection":
-            return _Fate.NAMES_OTHERS
-        if name in dropped or name.startswith(prefixes):
-            return _Fate.DROPPED
-        return _Fate.CROSSES
-
-    return _Fates(decide)
-
-
-def _named_by(connection: bytes) -> set[bytes]:
+def named_by(connection: bytes) -> set[bytes]:
     """The fields that a Connection value makes hop-by-hop, but those that never are."""
     value = connection.lower()
     if value in _CONNECTION_ALONE:
         return set()
     return {name.strip() for name in value.split(b",")} - _NEVER_NAMED
-
-
-def _families_of(names: Iterable[bytes]) -> tuple[bytes, ...]:
-    return tuple(
-        prefix for prefix in _RATE_LIMIT_PREFIXES if any(name.startswith(prefix) for name in names)
-    )
-
-
-def _splits(value: bytes) -> bool:
-    # `in` would try each as a number first, and format an error.
-    return value.find(b"\n") >= 0 or value.find(b"\r") >= 0 or value.find(b"\0") >= 0

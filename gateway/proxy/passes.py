@@ -104,7 +104,7 @@ class Passes:
         # Nothing can be changed inside a compressed answer.
         links = links if content_type == JSON and not encoding else None
         watch.began(content_type=content_type, encoding=encoding)
-        begin(answer, exchange, extra=(), keep_length=links is None)
+        begin(answer, exchange, keep_length=links is None)
         relay = Relay(answer, exchange.downstream, body_filter=links, copy=watch.copy)
         watched.relays(relay, None)
         end = await relay.run()

@@ -264,8 +264,7 @@ class Pipeline:
         hold.owes(meter)
         # A stream that came compressed all the same passes as it is, to its end.
         hide = prepared.hide_usage and not encoding
-        extra = ticket.limit_headers()
-        begin(answer, exchange, extra=extra, keep_length=not hide)
+        begin(answer, exchange, told=ticket.limit_headers(), keep_length=not hide)
         told = partial(self._stored.created, ticket.caller)
         begun, content = hold.begun, {"content_type": content_type, "encoding": encoding}
         relay = Relay(
@@ -294,7 +293,7 @@ class Pipeline:
     ) -> None:
         """The provider's error: nobody is charged for it."""
         hold.owes(None)
-        begin(answer, exchange, extra=(), keep_length=True)
+        begin(answer, exchange, keep_length=True)
         relay = Relay(answer, exchange.downstream)
         watched.relays(relay, None)
         await relay.run()

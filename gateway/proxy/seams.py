@@ -108,9 +108,10 @@ class Downstream(Protocol):
         """The client reads slower than we write: stop reading upstream until `drained`."""
         ...
 
-    def begin(self, status: int, reason: str, *, headers: RawHeaders) -> None:
-        """Queue the head; it leaves with the first body bytes. Without a Content-Length in
-        `headers` the body is framed as chunks (or by closing, for HTTP/1.0)."""
+    def begin(self, status: int, reason: str, lines: bytes, *, framed: bool) -> None:
+        """Queue the head, whose fields are `lines`; it leaves with the first body bytes. Unless it
+        is `framed` by a Content-Length among them, the body is sent in chunks (or ended by closing,
+        for HTTP/1.0)."""
         ...
 
     def write(self, data: bytes) -> bool:

@@ -1,9 +1,9 @@
 """An admitted call: everything later phases need to know about it, gathered once."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from gateway.dialects.base import Api, Format
+from gateway.dialects.limit_headers import NOTHING_TOLD, Told
 from gateway.metering.accounts import Caller
 from gateway.metering.call import Call
 from gateway.metering.estimate import Estimate
@@ -105,9 +105,9 @@ class Ticket:
         """What each of the charges' buckets is to book."""
         return amounts_of(self.charges, charge_ucr=charge, tokens=usage.total_tokens)
 
-    def limit_headers(self) -> Sequence[tuple[bytes, bytes]]:
+    def limit_headers(self) -> Told:
         if self.draw is not None:
-            return ()
+            return NOTHING_TOLD
         return self.api.limit_headers(self.charges, self.rooms, now_ms=self.started_ms)
 
     def release(self) -> Release:

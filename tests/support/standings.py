@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from gateway.dialects import limit_headers
 from gateway.dialects.limit_headers import LimitHeaders
 from gateway.metering.limits import Charge, Limit, Unit, Window
 
@@ -34,4 +35,4 @@ def fields_of(
 ) -> list[tuple[bytes, bytes]]:
     charges = tuple(charge for charge, _ in standings)
     rooms = tuple(room for _, room in standings)
-    return headers.fields(charges, rooms, now_ms=NOW_MS)
+    return limit_headers.fields_of(headers.told(charges, rooms, now_ms=NOW_MS))

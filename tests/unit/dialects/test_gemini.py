@@ -1,13 +1,14 @@
 from support.standings import NOW_MS, standing
 
 from gateway.dialects.gemini import GeminiApi
+from gateway.dialects.limit_headers import fields_of
 from gateway.metering.limits import Unit
 
 
 def test_limits_are_told_in_the_generic_headers_alone():
     charge, room = standing(Unit.REQUESTS, 60, 59)
 
-    headers = dict(GeminiApi().limit_headers((charge,), (room,), now_ms=NOW_MS))
+    headers = dict(fields_of(GeminiApi().limit_headers((charge,), (room,), now_ms=NOW_MS)))
 
     assert {
         b"RateLimit-Policy": b'"account_requests_per_minute";q=60;w=60',

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.proxy.headers import request_headers, response_headers
+from gateway.proxy.headers import request_headers
+from gateway.proxy.response_head import lines_of, response_head
 
 OURS = {b"host", b"authorization", b"x-tollkeeper-request-id", b"content-length"}
 
@@ -20,9 +21,16 @@ def to_provider(raw, **changed):
     return request_headers(raw, **(arguments | changed))
 
 
-def to_caller(raw, **changed):
-    arguments = {"request_id": b"req-1", "extra": (), "keep_length": True}
-    return response_headers(raw, **(arguments | changed))
+def to_caller(raw, *, told=(), keep_length=True):
+    ours = (tuple(name for name, _ in told), lines_of(told))
+    lines, framed = response_head(raw, request_id=b"req-1", told=ours, keep_length=keep_length)
+    fields = [(name, value) for name, _, value in map(read_line, lines.split(b"\r\n"))]
+    assert framed is (b"content-length" in [name.lower() for name, _ in fields])
+    return fields
+
+
+def read_line(line):
+    return line.partition(b": ")
 
 
 def from_caller(raw, **changed):
@@ -252,13 +260,13 @@ def test_a_rate_limit_of_ours_replaces_the_providers_family():
     ]
     ours = [(b"x-ratelimit-limit-requests", b"60")]
 
-    assert [*raw[2:], *ours] == to_caller(raw, extra=ours)[:-1]
+    assert [*raw[2:], *ours] == to_caller(raw, told=ours)[:-1]
 
 
 def test_a_field_of_ours_replaces_the_providers_of_that_name():
     ours = [(b"Retry-After", b"9")]
 
-    assert ours == to_caller([(b"retry-after", b"3")], extra=ours)[:-1]
+    assert ours == to_caller([(b"retry-after", b"3")], told=ours)[:-1]
 
 
 def test_without_fields_of_ours_the_providers_rate_limits_cross():
@@ -279,16 +287,54 @@ def test_a_provider_cannot_take_away_what_says_how_to_read_the_body():
     assert raw[1:4] == to_caller(raw)[:-1]
 
 
+def test_every_connection_field_is_heard_whatever_it_names():
+    raw = [
+        (b"Connection", b"X-One, connection"),
+        (b"X-One", b"1"),
+        (b"connection", b"x-two"),
+        (b"X-Two", b"2"),
+        (b"A", b"b"),
+    ]
+
+    assert [(b"A", b"b")] == to_caller(raw)[:-1]
+
+
 @pytest.mark.parametrize("bad", [b"a\r\nSet-Cookie: x", b"a\nb", b"a\rb", b"a\0b"])
 def test_a_value_that_would_split_the_answer_is_left_out(bad):
     assert [(b"A", b"b")] == to_caller([(b"X-Bad", bad), (b"A", b"b")])[:-1]
+    assert [(b"A", b"b")] == to_caller([(b"Content-Length", bad), (b"A", b"b")])[:-1]
 
 
 def test_nothing_given_is_changed():
     raw, extra = [(b"A", b"b"), (b"Connection", b"x")], [(b"C", b"d")]
     before = (list(raw), list(extra))
 
-    to_caller(raw, extra=extra)
+    to_caller(raw, told=extra)
     to_provider(raw, credential=extra)
 
     assert before == (raw, extra)
+
+
+NAMES = ["A", "a", "Content-Length", "Set-Cookie", "X-Ratelimit-Limit", "Connection", "X-Hop"]
+VALUES = ["", "1", "x-hop", "close", "a: b", "a\nb", "a\rb", "a\0b"]
+
+
+@given(
+    st.lists(st.tuples(*(st.sampled_from(each).map(str.encode) for each in (NAMES, VALUES)))),
+    st.booleans(),
+    st.booleans(),
+)
+def test_every_field_is_judged_as_if_it_stood_alone(raw, limited, keep_length):
+    told = [(b"x-ratelimit-limit", b"60"), (b"RateLimit", b"r")] if limited else []
+    named = any(name == b"Connection" and value == b"x-hop" for name, value in raw)
+
+    def crosses(name, value):
+        gone = {b"set-cookie", b"connection"}
+        gone |= {b"x-hop"} if named else set()
+        gone |= {b"x-ratelimit-limit"} if limited else set()
+        gone |= set() if keep_length else {b"content-length"}
+        return name.lower() not in gone and not {*b"\r\n\0"} & {*value}
+
+    assert [*(field for field in raw if crosses(*field)), *told] == to_caller(
+        raw, told=told, keep_length=keep_length
+    )[:-1]
