@@ -20,7 +20,7 @@ from gateway.dialects.json_body import (
     tokens,
 )
 from gateway.errors import BadCall
-from gateway.metering.call import TEXT_ONLY, Call, ImageInput, Terms
+from gateway.metering.call import TEXT_ONLY, Call, ImageInput, Terms, make_call
 
 SINGLE_KEYS = SingleKeys(
     (
@@ -63,7 +63,7 @@ def call_of(document: Mapping[str, object], *, model: str, stream: bool, size: i
     _refuse_other_models(document, tools)
     media = _media(document, size)
     looping = document.get("mcp_servers") or any(kind.startswith(SERVER_TOOLS) for kind, _ in tools)
-    return Call(
+    return make_call(
         model=model,
         stream=stream,
         turns=SERVER_ROUNDS_MAX if looping else 1,

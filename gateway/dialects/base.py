@@ -15,7 +15,7 @@ from gateway.errors import GatewayError
 from gateway.metering.call import Call
 from gateway.metering.limits import Charge
 from gateway.metering.usage import Usage
-from gateway.values import call_value, small_value
+from gateway.values import call_value, maker, small_value
 
 
 @call_value
@@ -36,6 +36,10 @@ class Request:
     """When it came, by the ledger's clock."""
     known: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """What is remembered of the stored objects that it names, by their ids."""
+
+
+make_request = maker(Request)
+"""For what each call has."""
 
 
 @small_value

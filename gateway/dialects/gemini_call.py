@@ -24,7 +24,7 @@ from gateway.dialects.gemini_path import model_of, verb_of
 from gateway.dialects.gemini_usage import service_tier
 from gateway.dialects.json_body import MODEL_CHARS_MAX, read_object, wrong
 from gateway.errors import BadCall
-from gateway.metering.call import TEXT_ONLY, Call, Terms
+from gateway.metering.call import TEXT_ONLY, Call, Terms, make_call
 
 # Far more than the API takes (8).
 CHOICES_MAX = 128
@@ -65,7 +65,7 @@ def read_call(request: Request) -> Call:
     model = path_model(request)
     stream = verb_of(request.path) == STREAM
     media = media_of(document, config, model=model)
-    return Call(
+    return make_call(
         model=model,
         stream=stream,
         choices=_choices(config),

@@ -22,7 +22,7 @@ from gateway.dialects.openai_media import Media
 from gateway.dialects.openai_stream_options import include_usage
 from gateway.dialects.openai_usage import service_tier
 from gateway.errors import BadCall
-from gateway.metering.call import TEXT_ONLY, Call, Terms
+from gateway.metering.call import TEXT_ONLY, Call, Terms, make_call
 
 CHOICES_MAX = 128
 
@@ -50,7 +50,7 @@ def read_call(request: Request) -> Call:
     stream = boolean(document, "stream")
     model = asked_model(request, document)
     media = _media(document, len(body))
-    return Call(
+    return make_call(
         model=model,
         stream=stream,
         choices=answers(document, "n") or 1,

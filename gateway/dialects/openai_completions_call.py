@@ -14,7 +14,7 @@ from gateway.dialects.openai_chat_call import answers
 from gateway.dialects.openai_stream_options import include_usage
 from gateway.dialects.openai_usage import service_tier
 from gateway.errors import BadCall
-from gateway.metering.call import Call, Terms
+from gateway.metering.call import Call, Terms, make_call
 
 EXPECTED = "a string, an array of tokens, or an array of either"
 # OpenAI's bound is the same for embeddings; beyond it a hold would be absurd.
@@ -33,7 +33,7 @@ def read_call(request: Request) -> Call:
     shown, made = answers(document, "n") or 1, answers(document, "best_of") or 1
     stream = boolean(document, "stream")
     boolean(document, "echo")
-    return Call(
+    return make_call(
         model=asked_model(request, document),
         stream=stream,
         choices=len(prompts) * max(shown, made),

@@ -21,7 +21,7 @@ from gateway.dialects.json_body import SingleKeys, read_object, wrong
 from gateway.dialects.json_ends import EndsReader, JsonEnds
 from gateway.dialects.named_model import asked_model, prepared
 from gateway.dialects.passing import Passing
-from gateway.metering.call import Call
+from gateway.metering.call import Call, make_call
 
 SINGLE_KEYS = SingleKeys(("model", "input"))
 EXPECTED = "a string, an array of strings, or an array of tokens"
@@ -35,7 +35,7 @@ class OpenAIEmbeddings:
     def read_call(self, request: Request) -> Call:
         document = read_object(request.body, SINGLE_KEYS)
         inputs = _inputs(document.get("input"))
-        return Call(
+        return make_call(
             model=asked_model(request, document),
             max_output_tokens=0,
             prompts=max(1, len(inputs)),

@@ -17,7 +17,7 @@ from gateway.dialects.image_size import base64_payload, image_size
 from gateway.dialects.json_body import SingleKeys, boolean, read_object, wrong
 from gateway.dialects.named_model import asked_model
 from gateway.errors import BadCall
-from gateway.metering.call import ByPiece, Call, ImageInput, Terms
+from gateway.metering.call import ByPiece, Call, ImageInput, Terms, make_call
 from gateway.metering.made_images import PREVIEW_TOKENS, given_image_tokens, made_image_tokens
 
 SINGLE_KEYS = SingleKeys(
@@ -112,7 +112,7 @@ def _call(model: str, fields: Fields, given: tuple[ImageInput, ...]) -> Call:
     kind = f"image.{quality or STANDARD_QUALITY}.{size or STANDARD_SIZE}"
     frames, svg = _frames(fields), SVG_TOKENS if fields.text("output_format") == "svg" else 0
     picture = made_image_tokens(model, quality=quality, size=size)
-    return Call(
+    return make_call(
         model=model,
         stream=fields.boolean("stream"),
         whole=True,

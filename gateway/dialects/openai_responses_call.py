@@ -20,7 +20,7 @@ from gateway.dialects.json_body import (
 from gateway.dialects.openai_hosted_tools import hosted, offered
 from gateway.dialects.openai_media import Media
 from gateway.dialects.openai_usage import service_tier
-from gateway.metering.call import TEXT_ONLY, Call, Terms
+from gateway.metering.call import TEXT_ONLY, Call, Terms, make_call
 
 SINGLE_KEYS = SingleKeys(
     (
@@ -54,7 +54,7 @@ def read_call(body: bytes) -> Call:
     tokens(document, "max_tool_calls")
     media = _media(document, len(body))
     background = boolean(document, "background")
-    return Call(
+    return make_call(
         model=model_name(document),
         stream=boolean(document, "stream"),
         # It goes on over there whoever listens, and is billed to its end.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from gateway.metering.usage import Pieces
-from gateway.values import call_value
+from gateway.values import call_value, maker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +113,10 @@ class Call:
     """What the same request asks of other models: each is held and charged by itself."""
     document: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
     """The decoded body, for an exact count later. Never logged."""
+
+
+make_call = maker(Call)
+"""For what each request is read as."""
 
 
 def sold_by_piece(call: Call) -> Call:

@@ -111,7 +111,7 @@ class Usage:
 
     @property
     def total_tokens(self) -> int:
-        return self.input_tokens + self.output_tokens
+        return sum(self.in_order())
 
     def in_order(self) -> tuple[int, ...]:
         """All classes, in the order of `TokenClass`."""

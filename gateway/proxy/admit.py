@@ -260,26 +260,22 @@ class Admission:
     ) -> "Attempt":
         for _ in range(CLOCK_RETRIES):
             ask = self._asked(ways, applicant, rough=rough)
-            answer = await self._ask(ask)
+            try:
+                answer = await self._ledger.reserve(ask)
+            except StoreBehind as error:
+                behind = "The ledger has to be brought up to date for this account"
+                raise unavailable(behind) from error
+            except StoreUnavailable as error:
+                raise Unanswered(ask.release()) from error
+            except asyncio.CancelledError:
+                # Nobody knows whether it was held.
+                self._settlements.release(ask.release())
+                raise
             if isinstance(answer, (Reserved, Refused)):
                 return Attempt(ask, answer)
+            # A request id is drawn at random for each call: an ended hold of that name is a bug.
+            assert isinstance(answer, ClockSkewed), f"fresh hold answered {answer}"
         raise unavailable("The ledger's clock is not steady")
-
-    async def _ask(self, ask: Reserve) -> Reserved | Refused | ClockSkewed:
-        try:
-            answer = await self._ledger.reserve(ask)
-        except StoreBehind as error:
-            raise unavailable("The ledger has to be brought up to date for this account") from error
-        except StoreUnavailable as error:
-            raise Unanswered(ask.release()) from error
-        except asyncio.CancelledError:
-            # Nobody knows whether it was held.
-            self._settlements.release(ask.release())
-            raise
-        if isinstance(answer, (Reserved, Refused, ClockSkewed)):
-            return answer
-        # A request id is drawn at random for each call: an ended hold of that name is a bug.
-        raise AssertionError(f"fresh hold answered {answer}")
 
 
 class Unanswered(StoreUnavailable):

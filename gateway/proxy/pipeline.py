@@ -10,7 +10,7 @@ from functools import partial
 
 from gateway.access.keys import Authentication
 from gateway.dialects import SESSIONS
-from gateway.dialects.base import Dialect, Prepared, Request
+from gateway.dialects.base import Dialect, Prepared, Request, make_request
 from gateway.dialects.endpoint import NOT_METERED, Endpoint, EndpointKind
 from gateway.dialects.endpoints import Match, match, spoken_api
 from gateway.dialects.stored_references import may_refer
@@ -21,7 +21,7 @@ from gateway.metering.call import Call
 from gateway.metering.events import End
 from gateway.metering.sanity import UNBOUNDED, ceiling
 from gateway.proxy.admit import Admission
-from gateway.proxy.aside import aside
+from gateway.proxy.aside import INLINE_BYTES_MAX, aside
 from gateway.proxy.attempts import Attempts
 from gateway.proxy.begun import copies
 from gateway.proxy.content import content_of, told_type
@@ -117,7 +117,7 @@ class Pipeline:
             await self._sessions.serve(exchange, matched, caller)
             return
         body = await request.body(bytes_max=self._rules.body_bytes_max)
-        asked = Request(
+        asked = make_request(
             body=body,
             path=request.path,
             segments=matched.segments,
@@ -171,7 +171,10 @@ class Pipeline:
         jobs = self._rules.jobs.get(endpoint.dialect)
         if jobs is not None and (ids := jobs.named(asked)):
             asked = replace(asked, known=await self._stored.sized(caller, endpoint.api, ids))
-        call = await aside(asked.body, partial(dialect.read_call, asked))
+        if len(asked.body) <= INLINE_BYTES_MAX:
+            call = dialect.read_call(asked)
+        else:
+            call = await aside(asked.body, partial(dialect.read_call, asked))
         refers = bool(endpoint.stored.owner) or may_refer(call, dialect=endpoint.dialect)
         if refers:
             refers = await self._stored.refuse_others_of(endpoint, asked, caller)
@@ -265,18 +268,21 @@ class Pipeline:
         # A stream that came compressed all the same passes as it is, to its end.
         hide = prepared.hide_usage and not encoding
         begin(answer, exchange, told=ticket.limit_headers(), keep_length=not hide)
-        told = partial(self._stored.created, ticket.caller)
-        begun, content = hold.begun, {"content_type": content_type, "encoding": encoding}
+        copy = None
+        if hold.begun is not None or creation is not None:
+            told = partial(self._stored.created, ticket.caller)
+            begun, content = hold.begun, {"content_type": content_type, "encoding": encoding}
+            copy = copies(
+                None if begun is None else begun.reading(meter, **content),
+                None if creation is None else creation.reading(**content, tell=told),
+            )
         relay = Relay(
             answer,
             exchange.downstream,
             meter=meter,
             hold=hold,
             body_filter=dialect.usage_filter() if hide else None,
-            copy=copies(
-                None if begun is None else begun.reading(meter, **content),
-                None if creation is None else creation.reading(**content, tell=told),
-            ),
+            copy=copy,
             cuttable=not encoding,
             bytes_max=most.bytes,
         )
@@ -302,5 +308,7 @@ class Pipeline:
 
 
 async def _prepared(dialect: Dialect, call: Call, asked: Request, upstream_model: str) -> Prepared:
+    if len(asked.body) <= INLINE_BYTES_MAX:
+        return dialect.prepare(call, asked, upstream_model=upstream_model)
     work = partial(dialect.prepare, call, asked, upstream_model=upstream_model)
     return await aside(asked.body, work)
