@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 
-from gateway.metering.journal import SHARDS
-from gateway.stores.redis import encode, lua
+from gateway.stores.redis import lua
 from gateway.stores.redis.client import RedisClient
-from gateway.stores.redis.layout import ACCOUNTS, TERMS, agenda_key, shard, shard_tag
+from gateway.stores.redis.each_shard import claimed
+from gateway.stores.redis.layout import ACCOUNTS, TERMS, agenda_key, shard_tag
 
 # Put down again at a time when the terms changed.
 BATCH = 500
@@ -19,17 +19,7 @@ class RedisAgenda:
         self._client = client
 
     async def claim(self, *, limit: int, claim_ms: int) -> Sequence[str]:
-        claimed = await asyncio.gather(
-            *(
-                self._client.run(
-                    lua.CLAIM,
-                    encode.claim(agenda_key(shard(number)), limit=limit, claim_ms=claim_ms),
-                    _names,
-                )
-                for number in range(SHARDS)
-            )
-        )
-        return [name for some in claimed for name in some]
+        return await claimed(self._client, lua.CLAIM, agenda_key, limit, claim_ms)
 
     async def review(self, terms: str) -> bool:
         if await self._client.command("GET", TERMS) == terms.encode():
@@ -43,7 +33,3 @@ class RedisAgenda:
 
     async def _put_down(self, account_id: str) -> None:
         await self._client.command("ZADD", agenda_key(shard_tag(account_id)), 0, account_id)
-
-
-def _names(reply: Sequence[bytes]) -> list[str]:
-    return [name.decode() for name in reply]

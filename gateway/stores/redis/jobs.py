@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import orjson
 
 from gateway.metering.jobs import Job
-from gateway.metering.journal import SHARDS
-from gateway.stores.redis import encode, lua
+from gateway.stores.redis import lua
 from gateway.stores.redis.client import RedisClient
-from gateway.stores.redis.layout import job_key, open_jobs_key, shard, shard_tag
+from gateway.stores.redis.each_shard import claimed
+from gateway.stores.redis.layout import job_key, open_jobs_key, shard_tag
 from gateway.stores.redis.ledger import RedisLedger
 from gateway.stores.stored_job import job_of
 
@@ -25,17 +25,7 @@ class RedisJobs:
         return await self._read(job_key(account_id, name))
 
     async def claim(self, *, limit: int, claim_ms: int) -> Sequence[Sequence[Job]]:
-        claimed = await asyncio.gather(
-            *(
-                self._client.run(
-                    lua.CLAIM,
-                    encode.claim(open_jobs_key(shard(number)), limit=limit, claim_ms=claim_ms),
-                    _names,
-                )
-                for number in range(SHARDS)
-            )
-        )
-        names = [name for some in claimed for name in some]
+        names = await claimed(self._client, lua.CLAIM, open_jobs_key, limit, claim_ms)
         jobs = await asyncio.gather(*map(self._read, names))
         return [parts for parts in jobs if parts]
 
@@ -51,7 +41,3 @@ class RedisJobs:
         # By hold id, and the first hold of a job has the shortest.
         shares = sorted(zip(flat[::2], flat[1::2], strict=True))
         return [job_of(orjson.loads(share)) for _, share in shares]
-
-
-def _names(reply: Sequence[bytes]) -> list[str]:
-    return [name.decode() for name in reply]

@@ -38,6 +38,7 @@ from gateway.metering.ledger import (
 from gateway.stores.base import DailyUsage
 from gateway.stores.redis import decode, encode, encode_holds, lua
 from gateway.stores.redis.client import RedisClient
+from gateway.stores.redis.each_shard import ask_shards
 from gateway.stores.redis.layout import (
     DAY_MS,
     day_key,
@@ -145,16 +146,7 @@ class RedisLedger:
         """At most `batch` per shard and call; what is left is due the next time as well. Raises
         StoreUnavailable if a shard did not answer, once the others' are done."""
         asked_ms, now_ms = time.monotonic_ns() // NS_PER_MS, self.now_ms()
-        tags = [shard(number) for number in range(SHARDS)]
-        due = await asyncio.gather(
-            *(
-                self._client.command(
-                    "ZRANGEBYSCORE", due_key(tag), "-inf", now_ms, "LIMIT", 0, batch
-                )
-                for tag in tags
-            ),
-            return_exceptions=True,
-        )
+        due = await ask_shards(self._client, lua.DUE, due_key, now_ms, batch)
         expired, failure = 0, None
         for number, hold_ids in enumerate(due):
             if isinstance(hold_ids, BaseException):
@@ -163,7 +155,7 @@ class RedisLedger:
             self._heard_ms[number] = asked_ms
             if hold_ids:
                 names = [hold_id.decode() for hold_id in hold_ids]
-                expired += await self._expire(tags[number], names)
+                expired += await self._expire(shard(number), names)
         if failure is not None:
             raise failure
         return expired

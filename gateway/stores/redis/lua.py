@@ -80,6 +80,7 @@ MOVE = _load("move")
 SWAP = _load("swap")
 TRIM = _load("trim")
 CLAIM = _load("claim")
+DUE = _load("due")
 LEAD = _load("lead")
 LEASE = _load("lease")
 BURY = _load("bury")
@@ -103,6 +104,7 @@ OF_LEDGER = (
     BALANCE,
     LOOK,
     CLAIM,
+    DUE,
 )
 OF_OUTBOX = (TRIM, LEAD, LEASE, BURY, REDRIVE, BACKLOG, SEAL, MARK, RESOLVE)
 SCRIPTS = (*OF_LEDGER, *OF_OUTBOX, TOGETHER, ENROL, COUNT)

@@ -120,7 +120,7 @@ class RedisNoticeQueue:
 
     async def claim(self, *, limit: int, claim_ms: int) -> Sequence[Message]:
         asked = claim(NOTICES_DUE, limit=limit, claim_ms=claim_ms)
-        names = await self._client.run(lua.CLAIM, asked, list)
+        [names] = await self._client.run(lua.CLAIM, asked, list)
         if not names:
             return ()
         stored = await self._client.command("HMGET", NOTICES, *names)

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gateway.metering.journal import Drained, Position
+from gateway.metering.journal import SHARDS, Drained, Position
 from gateway.metering.pricing import ModelPrice
 from gateway.stores.base import Turn
 from gateway.stores.redis import decode, encode, lua
@@ -21,6 +21,8 @@ from gateway.stores.stored_price import price_of, price_text
 LOST_MS = 24 * 3_600_000
 # Trims of one outbox in a row: millions of entries, then the other shards have their turn.
 TRIMS_MAX = 500
+
+_OUTBOXES = [outbox_key(shard(number)).encode() for number in range(SHARDS)]
 
 # Of one outbox: its shard, and entries as the server lists them.
 Page = tuple[int, Sequence[Any]]
@@ -54,7 +56,7 @@ class RedisOutbox:
 
     async def _pages(self, positions: Mapping[int, Position], limit: int) -> Iterable[Page]:
         numbers = list(positions)
-        keys = [outbox_key(shard(number)) for number in numbers]
+        keys = [_OUTBOXES[number] for number in numbers]
         ids = [positions[number].entry_id for number in numbers]
         if self._client.sharded:
             pages = await asyncio.gather(
@@ -66,8 +68,7 @@ class RedisOutbox:
             return zip(numbers, pages, strict=True)
         # One question instead of sixty-four, most of which have nothing for an answer.
         found = await self._client.command("XREAD", "COUNT", limit, "STREAMS", *keys, *ids)
-        number_of = {key.encode(): number for key, number in zip(keys, numbers, strict=True)}
-        return [(number_of[key], page) for key, page in found or ()]
+        return [(_OUTBOXES.index(key), page) for key, page in found or ()]
 
     async def trim(self, positions: Mapping[int, Position], *, keep_ms: int) -> None:
         """Shard by shard, some thousands at a time: no call waits for long because of it."""
