@@ -16,6 +16,7 @@ from gateway.errors import Forbidden
 from gateway.metering.alerts import Alert
 from gateway.metering.limits import Limit, Whose, effective_limits
 from gateway.metering.plans import Plan
+from gateway.values import small_value
 
 KEY_PREFIX = "tk"
 KEY_ID_CHARS = 12
@@ -100,7 +101,7 @@ class VirtualKey:
     """`config` for keys declared in YAML: those vanish when the declaration does."""
 
 
-@dataclass(frozen=True, slots=True)
+@small_value
 class Caller:
     """An authenticated request: all later attribution comes from here, never from the body."""
 

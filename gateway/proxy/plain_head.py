@@ -173,12 +173,13 @@ class Said:
         """The length that `read_head` answers for `data`, if that begins with the same."""
         before, after = self._before, self._after
         length_from = len(before)
-        length_to = data.find(b"\r", length_from, length_from + LENGTH_DIGITS_MAX + 1)
-        length = data[length_from:length_to]
-        if length_to < 0 or not length.isdigit() or length_to + len(after) > HEAD_BYTES_MAX:
+        length = data[length_from : length_from + LENGTH_DIGITS_MAX + 1].partition(b"\r")[0]
+        after_from = length_from + len(length)
+        size = after_from + len(after)
+        # What comes after the length begins with the end of its line.
+        if data[:length_from] != before or data[after_from:size] != after:
             return None
-        same = data.startswith(before) and data.startswith(after, length_to)
-        return length if same else None
+        return length if length.isdigit() and size <= HEAD_BYTES_MAX else None
 
     def headers(self, length: bytes) -> PlainHeaders:
         """With that length."""
