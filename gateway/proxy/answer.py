@@ -81,12 +81,12 @@ class Answer:
         Both run inside the event loop's read callback: they must not wait. What the sink raises
         there breaks the answer off by that error.
         """
-        early = b"".join(self._early)
-        self._early.clear()
-        self._early_bytes = 0
         if self._source is not None:
             self.sink, self._on_end = sink, ended
-        if early:
+        if self._early:
+            early = b"".join(self._early)
+            self._early.clear()
+            self._early_bytes = 0
             sink(early)
         if self._source is not None and not self._held:
             self._source.resume_reading()

@@ -221,7 +221,7 @@ class Connection(asyncio.Protocol):
 
     def _finish(self, answer: Answer) -> None:
         self._answer = None
-        if not self.closed:
+        if self._paused and not self.closed:
             self.resume_reading()
         answer.end(None)
         # An answer may overtake its question; the rest of that would be read as the next one.

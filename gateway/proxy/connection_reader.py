@@ -98,22 +98,20 @@ class ResponseReader:
             self.persistent = False
         if self._barren_bytes > self._head_bytes_max:
             self._check_size(head_pending=head_pending)
-        if not self._pieces:
+        pieces = self._pieces
+        if not pieces:
             return b""
         self._barren_bytes = 0
         if self._head_only:
-            self._pieces.clear()
+            pieces.clear()
             self.persistent = False
             return b""
-        return self.taken()
+        return pieces.pop() if len(pieces) == 1 else self.taken()
 
     def taken(self) -> bytes:
         """What has come of the body and was not taken yet."""
-        pieces = self._pieces
-        if len(pieces) == 1:
-            return pieces.pop()
-        body = b"".join(pieces)
-        pieces.clear()
+        body = b"".join(self._pieces)
+        self._pieces.clear()
         return body
 
     def close(self) -> bool:

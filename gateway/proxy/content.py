@@ -5,8 +5,7 @@ from functools import lru_cache
 from gateway.proxy.seams import RawHeaders
 
 EVENT_STREAM = "text/event-stream"
-_CONTENT_TYPE_LENGTH = len("content-type")
-_CONTENT_ENCODING_LENGTH = len("content-encoding")
+_LENGTHS = frozenset({len("content-type"), len("content-encoding")})
 
 
 def content_of(headers: RawHeaders) -> tuple[str, str]:
@@ -14,10 +13,12 @@ def content_of(headers: RawHeaders) -> tuple[str, str]:
     content_type = encoding = b""
     for name, value in headers:
         # Cheaper than a lower-case copy of every name, and tells most of them apart.
-        length = len(name)
-        if length == _CONTENT_TYPE_LENGTH and name.lower() == b"content-type":
+        if len(name) not in _LENGTHS:
+            continue
+        lower = name.lower()
+        if lower == b"content-type":
             content_type = value
-        elif length == _CONTENT_ENCODING_LENGTH and name.lower() == b"content-encoding":
+        elif lower == b"content-encoding":
             encoding = value
     return _media_type(content_type), _coding(encoding) if encoding else ""
 
