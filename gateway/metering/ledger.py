@@ -313,4 +313,5 @@ class Released:
 
 
 make_reserve, make_settle = maker(Reserve), maker(Settle)
+make_reserved, make_settled = maker(Reserved), maker(Settled)
 """For what each call asks."""

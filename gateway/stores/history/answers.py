@@ -153,7 +153,7 @@ def recorded(row: Row) -> Recorded:
 
 def positions(rows: Iterable[Row]) -> Mapping[int, Position]:
     """Of every shard: one that nothing came from stands before its first entry."""
-    found = {shard: Position() for shard in range(SHARDS)}
+    found = dict.fromkeys(range(SHARDS), Position())
     for shard, entry_id, entries, hash_ in rows:
         found[shard] = Position(entry_id=entry_id, entries=entries, hash=hash_of(hash_))
     return found

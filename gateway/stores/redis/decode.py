@@ -31,6 +31,8 @@ from gateway.metering.ledger import (
     Settled,
     UnknownHold,
     Voided,
+    make_reserved,
+    make_settled,
 )
 from gateway.stores.base import DailyUsage
 from gateway.stores.operating import OpenHold
@@ -65,13 +67,17 @@ def _doubles(count: int) -> Struct:
 
 def _reserved(reply: Reply) -> Reserved:
     _, now_ms, held, full, available, *rooms = reply
-    return Reserved(
+    return make_reserved(
         held_ucr=held,
         full=full == 1,
         available_ucr=available,
         rooms=tuple(rooms),
         now_ms=now_ms,
     )
+
+
+def _settled(reply: Reply) -> Settled:
+    return make_settled(charged_ucr=reply[2], debt_ucr=reply[3], late=reply[4] == 1)
 
 
 def _refused(reply: Reply) -> Refused:
@@ -115,7 +121,7 @@ ANSWERS: Mapping[bytes, Callable[[Reply], object]] = {
     b"extended": lambda reply: Extended(
         held_ucr=reply[2], available_ucr=reply[3], repeated=reply[4] == 1
     ),
-    b"settled": lambda reply: Settled(charged_ucr=reply[2], debt_ucr=reply[3], late=reply[4] == 1),
+    b"settled": _settled,
     b"kept": lambda reply: Kept(late=reply[2] == 1),
     b"released": lambda reply: Released(reply[2]),
     b"granted": _granted,
@@ -142,10 +148,14 @@ def entry_fields(flat: Sequence[bytes]) -> Hash:
     `common.lua` (record) put into its head by name, and the rest."""
     fields = pairs(flat)
     if b"head" in fields:
-        # An operation's id is its caller's, and may have lines of its own; nothing else has.
-        *before, rest = fields.pop(b"head").split(b"\n", 2)
-        fields.update(zip(_HEAD, (*before, *rest.rsplit(b"\n", 4)), strict=True))
+        fields.update(zip(_HEAD, _lines(fields.pop(b"head")), strict=True))
     return fields
+
+
+def _lines(head: bytes) -> Sequence[bytes]:
+    # An operation's id is its caller's, and may have lines of its own; nothing else has.
+    kind, account, rest = head.split(b"\n", 2)
+    return [kind, account, *rest.rsplit(b"\n", 4)]
 
 
 _HEAD = (b"kind", b"account", b"id", b"amount", b"debt", b"observed", b"slices")
@@ -274,17 +284,18 @@ def hold_state(reply: Reply) -> HoldState | UnknownHold:
 
 
 def entry(entry_id: bytes, flat: Sequence[bytes]) -> Entry:
-    fields = entry_fields(flat)
+    fields = pairs(flat)
     event = fields[b"event"]
+    kind, account, operation, amount, debt, observed, slices = _lines(fields[b"head"])
     return make_entry(
         entry_id=entry_id.decode(),
-        kind=fields[b"kind"].decode(),
-        account_id=fields[b"account"].decode(),
-        operation_id=fields[b"id"].decode(),
-        amount_ucr=int(fields[b"amount"]),
-        debt_ucr=int(fields[b"debt"]),
-        observed_ucr=int(fields[b"observed"]),
-        slices=slices_of(fields[b"slices"].decode()),
+        kind=kind.decode(),
+        account_id=account.decode(),
+        operation_id=operation.decode(),
+        amount_ucr=int(amount),
+        debt_ucr=int(debt),
+        observed_ucr=int(observed),
+        slices=slices_of(slices.decode()),
         event=orjson.loads(event or b"{}"),
         event_text=event.decode(),
     )
