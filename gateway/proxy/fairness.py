@@ -16,8 +16,8 @@ class Places:
         self._free = calls_max
         self._taken: dict[str, int] = {}
 
-    def one(self, account_id: str) -> "Place":
-        """To be left again. Raises Overloaded where the account has its share."""
+    def take(self, account_id: str) -> None:
+        """One, to be given back. Raises Overloaded where the account has its share."""
         mine = self._taken.get(account_id, 0)
         if mine >= self._free:
             raise Overloaded(
@@ -26,26 +26,9 @@ class Places:
             )
         self._taken[account_id] = mine + 1
         self._free -= 1
-        return Place(self, account_id)
 
-    def given_back(self, account_id: str) -> None:
+    def give_back(self, account_id: str) -> None:
         self._free += 1
         left = self._taken.pop(account_id) - 1
         if left:
             self._taken[account_id] = left
-
-
-class Place:
-    """One that is taken, until its block is left. (A generator's costs each call a microsecond.)"""
-
-    __slots__ = ("_account_id", "_places")
-
-    def __init__(self, places: Places, account_id: str) -> None:
-        self._places = places
-        self._account_id = account_id
-
-    def __enter__(self) -> None:
-        """It was taken before."""
-
-    def __exit__(self, *_: object) -> None:
-        self._places.given_back(self._account_id)

@@ -106,8 +106,11 @@ class Pipeline:
             request.notes.looked_up = caller.key.digest
         trace.key_id, trace.account_id = caller.key.key_id, caller.account.account_id
         self._intake.begin(caller.account.account_id)
-        with self._places.one(caller.account.account_id):
+        self._places.take(caller.account.account_id)
+        try:
             await self._serve(exchange, matched, caller, query=query)
+        finally:
+            self._places.give_back(caller.account.account_id)
 
     async def _serve(
         self, exchange: Exchange, matched: Match, caller: Caller, *, query: Mapping[str, str]

@@ -6,11 +6,11 @@ either side can be replaced, and tests drive it with two small fakes.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.proxy.notes import Notes
 from gateway.proxy.trace import Trace
+from gateway.values import small_value
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
@@ -191,7 +191,7 @@ class Upstream(Protocol):
     async def close(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@small_value
 class Exchange:
     """One request, the way back, and what is observed of it."""
 
