@@ -214,9 +214,10 @@ class Connection(asyncio.Protocol):
     def _head_arrived(self, answer: Answer, arrival: "asyncio.Future[None]") -> None:
         self._head = None
         self._stirred = True
-        answer.status = self._reader.status
-        answer.reason = self._reader.reason
-        answer.headers = self._reader.headers
+        reader = self._reader
+        answer.status, answer.reason = reader.status, reader.reason
+        # Its alone: they are a stream's to forget.
+        answer.headers, reader.headers = reader.headers, []
         resolve(arrival, None)
 
     def _finish(self, answer: Answer) -> None:

@@ -69,3 +69,5 @@ def begin(
         keep_length=keep_length,
     )
     exchange.downstream.begin(answer.status, answer.reason, lines, framed=framed)
+    # Nobody reads them any more, and a stream may go on for minutes.
+    answer.headers = []
