@@ -104,13 +104,9 @@ def chained(before: bytes, entry: Entry) -> bytes:
     ]
     encoded = list(map(str.encode, fields))
     framed = _FRAMED % tuple(chain.from_iterable(zip(map(len, encoded), encoded, strict=True)))
-    hashed = _SHA256.copy()
-    hashed.update(before + framed)
-    return hashed.digest()
+    return hashlib.sha256(before + framed).digest()
 
 
-# To make one anew takes OpenSSL longer than to hash an entry.
-_SHA256 = hashlib.sha256()
 _FRAMED = b"%d:%b," * 9
 
 

@@ -10,7 +10,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from gateway.metering.journal import Entry
 from gateway.metering.ledger import Grant
 from gateway.metering.pricing import UCR_PER_CREDIT
 from gateway.metering.receipt import LineKind, receipt_lines
+from gateway.metering.usage import Usage
 from gateway.settings import load
 from gateway.simulator.bedrock import IDENTITY
 from gateway.simulator.provider import SimulatedProvider
@@ -229,10 +230,15 @@ class TestGateway:
     async def events(self) -> list[dict[str, Any]]:
         """The usage events of all settlements, oldest first."""
         return [
-            dict(stored.event)
+            {**stored.event, "usage": _whole(stored.event["usage"])}
             for stored in await self.ledger.events(self.account)
             if stored.charges
         ]
+
+
+def _whole(usage: Mapping[str, Any]) -> dict[str, Any]:
+    """With zeros for what was not used, which is not written."""
+    return {each.name: usage.get(each.name, each.default) for each in fields(Usage)}
 
 
 def write_config(

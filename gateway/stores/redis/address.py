@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from redis.asyncio.connection import SSLConnection, parse_url
 
@@ -82,28 +82,34 @@ class Place:
 
 def parse_place(url: str) -> Place:
     """Raises ConfigError without quoting the URL, which may carry a password."""
-    scheme, separator, rest = url.partition("://")
+    scheme, _, rest = url.partition("://")
     plain, plus, form = scheme.partition("+")
     if not plus:
         return Place(form=Form.SINGLE, servers=(parse_address(url),))
     if plain not in ("redis", "rediss") or form not in (Form.SENTINEL, Form.CLUSTER):
         raise bad_url()
-    try:
-        parts = urlsplit(f"{separator}{rest}".removeprefix(":"))
-    except ValueError:
-        raise bad_url() from None
-    credentials, _, hosts = parts.netloc.rpartition("@")
+    # Not by urlsplit: among several hosts it takes no IPv6 since CVE-2025-0938 was mended.
+    authority, path, query = _split(rest)
+    credentials, _, hosts = authority.rpartition("@")
     names = [host for host in hosts.split(",") if host]
     if not names:
         raise bad_url()
     if form == Form.CLUSTER:
-        if parts.path.strip("/") not in ("", "0"):
+        if path.strip("/") not in ("", "0"):
             raise ConfigError("A Redis Cluster has one database, 0: name no other in its URL.")
         return Place(
             form=Form.CLUSTER,
-            servers=tuple(_server(plain, credentials, name, parts.query) for name in names),
+            servers=tuple(_server(plain, credentials, name, query) for name in names),
         )
-    return _behind_sentinels(plain, credentials, names, path=parts.path, query=parts.query)
+    return _behind_sentinels(plain, credentials, names, path=path, query=query)
+
+
+def _split(rest: str) -> tuple[str, str, str]:
+    """Authority, path and query of what follows `://` (RFC 3986 §3)."""
+    rest, _, _ = rest.partition("#")
+    place, _, query = rest.partition("?")
+    authority, _, path = place.partition("/")
+    return authority, path, query
 
 
 def _behind_sentinels(
