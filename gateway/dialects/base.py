@@ -136,7 +136,7 @@ class AnswerReader(Protocol):
         ...
 
     def withdraw(self) -> None:
-        """What the last digest read was not relayed: no ending may build on it."""
+        """The one event that the last digest read was not relayed: no ending may build on it."""
         ...
 
     def ending(self, *, usage: Usage, include_usage: bool) -> bytes:

@@ -107,7 +107,8 @@ class StreamReader:
         self._closing = closing
         self._glance = glance
         self._events = EventBuffer(event_bytes_max=event_bytes_max) if framing is None else framing
-        # What the last digest read: it may yet turn out not to have been relayed.
+        # What the last digest read, if that was one event: only such may turn out not to have been
+        # relayed. Decoded, the many of a digest would be most of what an open stream takes.
         self._latest: list[object] = []
         # Bytes already parsed whose texts nobody has taken yet.
         self._read_bytes = 0
@@ -164,6 +165,8 @@ class StreamReader:
         for document in self._latest:
             if document is not DONE:
                 self._story.add(document)
+        if len(self._latest) > 1:
+            self._close_in()
 
     def _close_in(self) -> None:
         """The latest was relayed: whatever ends the stream from here on builds on it."""

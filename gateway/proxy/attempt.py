@@ -45,6 +45,7 @@ class Attempt:
     """
 
     __slots__ = (
+        "_body",
         "_exchange",
         "_fields",
         "_hold",
@@ -55,7 +56,7 @@ class Attempt:
         "_upstreams",
         "asked_s",
         "health",
-        "prepared",
+        "hide_usage",
         "sent",
         "ticket",
     )
@@ -68,11 +69,11 @@ class Attempt:
         self._exchange = exchange
         self._hold = hold
         self._target = ""
-        self._fields = b""
+        self._fields = self._body = b""
         self._leads = self._over = False
         self.ticket = ticket
-        self.prepared: Prepared | None = None
-        """What is sent, once that is made out."""
+        self.hide_usage = False
+        """The usage event was asked for by us, once it is made out what is sent."""
         self.sent = False
         """The provider may have it."""
         self.asked_s = 0.0
@@ -99,7 +100,7 @@ class Attempt:
         rules, now_ms = self._upstreams.rules, self._upstreams.now_ms()
         # Neither hiding an event nor cutting in mid-stream is possible inside a compressed answer.
         plain = prepared.hide_usage or (ticket.call.stream and not ticket.full)
-        self.prepared = prepared
+        self.hide_usage, self._body = prepared.hide_usage, prepared.body
         self._target = target = target_of(exchange.request, path=prepared.path)
         self._fields = await outgoing(
             exchange,
@@ -123,13 +124,14 @@ class Attempt:
 
     async def head(self) -> Answer:
         """Send it, and wait for the head of an answer. Raises UpstreamFailed."""
-        assert self.prepared is not None, "it was addressed"
+        # Sent once, and an answer may take minutes: it need not keep its question.
+        fields, self._fields, body, self._body = self._fields, b"", self._body, b""
         upstream = self._upstreams.rules.providers[self.ticket.provider].upstream
         return await upstream.request(
             self._exchange.request.method,
             self._target,
-            fields=self._fields,
-            body=self.prepared.body,
+            fields=fields,
+            body=body,
             on_send=self._on_send,
         )
 

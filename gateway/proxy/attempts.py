@@ -47,7 +47,6 @@ class Attempts:
         "_left",
         "_pause_s",
         "_policy",
-        "_prepare",
         "_round",
         "_upstreams",
         "_watched",
@@ -59,14 +58,11 @@ class Attempts:
         exchange: Exchange,
         hold: Hold,
         watched: RunningCall,
-        *,
-        prepare: Preparing,
     ) -> None:
         self._upstreams = upstreams
         self._exchange = exchange
         self._hold = hold
         self._watched = watched
-        self._prepare = prepare
         ways = hold.ticket.ways
         self._left: Sequence[Way] = ways
         self._policy = (ways[0].route.failover if ways else None) or upstreams.policy
@@ -78,14 +74,14 @@ class Attempts:
             self._hedging = upstreams.hedgings[ways[0].route.entry]
             self._hedging.called()
 
-    async def answer(self) -> tuple[Prepared, Answer]:
-        """The first answer that is not to be asked for again, or the last there was, and what was
-        sent for it. Raises UpstreamFailed for one that did not come, UpstreamAtLimit if nobody
-        could be asked, ClientLeft, and Draining."""
+    async def answer(self, prepare: Preparing) -> tuple[bool, Answer]:
+        """The first answer that is not to be asked for again, or the last there was, and whether
+        its usage event is to be hidden. Raises UpstreamFailed for one that did not come,
+        UpstreamAtLimit if nobody could be asked, ClientLeft, and Draining."""
         way = self._chosen(last_resort=True)
         if way is None:
             raise self._at_limit()
-        prepared, made_for = await self._prepare(way.resolved.model), way.resolved.model
+        prepared, made_for = await prepare(way.resolved.model), way.resolved.model
         while True:
             if self._pause_s:
                 await self._pause()
@@ -94,7 +90,7 @@ class Attempts:
             await first.address(prepared)
             self._due(first)
             try:
-                answer = await self._opened(self._head(first))
+                answer = await self._opened(self._head(first, prepare))
             except UpstreamFailed as error:
                 attempt = self._current()
                 following = self._following(attempt, attempt.failed_by(error), None)
@@ -102,18 +98,17 @@ class Attempts:
                     raise
             else:
                 attempt = self._current()
-                assert attempt.prepared is not None, "it was sent"
                 if answer.status < HTTP_ERRORS:
                     self._served(attempt)
-                    return attempt.prepared, answer
+                    return attempt.hide_usage, answer
                 following = self._following(attempt, answer.status, answer)
                 if following is None:
-                    return attempt.prepared, answer
+                    return attempt.hide_usage, answer
                 answer.cancel()
             self.ended()
             way = following
             if way.resolved.model != made_for:
-                prepared, made_for = await self._prepare(way.resolved.model), way.resolved.model
+                prepared, made_for = await prepare(way.resolved.model), way.resolved.model
 
     def relayed(self, end: End) -> None:
         """The answer is over, and this was its end."""
@@ -156,14 +151,16 @@ class Attempts:
                 end_by_s=asked_s + policy.total_deadline_s,
             )
 
-    def _head(self, first: Attempt) -> Awaitable[Answer]:
+    def _head(self, first: Attempt, prepare: Preparing) -> Awaitable[Answer]:
         hedging = self._hedging
         wait_s = None if hedging is None else hedging.wait_s(first.ticket.provider)
         if hedging is None or wait_s is None or not self._left:
             return first.head()
-        return self._hedged(first, hedging, wait_s=wait_s)
+        return self._hedged(first, hedging, prepare, wait_s=wait_s)
 
-    async def _hedged(self, first: Attempt, hedging: Hedging, *, wait_s: float) -> Answer:
+    async def _hedged(
+        self, first: Attempt, hedging: Hedging, prepare: Preparing, *, wait_s: float
+    ) -> Answer:
         """The head of its answer or, if that takes long, of whichever of two answers first."""
         tasks = self._upstreams.tasks
         asking = tasks.ask(first.head(), name="an attempt that may be hedged")
@@ -172,7 +169,7 @@ class Attempts:
             second = None if asking.done() else self._besides(hedging)
             if second is None:
                 return await asking
-            besides = tasks.ask(self._asked(second), name="a hedge")
+            besides = tasks.ask(_asked(second, prepare), name="a hedge")
             race = Race(
                 Entrant(first, asking),
                 Entrant(second, besides),
@@ -198,10 +195,6 @@ class Attempts:
             self._upstreams.told.hedge_withheld()
             return None
         return self._begin(way)
-
-    async def _asked(self, attempt: Attempt) -> Answer:
-        await attempt.address(await self._prepare(attempt.ticket.model))
-        return await attempt.head()
 
     async def _opened(self, head: Awaitable[Answer]) -> Answer:
         """An answer begins, if the call does not end first."""
@@ -292,3 +285,8 @@ class Attempts:
         except ClientLeft:
             self._hold.end = End.CLIENT_LEFT
             raise
+
+
+async def _asked(attempt: Attempt, prepare: Preparing) -> Answer:
+    await attempt.address(await prepare(attempt.ticket.model))
+    return await attempt.head()

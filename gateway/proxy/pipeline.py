@@ -119,9 +119,8 @@ class Pipeline:
         if endpoint.kind is _REALTIME:
             await self._sessions.serve(exchange, matched, caller)
             return
-        body = await request.body(bytes_max=self._rules.body_bytes_max)
         asked = make_request(
-            body=body,
+            body=await request.body(bytes_max=self._rules.body_bytes_max),
             path=request.path,
             segments=matched.segments,
             query=query,
@@ -149,14 +148,20 @@ class Pipeline:
                 await self._hold_others(hold, asked, dialect, trace=trace)
             watched = RunningCall(exchange.downstream, hold, checkpoint_s=self._rules.checkpoint_s)
             self._running.add(watched)
-            prepare = partial(_prepared, dialect, call, asked)
-            attempts = Attempts(self._upstreams, exchange, hold, watched, prepare=prepare)
+            attempts = Attempts(self._upstreams, exchange, hold, watched)
             try:
-                prepared, answer = await attempts.answer()
+                hide_usage, answer = await attempts.answer(partial(_prepared, dialect, call, asked))
+                # An answer may take minutes: it need not keep its question.
+                del asked
                 if answer.status in SERVED:
                     creation = self._stored.creation(call, endpoint)
                     hold.end = await self._relay(
-                        answer, exchange, prepared, hold=hold, watched=watched, creation=creation
+                        answer,
+                        exchange,
+                        hide_usage=hide_usage,
+                        hold=hold,
+                        watched=watched,
+                        creation=creation,
                     )
                     attempts.relayed(hold.end)
                 else:
@@ -244,8 +249,8 @@ class Pipeline:
         self,
         answer: Answer,
         exchange: Exchange,
-        prepared: Prepared,
         *,
+        hide_usage: bool,
         hold: Hold,
         watched: RunningCall,
         creation: Creation | None,
@@ -269,7 +274,7 @@ class Pipeline:
         )
         hold.owes(meter)
         # A stream that came compressed all the same passes as it is, to its end.
-        hide = prepared.hide_usage and not encoding
+        hide = hide_usage and not encoding
         begin(answer, exchange, told=ticket.limit_headers(), keep_length=not hide)
         copy = None
         if hold.begun is not None or creation is not None:

@@ -230,15 +230,15 @@ class TestGateway:
     async def events(self) -> list[dict[str, Any]]:
         """The usage events of all settlements, oldest first."""
         return [
-            {**stored.event, "usage": _whole(stored.event["usage"])}
+            {"cut_off": None, "unmapped": {}, **stored.event, "usage": _whole(stored.event)}
             for stored in await self.ledger.events(self.account)
             if stored.charges
         ]
 
 
-def _whole(usage: Mapping[str, Any]) -> dict[str, Any]:
-    """With zeros for what was not used, which is not written."""
-    return {each.name: usage.get(each.name, each.default) for each in fields(Usage)}
+def _whole(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Its usage with zeros for what was not used, which is not written."""
+    return {each.name: event["usage"].get(each.name, each.default) for each in fields(Usage)}
 
 
 def write_config(
