@@ -7,7 +7,7 @@ from hiredis import Reader
 
 from gateway.stores.redis.client import RedisClient
 from gateway.stores.redis.decode import numbered
-from gateway.stores.redis.lua import HOLD, Script
+from gateway.stores.redis.lua import DUE, HOLD, Script
 from gateway.stores.redis.operations import Operation
 from gateway.stores.redis.wire import Decode, Request
 
@@ -16,12 +16,12 @@ OPERATIONS = {"r": "reserve", "e": "extend", "s": "settle", "f": "release"}
 
 class RecordingClient(RedisClient):
     """`ran`: script name, operation id and the server's ms, in the order of the answers. Looking
-    at a hold changes nothing, and is not among them."""
+    for holds and at them changes nothing, and is not among them."""
 
     ran: list[tuple[str, str, int]]
 
     def run(self, script: Script, request: Request, decode: Decode[Any]) -> asyncio.Future[Any]:
-        if script is HOLD:
+        if script in (HOLD, DUE):
             return super().run(script, request, decode)
         count, *rest = _parts(*request)
         ran = self._recorded(script.name, rest[int(count) + 1], decode)
