@@ -255,9 +255,10 @@ class Observation:
 
     def late(self, ask: Ask) -> None:
         """An ending that was sent, or replayed from the spool, found its hold gone."""
+        what = "kept_late"
         if isinstance(ask, Settle):
+            what = "settled_late"
             self._metrics.settled_late()
-        what = "settled_late" if isinstance(ask, Settle) else "kept_late"
         self._log.state(what, level=Level.WARNING, request_id=ask.hold_id)
 
     def restored(self, ask: Settle, outcome: Settled) -> None:

@@ -18,7 +18,7 @@ from gateway.proxy.meter import Meter
 from gateway.proxy.seams import Answer, Downstream
 
 # Members of an enumeration cost a descriptor call each time they are reached through it.
-_COMPLETED, _FAILED = End.COMPLETED, End.UPSTREAM_FAILED
+_COMPLETED = End.COMPLETED
 
 
 class Relay:
@@ -145,7 +145,7 @@ class Relay:
         if meter is not None and not metered:
             meter.feed(data)
             if meter.excessive or self.relayed_bytes > self._bytes_max:
-                self.cut(_FAILED)
+                self.cut(End.UPSTREAM_FAILED)
 
     async def _pay(self) -> bool:
         """Relay what is queued as far as the hold pays for it, extending it as needed.

@@ -10,7 +10,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,11 @@ from gateway.metering.journal import Entry
 from gateway.metering.ledger import Grant
 from gateway.metering.pricing import UCR_PER_CREDIT
 from gateway.metering.receipt import LineKind, receipt_lines
-from gateway.metering.usage import Usage
 from gateway.settings import load
 from gateway.simulator.bedrock import IDENTITY
 from gateway.simulator.provider import SimulatedProvider
 from gateway.stores.redis.ledger import RedisLedger
+from gateway.stores.stored_settle import event_of
 from gateway.telemetry.logs import Log
 
 PEPPER = "a-pepper-for-tests-long-enough-to-be-accepted"
@@ -228,17 +228,12 @@ class TestGateway:
             assert LineKind.UNITEMISED not in {line.kind for line in lines}, (told, lines)
 
     async def events(self) -> list[dict[str, Any]]:
-        """The usage events of all settlements, oldest first."""
+        """The usage events of all settlements, oldest first; whole, zeros and all."""
         return [
-            {"cut_off": None, "unmapped": {}, **stored.event, "usage": _whole(stored.event)}
+            orjson.loads(orjson.dumps(event_of(stored.event)))
             for stored in await self.ledger.events(self.account)
             if stored.charges
         ]
-
-
-def _whole(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Its usage with zeros for what was not used, which is not written."""
-    return {each.name: event["usage"].get(each.name, each.default) for each in fields(Usage)}
 
 
 def write_config(

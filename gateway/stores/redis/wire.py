@@ -318,6 +318,5 @@ class Wire(asyncio.Protocol):
         for call in self._pending:
             if now - call.sent_at < self._timeout_s:
                 return max(call.sent_at + self._timeout_s, now + LATE_S / 2)
-            if not call.over:
-                call.failed(unavailable("no answer in time; outcome unknown"))
+            call.failed(unavailable("no answer in time; outcome unknown"))
         return now + SILENCE_S / 4
